@@ -1,0 +1,1 @@
+"""Finding, decoding, packing and splitting clips. Needs numpy, not torch."""
