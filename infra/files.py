@@ -1,0 +1,46 @@
+"""Files that appear whole or not at all, also when the writer is killed or the power fails."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMP_PREFIX = ".tmp-"
+"""How the names of unfinished files begin."""
+
+
+def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file beside its final name and move it there, replacing what was there. Raises OSError."""
+    with unpublished(path.parent, chunks) as temp:
+        temp.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def unpublished(folder: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
+    """A new file in the folder, safely on disk, for the caller to publish under its name; else it is removed."""
+    temp = folder / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
+    try:
+        with temp.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temp
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's new names on disk; silent when the folder has been removed meanwhile."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,59 @@
+"""Providers of pods: `open_provider` turns a name into a `Provider`."""
+
+from __future__ import annotations
+
+import difflib
+
+from infra.pods.base import (
+    LAUNCH_ID_VARIABLE,
+    POD_ID_VARIABLE,
+    PROVIDER_VARIABLE,
+    WORKSPACE_VARIABLE,
+    CannotTell,
+    InvalidRequest,
+    LaunchRequest,
+    NoBalance,
+    NoCapacity,
+    Offer,
+    Pod,
+    PodState,
+    Provider,
+    ProviderError,
+    Transient,
+    Unauthorised,
+)
+
+__all__ = [
+    "LAUNCH_ID_VARIABLE",
+    "POD_ID_VARIABLE",
+    "PROVIDERS",
+    "PROVIDER_VARIABLE",
+    "WORKSPACE_VARIABLE",
+    "CannotTell",
+    "InvalidRequest",
+    "LaunchRequest",
+    "NoBalance",
+    "NoCapacity",
+    "Offer",
+    "Pod",
+    "PodState",
+    "Provider",
+    "ProviderError",
+    "Transient",
+    "Unauthorised",
+    "open_provider",
+]
+
+PROVIDERS = ("local",)
+"""The names that `open_provider` knows."""
+
+
+def open_provider(name: str) -> Provider:
+    """The provider of this name. Raises `ProviderError` for an unknown one, naming the nearest known."""
+    if name == "local":
+        from infra.pods.local import LocalProvider
+
+        return LocalProvider()
+    nearest = difflib.get_close_matches(name.lower(), PROVIDERS, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    raise ProviderError(f"unknown provider {name!r}; {hint}known: {', '.join(PROVIDERS)}")

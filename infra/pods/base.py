@@ -1,0 +1,142 @@
+"""What every provider of pods promises, whatever machine stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+POD_ID_VARIABLE = "CODECJOB_POD_ID"
+LAUNCH_ID_VARIABLE = "CODECJOB_LAUNCH_ID"
+PROVIDER_VARIABLE = "CODECJOB_PROVIDER"
+WORKSPACE_VARIABLE = "CODECJOB_WORKSPACE"
+
+
+class ProviderError(Exception):
+    """The provider could not do what it was asked; one line: what failed, where, how to mend it."""
+
+
+class NoCapacity(ProviderError):
+    """Nothing of the wanted kind is free now; another offer or a later try may work."""
+
+
+class Unauthorised(ProviderError):
+    """The provider refuses the credentials."""
+
+
+class NoBalance(ProviderError):
+    """The account cannot pay; nothing will start until it is topped up."""
+
+
+class InvalidRequest(ProviderError):
+    """The request itself is wrong and will never work as it is."""
+
+
+class Transient(ProviderError):
+    """No clear answer: a timeout, a server error. The call may have worked all the same."""
+
+
+class CannotTell(ProviderError):
+    """This machine or account cannot see whether the pod lives. Never a proof that it is gone."""
+
+
+class PodState(StrEnum):
+    """How far a listed pod is. A pod that is gone is not listed and has no state."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    EXITED = "exited"
+    """Runs nothing, yet the provider keeps it, and may bill its disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A kind of machine that can be had. Advisory: the launch may still fail with `NoCapacity`."""
+
+    provider: str
+    gpu: str
+    price_per_hour: float
+    """USD, 0.0 where nothing is paid."""
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """Everything a pod is started from."""
+
+    name: str
+    """For people; carries the run and the attempt, need not be unique."""
+    run_id: str
+    attempt: int
+    launch_id: str
+    """Chosen by the caller, unique for each call of `launch`: how an ambiguous answer is resolved."""
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)  # may hold secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that the provider lists."""
+
+    id: str
+    name: str
+    run_id: str
+    attempt: int
+    launch_id: str
+    state: PodState
+    price_per_hour: float
+    """USD, as the provider states it now."""
+    created: float | None
+    """Unix seconds; None where the provider does not say."""
+
+
+class Provider(Protocol):
+    """Starts, finds and ends pods. Holds no policy: whom to end, and when, is decided elsewhere.
+
+    Every method may raise `Unauthorised`, `Transient` or plain `ProviderError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name by which `open_provider` knows it."""
+        ...
+
+    @property
+    def settle_seconds(self) -> float:
+        """How far apart two answers of `find` without a pod must lie to prove that it is gone and bills nothing."""
+        ...
+
+    def offers(self) -> list[Offer]:
+        """What can be had now, cheapest first."""
+        ...
+
+    def launch(self, request: LaunchRequest) -> Pod:
+        """Start a pod and return at once; the pod does not need the caller to stay alive.
+
+        The command finds in its environment the request's `env`, CODECJOB_POD_ID, CODECJOB_LAUNCH_ID,
+        CODECJOB_PROVIDER and CODECJOB_WORKSPACE, a folder to work in, which is also its working directory.
+
+        Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made. After any
+        other error, or a crash, one may exist: look for the launch id in `find` before launching again.
+        """
+        ...
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        """Every pod of a run, or of codecjob at all (None), that the provider still lists or bills, oldest first.
+
+        The answer is complete or there is none: raises `CannotTell` rather than leave out a pod that may live.
+        """
+        ...
+
+    def terminate(self, pod_id: str) -> None:
+        """End a pod with everything in it and on it, for good. Silent when it is gone already.
+
+        May be called from inside the pod; then it may return, and the caller has to exit by itself. Raises `CannotTell`
+        when the pod is out of reach. Returning is no proof that the pod is gone: that is what `find` is for.
+        """
+        ...
+
+    def logs(self, pod_id: str) -> Iterator[bytes]:
+        """What the pod has printed so far, in pieces; nothing when the provider has no output of it, or no more."""
+        ...
