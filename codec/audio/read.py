@@ -1,0 +1,112 @@
+"""Decode one file: any rate and channel count in, mono float32 at one rate out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from codec.audio.errors import AudioError
+from codec.audio.truncation import counts_its_frames, is_cut_short
+
+# Crops below -50 dBFS are never trained or measured on: normalization would only amplify noise.
+SILENCE_RMS = 10 ** (-50 / 20)
+
+_BLOCK = 1 << 18  # frames decoded at a time, so that an hour of stereo never lies in memory whole
+_MP3_SLACK = 2 * 1152  # frames an encoder's delay and padding may take from the announced length
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a full decode found; `rms` and `peak` are those of the mono mix (1.0 = full scale)."""
+
+    path: Path
+    sample_rate: int  # Hz, before resampling
+    channels: int
+    seconds: float
+    rms: float
+    peak: float
+    finite: bool  # False: a float file holds NaN or infinity; rms and peak are of its other samples
+
+
+def decode(path: Path, sample_rate: int) -> npt.NDArray[np.float32]:
+    """The whole file as a mono mix at `sample_rate` Hz: float32 [T], full scale 1.0.
+
+    Raises AudioError if the file is not audio, truncated, empty or holds non-finite samples.
+    """
+    with _opened(path) as file:
+        resampler = None
+        if file.samplerate != sample_rate:
+            resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+        pieces = []
+        for block in _mono_blocks(path, file):
+            if not np.isfinite(block).all():
+                raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
+            pieces.append(block if resampler is None else resampler.resample_chunk(block))
+        if resampler is not None:
+            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    audio = np.concatenate(pieces)
+    if not len(audio):
+        raise AudioError(f"{path}: is shorter than one sample at {sample_rate} Hz; remove it")
+    return audio
+
+
+def inspect(path: Path) -> ClipInfo:
+    """Decode the file to its end and measure it at its own rate. Raises AudioError as `decode` does,
+    but reports non-finite samples instead of refusing them.
+    """
+    frames, energy, peak, finite = 0, 0.0, 0.0, True
+    with _opened(path) as file:
+        for block in _mono_blocks(path, file):
+            frames += len(block)
+            good = block[np.isfinite(block)]
+            finite = finite and len(good) == len(block)
+            if len(good):
+                energy += float(np.square(good, dtype=np.float64).sum())
+                peak = max(peak, float(np.abs(good).max()))
+        rate, channels = file.samplerate, file.channels
+    return ClipInfo(path, rate, channels, frames / rate, (energy / frames) ** 0.5, peak, finite)
+
+
+def _opened(path: Path) -> soundfile.SoundFile:
+    try:
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path}: is an empty file; copy it again or remove it")
+        cut_short = is_cut_short(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror}); mend or remove it") from None
+    if cut_short:
+        raise _truncated(path)
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.SoundFileError:
+        # libsndfile's own words mislead here: it says "does not exist" of a text file named .mp3.
+        raise AudioError(f"{path}: is not audio that can be decoded; remove it, or convert it to wav or flac") from None
+
+
+def _mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[npt.NDArray[np.float32]]:
+    """The file's mono mix in blocks [≤ _BLOCK]; raises AudioError where the file breaks off."""
+    done = 0
+    while True:
+        try:
+            block = file.read(_BLOCK, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError:
+            raise _truncated(path) from None
+        if not len(block):
+            break
+        done += len(block)
+        yield block.mean(axis=1, dtype=np.float32)
+    promised = file.frames
+    if file.format == "MP3":
+        promised = file.frames - _MP3_SLACK if counts_its_frames(path) else 0
+    if done < promised:
+        raise _truncated(path)
+    if not done:
+        raise AudioError(f"{path}: holds no samples; copy it again or remove it")
+
+
+def _truncated(path: Path) -> AudioError:
+    return AudioError(f"{path}: is truncated or damaged; copy it again or remove it")
