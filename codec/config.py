@@ -1,0 +1,147 @@
+"""What a training run is made of: every flag with its default, its meaning and its limits.
+
+This is the only place where they stand. The command line is built from these fields, the check
+reads the same limits, and `as_dict` is what gets printed and recorded.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from typing import Any, cast
+
+from codec.errors import UserError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a value may be. `above` and `below` exclude their end, `at_least` includes it."""
+
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def complaint(self, value: object) -> str | None:
+        """What is wrong with `value`, or None."""
+        if isinstance(value, str):
+            known = not self.choices or value in self.choices
+            return None if known else f"must be one of {', '.join(self.choices)}"
+        number = cast(float, value)
+        tests = [
+            (not math.isfinite(number), "must be a finite number"),
+            (self.at_least is not None and number < self.at_least, f"must be at least {self.at_least}"),
+            (self.above is not None and number <= self.above, f"must be above {self.above}"),
+            (self.below is not None and number >= self.below, f"must be below {self.below}"),
+        ]
+        return next((complaint for failed, complaint in tests if failed), None)
+
+
+def _flag(default: Any, text: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"help": text, "limits": Limits(**limits)})
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The architecture: what a checkpoint's weights only fit when it is the same."""
+
+    sample_rate: int = _flag(16000, "samples per second that the model works at", at_least=1)
+    hidden_dim: int = _flag(
+        1024, "latent width; the first layer has hidden_dim / 2^(number of strides) channels", at_least=1
+    )
+    strides: tuple[int, ...] = _flag(
+        (2, 2, 2, 2, 5), "downsampling of each block; their product is the hop in samples", at_least=2
+    )
+    num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1)
+    codebook_size: int = _flag(1024, "codes of each stage", at_least=2)
+    codebook_dim: int = _flag(128, "dimension that the codes live in", at_least=1)
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.strides:
+            raise UserError("--strides: must name at least one stride, for example 2,2,2,2,5")
+        if self.hidden_dim % 2 ** len(self.strides):
+            raise UserError(
+                f"--hidden_dim {self.hidden_dim}: must be divisible by {2 ** len(self.strides)}, because "
+                f"the channels double at each of the {len(self.strides)} strides"
+            )
+
+    @property
+    def hop(self) -> int:
+        """Samples per latent frame."""
+        return math.prod(self.strides)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run: its data, its places and how it learns."""
+
+    data_dir: str = field(metadata={"help": "folder tree of wav, flac, ogg or mp3 files", "limits": Limits()})
+    checkpoint_dir: str = _flag("./checkpoints", "where rows, checkpoints, samples and the cache go")
+    experiment_name: str = _flag("codec", "name of the run, for people and for wandb")
+    model: ModelConfig = field(default_factory=ModelConfig)
+    segment_length: int = _flag(16000, "samples of one training crop", at_least=1)
+    batch_size: int = _flag(16, "crops per step", at_least=1)
+    num_epochs: int = _flag(100, "passes over the duration of the training audio", at_least=1)
+    learning_rate: float = _flag(3e-4, "AdamW's rate after the warm-up", above=0)
+    warmup_steps: int = _flag(500, "steps in which the rate rises linearly", at_least=0)
+    grad_clip: float = _flag(1.0, "largest norm of the gradient", above=0)
+    commitment_weight: float = _flag(0.25, "weight of the commitment error beside the L1 error", at_least=0)
+    ema_decay: float = _flag(0.99, "share of the codebooks' state kept at each step", above=0, below=1)
+    validation_share: float = _flag(0.1, "share of the clips that is held out", above=0, below=1)
+    keep_checkpoints: int = _flag(3, "newest checkpoints to keep, beside the best one", at_least=1)
+    seed: int = _flag(0, "seed of weights, split and crops", at_least=0)
+    device: str = _flag("auto", "auto takes cuda where there is one", choices=("auto", "cpu", "cuda"))
+    use_wandb: bool = _flag(False, "also log to Weights & Biases")
+    wandb_mode: str = _flag("online", "only with --use_wandb", choices=("online", "offline", "disabled"))
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.segment_length < self.model.hop:
+            raise UserError(
+                f"--segment_length {self.segment_length}: must be at least one hop, "
+                f"{self.model.hop} samples with --strides {spell(self.model.strides)}"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole configuration, flat, keyed by flag, as JSON values."""
+        flat = {key: value for key, value in asdict(self).items() if key != "model"}
+        model = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.model).items()}
+        return flat | model
+
+
+def config_from_flags(values: Mapping[str, Any]) -> TrainConfig:
+    """The configuration that the flags describe; a UserError names the first flag that is wrong."""
+    own = {item.name for item in fields(ModelConfig)}
+    model = ModelConfig(**{key: value for key, value in values.items() if key in own})
+    return TrainConfig(**{key: value for key, value in values.items() if key not in own}, model=model)
+
+
+def flag_fields() -> list[Field[Any]]:
+    """Every flag's field, the model's after the run's places."""
+    run = [item for item in fields(TrainConfig) if item.name != "model"]
+    places, learning = run[:3], run[3:]
+    return [*places, *fields(ModelConfig), *learning]
+
+
+def is_required(item: Field[Any]) -> bool:
+    """Whether the flag has no default."""
+    return item.default is MISSING
+
+
+def spell(value: object) -> str:
+    """A value as one types it after its flag."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check(config: ModelConfig | TrainConfig) -> None:
+    for item in fields(config):
+        if item.name == "model":
+            continue
+        value = getattr(config, item.name)
+        limits: Limits = item.metadata["limits"]
+        for part in value if isinstance(value, tuple) else (value,):
+            complaint = limits.complaint(part)
+            if complaint:
+                raise UserError(f"--{item.name} {spell(value)}: {complaint}")

@@ -1,0 +1,86 @@
+"""The codec: audio to latents, latents to codes and back, latents to audio."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from codec.config import ModelConfig
+from codec.layers import Snake, conv, down_conv, residual_units, same_conv, up_conv
+from codec.quantizer import ResidualQuantizer, Statistics
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A batch after its way through the codec."""
+
+    audio: Tensor  # [B, 1, T], as long as the input
+    codes: Tensor  # [B, S, T'] int64
+    commitment: Tensor  # [S] mean squared error of the latents after each stage
+    latent_power: Tensor  # [] mean square of the quantizer's input
+    statistics: Statistics
+
+
+class Codec(nn.Module):
+    """Convolutional encoder and decoder around a residual quantizer (after Kumar et al. 2023, DAC)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, size = config.hidden_dim, config.codebook_dim
+        self.encoder = _encoder(config)
+        self.project_in = conv(width, size, 1, padding=0)
+        self.quantizer = ResidualQuantizer(size, config.codebook_size, config.num_quantizers)
+        self.project_out = conv(size, width, 1, padding=0)
+        self.decoder = _decoder(config)
+
+    def forward(self, audio: Tensor, lengths: Tensor | None = None) -> Decoded:
+        """Encode and decode audio [B, 1, T]. Of each row the first lengths [B] samples are real."""
+        mask = None if lengths is None else self._frame_mask(audio.shape[-1], lengths)
+        quantized = self.quantizer(self.latents(audio), mask)
+        return Decoded(
+            audio=self._synthesise(quantized.latents, audio.shape[-1]),
+            codes=quantized.codes,
+            commitment=quantized.commitment,
+            latent_power=quantized.power,
+            statistics=quantized.statistics,
+        )
+
+    def latents(self, audio: Tensor) -> Tensor:
+        """What the quantizer gets: audio [B, 1, T] -> [B, codebook_dim, ceil(T / hop)]."""
+        padded = functional.pad(audio, (0, -audio.shape[-1] % self.config.hop))
+        return self.project_in(self.encoder(padded))  # type: ignore[no-any-return]
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Audio [B, 1, T] -> codes [B, S, ceil(T / hop)]."""
+        return self.quantizer(self.latents(audio)).codes  # type: ignore[no-any-return]
+
+    def decode(self, codes: Tensor, length: int) -> Tensor:
+        """Codes [B, S, T'] -> audio [B, 1, length]."""
+        return self._synthesise(self.quantizer.decode(codes), length)
+
+    def _synthesise(self, latents: Tensor, length: int) -> Tensor:
+        return self.decoder(self.project_out(latents))[..., :length]  # type: ignore[no-any-return]
+
+    def _frame_mask(self, samples: int, lengths: Tensor) -> Tensor:
+        starts = torch.arange(0, samples, self.config.hop, device=lengths.device)
+        return starts < lengths.unsqueeze(1)  # [B, T']
+
+
+def _encoder(config: ModelConfig) -> nn.Sequential:
+    channels = config.hidden_dim // 2 ** len(config.strides)
+    layers = [same_conv(1, channels, 7)]
+    for stride in config.strides:
+        layers += [residual_units(channels), Snake(channels), down_conv(channels, 2 * channels, stride)]
+        channels *= 2
+    return nn.Sequential(*layers, Snake(channels), same_conv(channels, channels, 3))
+
+
+def _decoder(config: ModelConfig) -> nn.Sequential:
+    channels = config.hidden_dim
+    layers = [same_conv(channels, channels, 3)]
+    for stride in reversed(config.strides):
+        layers += [Snake(channels), up_conv(channels, channels // 2, stride), residual_units(channels // 2)]
+        channels //= 2
+    return nn.Sequential(*layers, Snake(channels), same_conv(channels, 1, 7), nn.Tanh())
