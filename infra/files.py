@@ -35,11 +35,8 @@ def unpublished(folder: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put a folder's new names on disk; silent when the folder has been removed meanwhile."""
-    try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return
+    """Put a folder's new names on disk, so that they outlive a power failure."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:

@@ -46,8 +46,8 @@ class ObjectInfo:
 class Store(Protocol):
     """A flat map from keys to bytes.
 
-    Keys are relative paths with "/" between their parts. No key may be the folder of another: with "a/b" there is no
-    "a". A prefix is "" or a key followed by "/".
+    Keys are relative paths with "/" between their parts. No key may be the folder of another, nor of one
+    deleted earlier: with "a/b" there is never an "a". A prefix is "" or a key followed by "/".
 
     Every method raises `InvalidKey` for a bad key before it touches the store, and `AccessDenied`, `Unavailable`
     or plain `StoreError` when the store fails; writing methods also raise `StoreFull`. Trouble with a *local* file in

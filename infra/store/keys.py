@@ -18,9 +18,9 @@ def check_key(key: str) -> None:
         raise InvalidKey("object key is empty; give it a name such as runs/1/spec.json")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in key):
         raise InvalidKey(f"object key {key!r} holds control characters or text that is not Unicode; use plain names")
-    if "\\" in key or re.match(r"[A-Za-z]:", key):
-        raise InvalidKey(f"object key {key!r} looks like a Windows path; use relative names with / between them")
     parts = key.split("/")
+    if "\\" in key or any(re.match(r"[A-Za-z]:", part) for part in parts):
+        raise InvalidKey(f"object key {key!r} looks like a Windows path; use relative names with / between them")
     if not parts[0] or not parts[-1]:
         raise InvalidKey(f"object key {key!r} starts or ends with /; use a relative name")
     if any(part in ("", ".", "..") for part in parts):
