@@ -22,7 +22,7 @@ PITCHES = (50, 38, 62, 45, 56)  # espeak-ng's scale, 0-99
 SPEEDS = (150, 135, 165, 142, 158, 172, 128)  # words a minute
 
 # dBFS RMS of the clips with these numbers (from 1); all others take their turn in USUAL.
-USUAL = (-23, -21, -25, -20, -24, -22, -26)
+USUAL = (-23, -21, -25, -22, -24, -22, -26)
 QUIET = dict.fromkeys((8, 17, 30, 43, 59, 72), -38)
 LOUD = dict.fromkeys((5, 14, 28, 37, 46, 57), -12)
 NEARLY_SILENT = 47

@@ -1,0 +1,130 @@
+import errno
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from codec.audio import AudioError, decode, pack
+from codec.audio.errors import UserError
+from codec.audio.pack import to_int16
+
+WriteClip = Callable[..., Path]
+
+
+def test_packs_all_clips_in_order_and_names_what_sounds_the_same(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip("b.wav", 0.5, seed=1)
+    write_clip("a/other.flac", 0.5, 44100, 2, seed=2)
+    shutil.copy(tmp_path / "data/b.wav", tmp_path / "data/copy.wav")
+    progress: list[tuple[int, int]] = []
+    packed = pack(tmp_path / "data", tmp_path / "cache", 16000, lambda *args: progress.append(args))
+    assert [clip.name for clip in packed.clips] == ["a/other.flac", "b.wav", "copy.wav"]
+    assert progress == [(1, 3), (2, 3), (3, 3)]
+    assert packed.clips[1].sha256 == packed.clips[2].sha256 != packed.clips[0].sha256
+    assert packed.samples.dtype == np.int16
+    for clip in packed.clips:
+        audio = to_int16(decode(tmp_path / "data" / clip.name, 16000))
+        np.testing.assert_array_equal(packed.samples[clip.offset : clip.offset + clip.length], audio)
+    assert sum(clip.length for clip in packed.clips) == len(packed.samples)
+
+
+def test_16_bit_audio_comes_through_bit_for_bit(tmp_path: Path) -> None:
+    audio = np.array([-32768, -32767, -1, 0, 1, 32766, 32767], dtype=np.int16)
+    (tmp_path / "data").mkdir()
+    soundfile.write(tmp_path / "data/a.wav", audio, 16000)
+    np.testing.assert_array_equal(pack(tmp_path / "data", tmp_path / "cache", 16000).samples, audio)
+
+
+def test_beyond_full_scale_is_clipped_and_does_not_wrap_around() -> None:
+    audio = np.array([-3.0, -1.0, 0.99999, 1.0, 3.0], dtype=np.float32)
+    assert to_int16(audio).tolist() == [-32768, -32768, 32767, 32767, 32767]
+
+
+def test_is_reused_while_unchanged_and_built_anew_when_content_name_or_rate_differs(
+    tmp_path: Path, write_clip: WriteClip
+) -> None:
+    decoded: list[int] = []
+
+    def packed_names(rate: int = 16000) -> list[str]:
+        decoded.clear()
+        packed = pack(tmp_path / "data", tmp_path / "cache", rate, lambda done, _: decoded.append(done))
+        return [clip.name for clip in packed.clips]
+
+    path = write_clip("a.wav", seed=1)
+    packed_names()
+    path.touch()
+    assert packed_names() == ["a.wav"]
+    assert decoded == []
+    write_clip("a.wav", seed=2)
+    packed_names()
+    assert decoded == [1]
+    packed_names(8000)
+    assert decoded == [1]
+    path.rename(path.with_name("b.wav"))
+    assert packed_names() == ["b.wav"]
+
+
+def test_a_bad_clip_is_named_and_nothing_is_kept(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip("a.wav")
+    (tmp_path / "data/notes.wav").write_text("words\n" * 50)
+    with pytest.raises(AudioError, match=r"notes\.wav"):
+        pack(tmp_path / "data", tmp_path / "cache", 16000)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_a_full_disk_is_one_line_and_nothing_half_written_stays(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip("a.wav", 4.0)
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1, initializer=_limit_file_size, initargs=(50_000,)) as pool:
+        message = pool.apply(_pack_error, (tmp_path / "data", tmp_path / "cache"))
+    assert f"cache: the decoded audio cannot be kept there ({os.strerror(errno.EFBIG)}); make room" in message
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def _limit_file_size(size: int) -> None:
+    """The kernel refuses to let a file grow further: as near to a full disk as one gets without root."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _pack_error(data: Path, cache: Path) -> str:
+    try:
+        pack(data, cache, 16000)
+    except UserError as error:
+        return str(error)
+    return "packed"
+
+
+def test_a_cache_that_cannot_be_a_folder(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip("a.wav")
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(UserError, match="cache: the decoded audio cannot be kept there"):
+        pack(tmp_path / "data", tmp_path / "cache", 16000)
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from codec.audio import pack
+pack(Path(sys.argv[1]), Path(sys.argv[2]), 16000, lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_killed_packer_leaves_nothing_that_looks_complete(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip("a.wav", seed=1)
+    write_clip("b.wav", seed=2)
+    folders = [str(tmp_path / "data"), str(tmp_path / "cache")]
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, *folders], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".lock", ".partial"]
+    packed = pack(tmp_path / "data", tmp_path / "cache", 16000)
+    assert len(packed.samples) == 32000
+    assert not (tmp_path / "cache/.partial").exists()

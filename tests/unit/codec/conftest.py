@@ -1,0 +1,43 @@
+"""Real clips for the tests: harmonics with an envelope, so that level and pitch move as in speech."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+WriteClip = Callable[..., Path]
+
+
+def voice(seconds: float, rate: int = 16000, seed: int = 0, rms: float = 0.1) -> npt.NDArray[np.float32]:
+    """A buzzing tone [T] below 3.4 kHz, of the given RMS."""
+    random = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    pitch = random.uniform(90, 250)
+    tone = sum(np.sin(2 * np.pi * k * pitch * time + random.uniform(0, 6)) / k for k in range(1, 13))
+    audio = tone * (1.2 + np.sin(2 * np.pi * 3 * time))
+    return (audio * rms / np.sqrt(np.mean(audio**2))).astype(np.float32)
+
+
+@pytest.fixture
+def write_clip(tmp_path: Path) -> WriteClip:
+    """write_clip(name, seconds, rate, channels, seed, rms, **soundfile options) -> the path in tmp_path/data."""
+
+    def write(
+        name: str,
+        seconds: float = 1.0,
+        rate: int = 16000,
+        channels: int = 1,
+        seed: int = 0,
+        rms: float = 0.1,
+        **options: str,
+    ) -> Path:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio = voice(seconds, rate, seed, rms)
+        soundfile.write(path, np.repeat(audio[:, None], channels, axis=1), rate, **options)
+        return path
+
+    return write
