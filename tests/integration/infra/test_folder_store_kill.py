@@ -1,0 +1,34 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from infra.store import open_store
+
+UPLOAD = "import sys; from pathlib import Path; from infra.store import open_store\n" + (
+    "open_store(sys.argv[1]).upload(Path(sys.argv[2]), 'beat')"
+)
+
+
+def test_a_writer_killed_halfway_changes_nothing(tmp_path: Path) -> None:
+    root, pipe = tmp_path / "store", tmp_path / "pipe"
+    store = open_store(str(root))
+    store.put("beat", b"old")
+    os.mkfifo(pipe)  # the writer hangs in the middle of the object for as long as the pipe stays open
+    writer = subprocess.Popen([sys.executable, "-c", UPLOAD, str(root), str(pipe)])
+    with pipe.open("wb") as feed:
+        feed.write(bytes(3 << 20))
+        feed.flush()
+        deadline = time.monotonic() + 30
+        while not any(path.stat().st_size >= 1 << 20 for path in root.glob(".tmp-*")):
+            assert time.monotonic() < deadline, "the writer did not begin"
+            assert writer.poll() is None
+            time.sleep(0.01)
+        writer.kill()
+        writer.wait()
+
+    assert store.get("beat") == b"old"
+    assert [info.key for info in store.list("")] == ["beat"]
+    store.put("beat", b"new")
+    assert store.get("beat") == b"new"
