@@ -132,7 +132,7 @@ def spell(value: object) -> str:
     """A value as one types it after its flag."""
     if isinstance(value, (tuple, list)):
         return ",".join(str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value)
 
 
 def _check(config: ModelConfig | TrainConfig) -> None:

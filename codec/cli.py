@@ -1,0 +1,100 @@
+"""The `codec` command."""
+
+import errno
+import sys
+from typing import Any
+
+import click
+
+from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
+from codec.errors import UserError
+
+BAD_INPUT = 2  # exit code; train's own are in codec.train
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def main() -> None:
+    """Run the command. The user's mistakes become one line and exit code 2."""
+    sys.exit(_run())
+
+
+@click.group()
+def cli() -> None:
+    """Train a neural speech codec."""
+
+
+@cli.command()
+def train(**flags: Any) -> int:
+    """Train a codec on a folder of audio; the same command again resumes.
+
+    \b
+    Example:
+      codec train --data_dir examples/telugu/clips --checkpoint_dir run1
+
+    Exits with 0 when all epochs are done, 2 for bad input or a full disk, 3 when stopped on request
+    (a stop.json in the checkpoint folder, SIGTERM or Ctrl-C) with a checkpoint saved.
+    """
+    return _start(config_from_flags(flags))
+
+
+def _start(config: TrainConfig) -> int:
+    try:
+        from codec.train import train as run
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchaudio", "safetensors"):
+            raise
+        raise UserError(f"{error.name} is missing: install codecjob[train]") from error
+    return run(config)
+
+
+def _run() -> int:
+    try:
+        return int(cli.main(prog_name="codec", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        return _complain(error.format_message())
+    except click.Abort:
+        return _complain("interrupted")
+    except UserError as error:
+        return _complain(str(error))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        return _complain(f"the disk is full ({error.filename or 'while writing'}); make room and run it again")
+
+
+def _complain(message: str) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return BAD_INPUT
+
+
+class _Strides(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers with commas between them."""
+
+    name = "integers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers like 2,2,2,2,5", param, ctx)
+
+
+def _option(item: Any) -> click.Option:
+    """The option that a configuration field describes."""
+    name, text, limits = f"--{item.name}", item.metadata["help"], item.metadata["limits"]
+    if is_required(item):
+        return click.Option([name], required=True, help=text)
+    if isinstance(item.default, bool):
+        return click.Option([name], is_flag=True, help=text)
+    kind: Any = type(item.default)
+    if isinstance(item.default, tuple):
+        kind = _Strides()
+    metavar = "|".join(limits.choices) or None
+    return click.Option(
+        [name], type=kind, default=item.default, metavar=metavar, help=f"{text} [default: {spell(item.default)}]"
+    )
+
+
+train.params += [_option(item) for item in flag_fields()]

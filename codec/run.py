@@ -1,0 +1,96 @@
+"""The state of a run: what training changes, what it needs for that, and how that is restored exactly."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codec import checkpoint
+from codec.config import TrainConfig
+from codec.dataset import CropDataset
+from codec.health import Health
+from codec.model import Codec
+from codec.validate import HeldOut
+
+
+@dataclass
+class Position:
+    """How far the run is."""
+
+    step: int = 0  # optimizer steps done, skipped ones included
+    epoch: int = 0  # epochs completed
+    index: int = 0  # batches of the current epoch done
+
+
+@dataclass(frozen=True)
+class Data:
+    """The run's audio on its way to the device."""
+
+    train: CropDataset
+    held_out: HeldOut  # validated at every epoch
+    samples: HeldOut  # written to samples/ for ears
+    seconds: float  # of audio to learn from
+    device: torch.device
+
+    def batch(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        """A training batch on the device: audio [B, 1, T], lengths [B]."""
+        audio, lengths = self.train.batch(epoch, index)
+        if self.device.type == "cuda":  # copies from pinned memory don't hold up the host
+            audio, lengths = audio.pin_memory(), lengths.pin_memory()
+        return audio.to(self.device, non_blocking=True), lengths.to(self.device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that training changes, and what it needs for that."""
+
+    config: TrainConfig
+    folder: Path
+    data: Data
+    model: Codec
+    optimizer: torch.optim.AdamW
+    health: Health
+    at: Position
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the run's checkpoints are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def planned_steps(self) -> int:
+        """Step at which the last epoch ends."""
+        left = (self.config.num_epochs - self.at.epoch) * self.data.train.steps_per_epoch - self.at.index
+        return self.at.step + max(left, 0)
+
+    def state(self) -> dict[str, Any]:
+        """All that resuming needs beside weights and codebooks."""
+        cuda = self.data.device.type == "cuda"
+        return {
+            "at": asdict(self.at),
+            "steps_per_epoch": self.data.train.steps_per_epoch,
+            "optimizer": self.optimizer.state_dict(),
+            "health": self.health.state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.data.device) if cuda else None,
+        }
+
+    def restore(self, folder: Path) -> None:
+        """Continue exactly where the checkpoint was saved."""
+        state = checkpoint.restore(folder, self.model)
+        at = state["at"]
+        # With other data or another batch size, the place within the epoch means nothing: begin it anew.
+        same_epoch = state["steps_per_epoch"] == self.data.train.steps_per_epoch
+        self.at.step, self.at.epoch, self.at.index = at["step"], at["epoch"], at["index"] if same_epoch else 0
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.health.restore(state["health"])
+        torch.set_rng_state(state["rng"])
+        if self.data.device.type == "cuda" and state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"], self.data.device)
