@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from infra.pods.base import (
     CannotTell,
     InvalidRequest,
     LaunchRequest,
+    NoCapacity,
     Offer,
     Pod,
     PodState,
@@ -101,12 +103,16 @@ class LocalProvider:
                 with suppress(OSError, psutil.Error):
                     started = psutil.Process(process.pid).create_time()
                     _write_json(folder / "pid.json", {"pid": process.pid, "started": started})
-        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
+        except ProviderError:
             shutil.rmtree(folder, ignore_errors=True)
-            raise InvalidRequest(f"cannot start {request.command[0]!r} as pod {request.name}: {error}") from error
+            raise
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise ProviderError(f"cannot start pod {request.name} in {folder}: {error.strerror}") from error
+            raise ProviderError(
+                f"cannot make the folder of pod {request.name}: {folder}: {error.strerror}; check ${HOME_VARIABLE}"
+            ) from error
+        # A client that lives on collects the exit code, so that no zombie stays; one that dies leaves that to init.
+        threading.Thread(target=process.wait, name=f"wait-{record.id}", daemon=True).start()
         return record.pod(PodState.RUNNING)
 
     def find(self, run_id: str | None) -> list[Pod]:
@@ -166,15 +172,20 @@ class LocalProvider:
             HOME_VARIABLE: str(self.home),
         }
         with (folder / "output.log").open("ab") as output:
-            return subprocess.Popen(
-                request.command,
-                env={**os.environ, **request.env, **own},
-                cwd=workspace,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                return subprocess.Popen(
+                    request.command,
+                    env={**os.environ, **request.env, **own},
+                    cwd=workspace,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except BlockingIOError as error:
+                raise NoCapacity(f"cannot start pod {request.name}: this user may start no more processes") from error
+            except (OSError, ValueError) as error:
+                raise InvalidRequest(f"cannot start pod {request.name}: {request.command[0]!r}: {error}") from error
 
     def _folder(self, pod_id: str) -> Path:
         if not re.fullmatch(r"local-[0-9a-f]{12}", pod_id):

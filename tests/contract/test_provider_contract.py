@@ -1,0 +1,95 @@
+"""What every provider promises. A new provider joins by one more parameter of the fixture `provider`."""
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.pods import LaunchRequest, PodState, Provider
+from infra.pods.local import LocalProvider
+
+SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+@pytest.fixture(params=["local"])
+def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
+    assert request.param == "local"
+    provider = LocalProvider(tmp_path / "home")
+    yield provider
+    for pod in provider.find(None):
+        provider.terminate(pod.id)
+    assert provider.find(None) == []
+
+
+def request_for(run_id: str, command: tuple[str, ...] = SLEEP, **env: str) -> LaunchRequest:
+    return LaunchRequest(f"codecjob-{run_id}-1", run_id, 1, uuid.uuid4().hex, command, env)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_launched_pod_is_listed_as_it_was_asked_for(provider: Provider) -> None:
+    request = request_for("run-a")
+    before = time.time()
+    pod = provider.launch(request)
+    assert time.time() - before < 30
+    assert (pod.name, pod.run_id, pod.attempt, pod.launch_id) == ("codecjob-run-a-1", "run-a", 1, request.launch_id)
+    assert pod.created is not None
+    assert before - 5 <= pod.created <= time.time() + 5
+
+    wait_until(lambda: [found.state for found in provider.find("run-a")] == [PodState.RUNNING])
+    (found,) = provider.find("run-a")
+    assert (found.id, found.name, found.launch_id) == (pod.id, pod.name, pod.launch_id)
+
+
+def test_find_tells_runs_apart(provider: Provider) -> None:
+    pods = [provider.launch(request_for(run_id)) for run_id in ("run-a", "run-b", "run-a")]
+    assert [pod.id for pod in provider.find("run-a")] == [pods[0].id, pods[2].id]
+    assert [pod.id for pod in provider.find(None)] == [pod.id for pod in pods]
+    assert provider.find("run-c") == []
+
+
+def test_terminate_ends_one_pod_and_is_silent_afterwards(provider: Provider) -> None:
+    pod, other = provider.launch(request_for("run-a")), provider.launch(request_for("run-a"))
+    provider.terminate(pod.id)
+    wait_until(lambda: [found.id for found in provider.find("run-a")] == [other.id])
+    provider.terminate(pod.id)
+    assert [found.id for found in provider.find("run-a")] == [other.id]
+
+
+def test_the_pod_finds_its_environment_and_its_output_is_kept(provider: Provider) -> None:
+    names = ["EXTRA", "CODECJOB_POD_ID", "CODECJOB_LAUNCH_ID", "CODECJOB_PROVIDER"]
+    script = (
+        "import os, sys\n"
+        f"for name in {names}: print(os.environ[name])\n"
+        "print(os.path.samefile(os.environ['CODECJOB_WORKSPACE'], os.getcwd()))\n"
+        "print('end', file=sys.stderr)\n"
+    )
+    request = request_for("run-a", (sys.executable, "-c", script), EXTRA="one two")
+    pod = provider.launch(request)
+    wait_until(lambda: b"".join(provider.logs(pod.id)).endswith(b"end\n"))
+    printed = sorted(b"".join(provider.logs(pod.id)).decode().splitlines())
+    assert printed == sorted(["one two", pod.id, request.launch_id, provider.name, "True", "end"])
+
+
+def test_a_terminated_pod_has_no_output(provider: Provider) -> None:
+    pod = provider.launch(request_for("run-a"))
+    provider.terminate(pod.id)
+    assert list(provider.logs(pod.id)) == []
+
+
+def test_offers_name_the_provider(provider: Provider) -> None:
+    offers = provider.offers()
+    assert {offer.provider for offer in offers} == {provider.name}
+    assert [offer.price_per_hour for offer in offers] == sorted(offer.price_per_hour for offer in offers)
+
+
+def test_secrets_do_not_show_in_a_printed_request() -> None:
+    assert "hidden" not in repr(request_for("run-a", TOKEN="hidden"))
