@@ -10,7 +10,8 @@ import soundfile
 import soxr
 
 from codec.audio.errors import AudioError
-from codec.audio.truncation import counts_its_frames, is_cut_short
+from codec.audio.mp3 import count_samples, has_length_tag
+from codec.audio.truncation import is_cut_short
 
 # Crops below -50 dBFS are never trained or measured on: normalization would only amplify noise.
 SILENCE_RMS = 10 ** (-50 / 20)
@@ -99,13 +100,21 @@ def _mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[npt.NDArray[
             break
         done += len(block)
         yield block.mean(axis=1, dtype=np.float32)
-    promised = file.frames
-    if file.format == "MP3":
-        promised = file.frames - _MP3_SLACK if counts_its_frames(path) else 0
-    if done < promised:
-        raise _truncated(path)
+    _check_length(path, file, done)
     if not done:
         raise AudioError(f"{path}: holds no samples; copy it again or remove it")
+
+
+def _check_length(path: Path, file: soundfile.SoundFile, done: int) -> None:
+    if file.format != "MP3":
+        if done < file.frames:
+            raise _truncated(path)
+    elif has_length_tag(path):
+        if done < file.frames - _MP3_SLACK:
+            raise _truncated(path)
+    elif done < count_samples(path) - _MP3_SLACK:
+        # libsndfile took the bit rate of the first frame for that of all, and stopped too early.
+        raise AudioError(f"{path}: has a variable bit rate but no length tag; convert it to wav or flac")
 
 
 def _truncated(path: Path) -> AudioError:

@@ -1,8 +1,8 @@
 """Is the file as long as its container promises?
 
 libsndfile believes the file over the header: half a WAV or half an Ogg file opens without a word
-and just plays shorter, so an interrupted copy would train unseen. FLAC and MP3 need nothing here:
-a cut FLAC fails to decode, and an MP3 with a Xing tag delivers fewer frames than it announced.
+and just plays shorter, so an interrupted copy would train unseen. FLAC needs nothing here: a cut one
+fails to decode. For MP3 see mp3.py.
 """
 
 import struct
@@ -24,19 +24,6 @@ def is_cut_short(path: Path) -> bool:
         if magic == b"OggS":
             return _ogg_is_cut_short(file)
     return False
-
-
-def counts_its_frames(path: Path) -> bool:
-    """Whether an MP3 file carries a Xing or Info tag; without one its length is only an estimate."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3" and len(head) == 10:
-            a, b, c, d = head[6:]  # seven bits a byte
-            file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
-        else:
-            file.seek(0)
-        first_frame = file.read(200)
-    return b"Xing" in first_frame or b"Info" in first_frame
 
 
 def _wav_is_cut_short(file: BinaryIO) -> bool:

@@ -18,7 +18,7 @@ def voice(seconds: float, rate: int = 16000, seed: int = 0, rms: float = 0.1) ->
     pitch = random.uniform(90, 250)
     tone = sum(np.sin(2 * np.pi * k * pitch * time + random.uniform(0, 6)) / k for k in range(1, 13))
     audio = tone * (1.2 + np.sin(2 * np.pi * 3 * time))
-    return (audio * rms / np.sqrt(np.mean(audio**2))).astype(np.float32)
+    return np.asarray(audio * rms / np.sqrt(np.mean(audio**2)), dtype=np.float32)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def write_clip(tmp_path: Path) -> WriteClip:
         channels: int = 1,
         seed: int = 0,
         rms: float = 0.1,
-        **options: str,
+        **options: str | float,
     ) -> Path:
         path = tmp_path / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -128,3 +128,25 @@ def test_a_killed_packer_leaves_nothing_that_looks_complete(tmp_path: Path, writ
     packed = pack(tmp_path / "data", tmp_path / "cache", 16000)
     assert len(packed.samples) == 32000
     assert not (tmp_path / "cache/.partial").exists()
+
+
+def test_two_packers_at_once_decode_once(tmp_path: Path, write_clip: WriteClip) -> None:
+    for seed in range(5):
+        write_clip(f"{seed}.flac", seed=seed)
+    folders = [str(tmp_path / "data"), str(tmp_path / "cache")]
+    both = [
+        subprocess.Popen([sys.executable, "-c", COUNTS_WHAT_IT_DECODES, *folders], stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    assert sorted(packer.communicate(timeout=60)[0] for packer in both) == [b"0\n", b"5\n"]
+
+
+COUNTS_WHAT_IT_DECODES = """
+import sys
+from pathlib import Path
+from codec.audio import pack
+decoded = []
+packed = pack(Path(sys.argv[1]), Path(sys.argv[2]), 16000, lambda done, total: decoded.append(done))
+assert len(packed.samples) == 80000
+print(len(decoded))
+"""
