@@ -1,0 +1,9 @@
+"""What a run's commands raise when the user, or the world, must mend something."""
+
+
+class UsageError(Exception):
+    """The user's mistake. The message is one line: what is wrong, where, and how to mend it (exit code 2)."""
+
+
+class CannotTellError(Exception):
+    """The store or the provider gave no usable answer, so nothing may be concluded from it (exit code 3)."""

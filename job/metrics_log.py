@@ -1,0 +1,132 @@
+"""Metric rows: from JSON lines to the one sequence that a verdict may read.
+
+A row is known by (attempt, kind, step). Late, duplicate and out-of-order rows and a torn last line change nothing, and
+an attempt that resumed at step s hides what older attempts wrote after s.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# A row without `kind` (another trainer's file) is a validation row when it carries what only validation measures.
+VALIDATION_ONLY = ("snr_db", "amplitude", "si_sdr_db", "correlation")
+
+
+def json_number(value: float) -> float | str:
+    """A number as the metric files write it: non-finite ones as strings that any JSON reader can read."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric row.
+
+    ``step`` and ``epoch`` are None where the file does not say. ``values`` holds the numbers alone, non-finite ones as
+    floats; what is missing or is not a number is absent.
+    """
+
+    attempt: int
+    kind: str
+    step: int | None
+    epoch: int | None
+    values: Mapping[str, float]
+
+    def get(self, name: str) -> float | None:
+        """The metric's value, or None where the row does not have it."""
+        return self.values.get(name)
+
+
+@dataclass(frozen=True)
+class ParsedLog:
+    """Rows in the file's order, and how many whole lines were not JSON objects."""
+
+    rows: tuple[Row, ...]
+    unreadable: int
+
+
+def parse(data: bytes, first_attempt: int = 1) -> ParsedLog:
+    """Reads ``metrics.jsonl``. Each ``start`` row begins an attempt; what stands before the first belongs to it too."""
+    rows: list[Row] = []
+    unreadable = 0
+    attempt = first_attempt
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            # The last line without its newline is a row that is still being written.
+            unreadable += number < len(lines) - 1
+            continue
+        if not isinstance(fields, dict):
+            unreadable += 1
+            continue
+        if fields.get("kind") == "start" and rows:
+            attempt += 1
+        rows.append(_row(fields, attempt))
+    return ParsedLog(tuple(rows), unreadable)
+
+
+def collate(rows: Iterable[Row]) -> list[Row]:
+    """The rows that count, in the order of training: one per (attempt, kind, step), hidden ones left out.
+
+    Rows of equal step stand with training before validation, since a validation row closes what was trained before it.
+    Rows without a step follow the row before them.
+    """
+    first_seen: dict[tuple[Any, ...], Row] = {}
+    starts: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        if row.kind == "start":
+            starts.setdefault(row.attempt, row.step or 0)
+        key = (row.attempt, row.kind, row.step if row.step is not None else ("line", number))
+        first_seen.setdefault(key, row)
+
+    kept = [row for row in first_seen.values() if not _hidden(row, starts)]
+    kept.sort(key=lambda row: row.attempt)
+    ordered: list[tuple[int, int, Row]] = []
+    last = 0
+    for row in kept:
+        last = row.step if row.step is not None else last
+        ordered.append((last, _RANK.get(row.kind, 1), row))
+    ordered.sort(key=lambda item: item[:2])
+    return [row for _, _, row in ordered]
+
+
+_RANK = {"start": 0, "train": 1, "validation": 2}
+
+
+def _hidden(row: Row, starts: Mapping[int, int]) -> bool:
+    if row.step is None:
+        return False
+    return any(attempt > row.attempt and row.step > step for attempt, step in starts.items())
+
+
+def _row(fields: Mapping[str, Any], attempt: int) -> Row:
+    values = {name: number for name, raw in fields.items() if (number := _number(raw)) is not None}
+    kind = fields.get("kind")
+    if not isinstance(kind, str):
+        kind = "validation" if any(name in values for name in VALIDATION_ONLY) else "train"
+    return Row(attempt, kind, _integer(values.get("step")), _integer(values.get("epoch")), values)
+
+
+def _number(raw: Any) -> float | None:
+    if isinstance(raw, bool):
+        return None
+    if isinstance(raw, int | float):
+        try:
+            return float(raw)
+        except OverflowError:
+            return math.inf if raw > 0 else -math.inf
+    if isinstance(raw, str):
+        return NON_FINITE.get(raw)
+    return None
+
+
+def _integer(value: float | None) -> int | None:
+    return int(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,64 @@
+"""The words of a verdict: three states, signs as evidence, and their JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from job.metrics_log import Row, json_number
+
+
+class State(StrEnum):
+    """What a sign, or a run, is known to be. UNDECIDED never stops anything."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One line of a verdict: the sign's name, its state, what was seen against what, and where.
+
+    ``acts`` is False for a sign that was looked at but may not stop the run yet (before the checklist is decisive).
+    """
+
+    sign: str
+    state: State
+    message: str
+    value: float | None = None
+    threshold: str = ""
+    epoch: int | None = None
+    step: int | None = None
+    acts: bool = True
+
+    @classmethod
+    def at(cls, row: Row, sign: str, state: State, message: str, value: float | None, threshold: str) -> "Sign":
+        """A sign that was seen at a row."""
+        return cls(sign, state, message, value, threshold, row.epoch, row.step)
+
+    def muted(self) -> "Sign":
+        """The same sign as one that does not act."""
+        return replace(self, acts=False)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The run's verdict with its evidence and one sentence."""
+
+    verdict: State
+    signs: tuple[Sign, ...]
+    summary: str
+
+    @classmethod
+    def bad(cls, signs: Sequence[Sign]) -> "Verdict":
+        """BAD, for the bad ones among some signs."""
+        return cls(State.BAD, tuple(signs), "; ".join(sign.message for sign in signs if sign.state is State.BAD))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: non-finite values become the strings that metric files use."""
+        record = asdict(self)
+        for sign in record["signs"]:
+            if sign["value"] is not None:
+                sign["value"] = json_number(sign["value"])
+        return record
