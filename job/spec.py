@@ -1,0 +1,159 @@
+"""job.yaml: what a run is asked to be, checked before anything is spent."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from job.checklist_spec import Checklist
+from job.errors import UsageError
+from job.nearest import did_you_mean
+
+NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainSpec(_Part):
+    """The trainer's flags, under the trainer's own names. What is not given here is the trainer's default."""
+
+    sample_rate: int | None = Field(None, ge=8000, le=96000, description="Hz")
+    segment_length: int | None = Field(None, ge=1, description="samples of a training crop")
+    batch_size: int | None = Field(None, ge=1)
+    num_epochs: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    warmup_steps: int | None = Field(None, ge=0)
+    grad_clip: float | None = Field(None, gt=0)
+    hidden_dim: int | None = Field(None, ge=1, description="width of the latent")
+    strides: str | None = Field(None, pattern=r"^\d+(,\d+)*$", description="such as 2,2,2,2,5")
+    num_quantizers: int | None = Field(None, ge=1)
+    codebook_size: int | None = Field(None, ge=2)
+    codebook_dim: int | None = Field(None, ge=1)
+    commitment_weight: float | None = Field(None, ge=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    validation_share: float | None = Field(None, gt=0, lt=1)
+    keep_checkpoints: int | None = Field(None, ge=1)
+    seed: int | None = Field(None, ge=0)
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    use_wandb: bool | None = None
+    wandb_mode: Literal["online", "offline", "disabled"] | None = None
+    experiment_name: str | None = None
+
+    @field_validator("strides", mode="before")
+    @classmethod
+    def _strides_as_text(cls, value: Any) -> Any:
+        return ",".join(map(str, value)) if isinstance(value, list) else value
+
+    def flags(self) -> list[str]:
+        """The command line of these settings."""
+        flags: list[str] = []
+        for name, value in self.model_dump(exclude_none=True).items():
+            if isinstance(value, bool):
+                flags += [f"--{name}"] * value
+            else:
+                flags += [f"--{name}", f"{value}"]
+        return flags
+
+
+class JobSpec(_Part):
+    """A whole job. Relative folders are read from the folder of the spec file."""
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="lower-case letters, digits and dashes")
+    data: Path = Field(description="folder of wav, flac, ogg or mp3 files")
+    provider: str = Field("local", description="where the pod runs")
+    store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
+    max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
+    train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
+    checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
+
+
+def load_spec(path: Path, overrides: Iterable[str] = ()) -> JobSpec:
+    """Reads and checks a spec file, with ``key.sub=value`` laid over it.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or does not fit the model; one line for each problem.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise UsageError(f"{path}: cannot read the spec: {reason}") from error
+    document = _parse_yaml(text, str(path))
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: a spec is a mapping such as 'name: my-run'; see `codecjob schema`")
+    for override in overrides:
+        _lay_over(document, override)
+    spec = check_spec(document, str(path))
+    folder = path.resolve().parent
+    changes: dict[str, Any] = {"data": (folder / spec.data.expanduser()).resolve()}
+    if spec.store is not None and "://" not in spec.store:
+        changes["store"] = str((folder / Path(spec.store).expanduser()).resolve())
+    return spec.model_copy(update=changes)
+
+
+def check_spec(document: Mapping[str, Any], where: str) -> JobSpec:
+    """Validates a spec that is already a mapping.
+
+    Raises:
+        UsageError: one line for each problem, each naming ``where`` and the key.
+    """
+    try:
+        return JobSpec.model_validate(document)
+    except ValidationError as error:
+        raise UsageError("\n".join(f"{where}: {_in_words(problem)}" for problem in error.errors())) from None
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise UsageError(f"{where}{place}: not valid YAML: {problem}") from error
+
+
+def _lay_over(document: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
+        raise UsageError(f"--set {override}: write it as key=value, such as --set train.num_epochs=3")
+    *parents, last = key.split(".")
+    place = document
+    for parent in parents:
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"--set {override}: {parent} is not a mapping")
+        place = inner
+    place[last] = _parse_yaml(value, f"--set {override}")
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key{did_you_mean(path[-1], _known_keys(path[:-1]))}" + (f" (in {key})" if path[:-1] else "")
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{key}: {said}"
+    if problem["type"] == "string_pattern_mismatch" and key == "name":
+        said = "should be 1 to 40 lower-case letters, digits and dashes"
+    return f"{key}: {said}, not {problem['input']!r}"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: Any = JobSpec.model_json_schema()
+    definitions = model["$defs"]
+    for part in path:
+        model = model.get("properties", {}).get(part) or model.get("additionalProperties", {})
+        options = [option for option in model.get("anyOf", [model]) if "$ref" in option]
+        if options:
+            model = definitions[options[0]["$ref"].removeprefix("#/$defs/")]
+    return list(model.get("properties", {}))
