@@ -1,0 +1,88 @@
+"""Checkpoints between a folder and the store: files first, manifest last; every file verified by its hash on return."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from infra.store import NotFound, Store, StoreError
+from infra.store.keys import check_key
+from job.record import Attempt, CheckpointRef, Run
+
+MANIFEST = "manifest.json"
+
+
+class BrokenCheckpointError(StoreError):
+    """A checkpoint in the store whose files are missing or are not those of its manifest."""
+
+
+def complete_checkpoints(folder: Path) -> list[Path]:
+    """The trainer's finished checkpoints, oldest first: the trainer writes the manifest last and then renames."""
+    return sorted(path.parent for path in folder.glob(f"[0-9]*/{MANIFEST}"))
+
+
+def upload(attempt: Attempt, checkpoint: Path, kind: Literal["checkpoints", "evidence"]) -> bool:
+    """Copies a finished checkpoint into the attempt's record; False if the trainer pruned it meanwhile.
+
+    ``evidence`` is where the checkpoint of a BAD or non-finite state goes: kept, never restored.
+    """
+    prefix = f"{attempt.prefix}/{kind}/{checkpoint.name}"
+    try:
+        files = _manifest_files(json.loads((checkpoint / MANIFEST).read_text()))
+        for name in files:
+            attempt.store.upload(checkpoint / name, f"{prefix}/{name}")
+        attempt.store.upload(checkpoint / MANIFEST, f"{prefix}/{MANIFEST}")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def is_finite(checkpoint: Path) -> bool:
+    """Whether the trainer found the weights finite when it saved them."""
+    return bool(json.loads((checkpoint / MANIFEST).read_text()).get("finite", True))
+
+
+def download(store: Store, ref: CheckpointRef, folder: Path) -> Path:
+    """Brings a checkpoint into ``folder/<step>``, its manifest last.
+
+    Raises:
+        BrokenCheckpointError: a file is missing or differs from the manifest.
+    """
+    target = folder / ref.prefix.rsplit("/", 1)[1]
+    try:
+        manifest = store.get(f"{ref.prefix}/{MANIFEST}")
+        files = _manifest_files(json.loads(manifest))
+        for name, facts in files.items():
+            store.download(f"{ref.prefix}/{name}", target / name)
+            if _sha256(target / name) != facts["sha256"]:
+                raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
+    except (NotFound, ValueError, KeyError, TypeError) as error:
+        raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
+    (target / MANIFEST).write_bytes(manifest)
+    return target
+
+
+def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[str]]:
+    """Brings the newest checkpoint that verifies; also says which ones were skipped as broken."""
+    skipped: list[str] = []
+    refs = [ref for attempt in run.attempts() for ref in attempt.checkpoints()]
+    for ref in sorted(refs, key=lambda ref: (ref.step, ref.attempt), reverse=True):
+        try:
+            download(run.store, ref, folder)
+        except BrokenCheckpointError as error:
+            skipped.append(str(error))
+            continue
+        return ref, skipped
+    return None, skipped
+
+
+def _manifest_files(manifest: Any) -> dict[str, Any]:
+    files = dict(manifest["files"])
+    for name in files:
+        check_key(name)  # what a pod wrote is not trusted with paths
+    return files
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

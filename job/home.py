@@ -1,0 +1,14 @@
+"""Where things are when nobody says: the default store."""
+
+import os
+from pathlib import Path
+
+from infra.store import Store, open_store
+
+STORE_VARIABLE = "CODECJOB_STORE"
+
+
+def open_default_store(wanted: str | None = None) -> Store:
+    """The store that was asked for, else $CODECJOB_STORE, else the folder ``store`` in $CODECJOB_HOME (~/.codecjob)."""
+    home = os.environ.get("CODECJOB_HOME") or str(Path("~/.codecjob").expanduser())
+    return open_store(wanted or os.environ.get(STORE_VARIABLE) or str(Path(home) / "store"))

@@ -1,0 +1,62 @@
+"""Bringing home what a run has made: its newest checkpoint, samples, rows, log and verdict."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from infra.store.keys import check_key
+from job import checkpoints
+from job.errors import UsageError
+from job.record import Run
+
+PIECES: tuple[tuple[Literal["metrics", "log"], str], ...] = (("metrics", "metrics.jsonl"), ("log", "job.log"))
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull has brought."""
+
+    folder: Path
+    checkpoint: Path | None
+    samples: int
+    skipped: tuple[str, ...]
+
+
+def pull(run: Run, folder: Path) -> Pulled:
+    """Copies a run's results into a folder, which may hold an earlier pull of the same run.
+
+    Raises:
+        UsageError: the folder belongs to something else.
+    """
+    marker = folder / "run.json"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file: name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_of(marker, run.run_id):
+        raise UsageError(f"{folder}: is not empty and holds no earlier pull of {run.run_id}: name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    submission = run.submission()
+    marker.write_text(json.dumps({"run": run.run_id, **submission.model_dump()}, indent=1) + "\n")
+    attempts = run.attempts()
+    for kind, name in PIECES:
+        pieces = [piece for attempt in attempts for _, piece in attempt.segments(kind)]
+        (folder / name).write_bytes(b"".join(pieces))
+    if attempts and (verdict := attempts[-1].verdict()) is not None:
+        (folder / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
+    samples = 0
+    for attempt in attempts:
+        for info in run.store.list(f"{attempt.prefix}/samples/"):
+            name = info.key.removeprefix(f"{attempt.prefix}/")
+            check_key(name)  # what a pod wrote is not trusted with paths
+            run.store.download(info.key, folder / name)
+            samples += 1
+    ref, skipped = checkpoints.restore_newest(run, folder / "checkpoints")
+    checkpoint = folder / "checkpoints" / ref.prefix.rsplit("/", 1)[1] if ref else None
+    return Pulled(folder, checkpoint, samples, tuple(skipped))
+
+
+def _is_of(marker: Path, run_id: str) -> bool:
+    try:
+        return bool(json.loads(marker.read_text())["run"] == run_id)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,278 @@
+"""A run's record in the store: who writes which key, and what is derived from them.
+
+One writer per key; nothing is overwritten but beats, a stop request and the newest verdict. The run's state, its rows
+and its newest checkpoint are derived by listing, never stored twice. docs/architecture.md lists the keys.
+"""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.store import NotFound, Store
+from job.errors import CannotTellError, UsageError
+from job.metrics_log import Row, parse
+from job.spec import NAME_PATTERN, JobSpec, check_spec
+
+OutcomeName = Literal["succeeded", "aborted", "failed", "stopped", "expired"]
+LAST = "@last"
+
+
+class _Document(BaseModel):
+    # A newer version may add fields; an older reader leaves them alone.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Submission(_Document):
+    """spec.json: what was asked, written once."""
+
+    version: int = 1
+    submitted: float
+    dataset: str
+    spec: dict[str, Any]
+
+
+class Intent(_Document):
+    """intent.json: the client is about to create this pod."""
+
+    launch_id: str
+    pod_name: str
+    deadline: float
+    time: float
+
+
+class Claim(_Document):
+    """claim.json: the client knows this pod as the attempt's own."""
+
+    launch_id: str
+    pod_id: str
+    price_per_hour: float
+    time: float
+
+
+class StopRequest(_Document):
+    """stop.json: somebody outside asks the agent to end this attempt with this outcome."""
+
+    outcome: OutcomeName
+    reason: str
+    by: str
+    time: float
+
+
+class Beat(_Document):
+    """alive.json: the agent's own beat, with what it is doing."""
+
+    state: Literal["starting", "syncing", "training", "stopping"]
+    time: float
+
+
+class Progress(_Document):
+    """progress.json: the training loop's own beat."""
+
+    step: int
+    epoch: int
+    phase: str
+    time: float
+
+
+class Outcome(_Document):
+    """outcome.json: how the attempt ended."""
+
+    outcome: OutcomeName
+    reason: str
+    by: str
+    time: float
+
+
+D = TypeVar("D", bound=_Document)
+
+
+@dataclass(frozen=True)
+class CheckpointRef:
+    """A complete checkpoint in the store."""
+
+    attempt: int
+    step: int
+    prefix: str
+
+
+class Attempt:
+    """One attempt's part of the record."""
+
+    def __init__(self, store: Store, run_id: str, number: int) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.number = number
+        self.prefix = f"runs/{run_id}/attempts/{number}"
+
+    def intent(self) -> Intent | None:
+        """What the client was about to create."""
+        return self._read("intent.json", Intent)
+
+    def claim(self) -> Claim | None:
+        """The pod that belongs to this attempt."""
+        return self._read("claim.json", Claim)
+
+    def stop_request(self) -> StopRequest | None:
+        """The request to end, if there is one."""
+        return self._read("stop.json", StopRequest)
+
+    def beat(self) -> Beat | None:
+        """The agent's newest beat."""
+        return self._read("alive.json", Beat)
+
+    def progress(self) -> Progress | None:
+        """The training loop's newest beat."""
+        return self._read("progress.json", Progress)
+
+    def outcome(self) -> Outcome | None:
+        """How the attempt ended, once it has."""
+        return self._read("outcome.json", Outcome)
+
+    def verdict(self) -> dict[str, Any] | None:
+        """The agent's newest verdict."""
+        try:
+            return dict(json.loads(self.store.get(f"{self.prefix}/verdict.json")))
+        except NotFound:
+            return None
+
+    def write_once(self, name: str, document: _Document) -> bool:
+        """Writes a document that may never change; False if somebody was first."""
+        return self.store.create(f"{self.prefix}/{name}", _encode(document.model_dump()))
+
+    def write(self, name: str, document: _Document | dict[str, Any]) -> None:
+        """Writes a document that its one writer replaces: a beat, a stop request, the newest verdict."""
+        data = document.model_dump() if isinstance(document, _Document) else document
+        self.store.put(f"{self.prefix}/{name}", _encode(data))
+
+    def note(self, what: str, by: str, **details: Any) -> None:
+        """Appends to the audit trail."""
+        now = time.time()
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}"
+        event = {"what": what, "by": by, "time": now, **details}
+        self.store.create(f"{self.prefix}/events/{stamp}-{secrets.token_hex(4)}.json", _encode(event))
+
+    def events(self) -> list[dict[str, Any]]:
+        """The audit trail, oldest first."""
+        return [json.loads(self.store.get(info.key)) for info in self.store.list(f"{self.prefix}/events/")]
+
+    def segments(self, kind: Literal["metrics", "log"], after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The immutable pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on."""
+        for info in self.store.list(f"{self.prefix}/{kind}/"):
+            sequence = int(info.key.rsplit("/", 1)[1])
+            if sequence > after:
+                yield sequence, self.store.get(info.key)
+
+    def add_segment(self, kind: Literal["metrics", "log"], sequence: int, data: bytes) -> None:
+        """Appends a piece."""
+        self.store.create(f"{self.prefix}/{kind}/{sequence:08d}", data)
+
+    def checkpoints(self) -> list[CheckpointRef]:
+        """The complete checkpoints that a resume may restore, oldest first."""
+        suffix = "/manifest.json"
+        prefixes = [
+            info.key.removesuffix(suffix)
+            for info in self.store.list(f"{self.prefix}/checkpoints/")
+            if info.key.endswith(suffix)
+        ]
+        return [CheckpointRef(self.number, int(prefix.rsplit("/", 1)[1]), prefix) for prefix in prefixes]
+
+    def _read(self, name: str, kind: type[D]) -> D | None:
+        key = f"{self.prefix}/{name}"
+        try:
+            return kind.model_validate_json(self.store.get(key))
+        except NotFound:
+            return None
+        except ValidationError as error:
+            raise CannotTellError(f"{self.store.url}: {key} cannot be read: {error.errors()[0]['msg']}") from error
+
+
+class Run:
+    """A run's record."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.run_id = run_id
+
+    def submission(self) -> Submission:
+        """What was asked."""
+        key = f"runs/{self.run_id}/spec.json"
+        try:
+            return Submission.model_validate_json(self.store.get(key))
+        except (NotFound, ValidationError) as error:
+            raise CannotTellError(f"{self.store.url}: {key} cannot be read: the record is not complete") from error
+
+    def spec(self) -> JobSpec:
+        """The spec as it was resolved at submit."""
+        return check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
+
+    def create(self, submission: Submission) -> None:
+        """Writes spec.json; the run exists from here on."""
+        if not self.store.create(f"runs/{self.run_id}/spec.json", _encode(submission.model_dump())):
+            raise UsageError(f"run {self.run_id} exists already: submit again for a name of its own")
+
+    def attempt(self, number: int) -> Attempt:
+        """One attempt, whether it exists yet or not."""
+        return Attempt(self.store, self.run_id, number)
+
+    def attempts(self) -> list[Attempt]:
+        """The attempts, oldest first."""
+        numbers = sorted(int(name) for name in self.store.folders(f"runs/{self.run_id}/attempts/") if name.isdigit())
+        return [self.attempt(number) for number in numbers]
+
+    def rows(self, attempts: Iterable[Attempt] | None = None) -> list[Row]:
+        """The rows of all attempts, as the checklist takes them."""
+        rows: list[Row] = []
+        for attempt in self.attempts() if attempts is None else attempts:
+            data = b"".join(piece for _, piece in attempt.segments("metrics"))
+            first = rows[-1].attempt + 1 if rows else 1
+            rows += parse(data, first).rows
+        return rows
+
+    def newest_checkpoint(self) -> CheckpointRef | None:
+        """What a resume restores: the complete checkpoint with the most steps, of the newest attempt that has it."""
+        found = [ref for attempt in self.attempts() for ref in attempt.checkpoints()]
+        return max(found, key=lambda ref: (ref.step, ref.attempt), default=None)
+
+
+def new_run_id(name: str) -> str:
+    """``<name>-<UTC date>-<UTC time>-<random>``: readable, sortable by time within a name, and never taken twice."""
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def list_runs(store: Store) -> list[str]:
+    """Every run in the store, oldest first."""
+    run_ids = [name for name in store.folders("runs/") if _RUN_ID.fullmatch(name)]
+    return sorted(run_ids, key=lambda run_id: run_id.rsplit("-", 3)[1:])
+
+
+def find_run(store: Store, wanted: str) -> Run:
+    """The run of an unambiguous prefix, or of ``@last``.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    runs = list_runs(store)
+    if not runs:
+        raise UsageError(f"no runs in {store.url} yet: start one with `codecjob submit SPEC`")
+    if wanted == LAST:
+        return Run(store, runs[-1])
+    matches = [wanted] if wanted in runs else [run_id for run_id in runs if run_id.startswith(wanted)]
+    if len(matches) == 1:
+        return Run(store, matches[0])
+    if not matches:
+        raise UsageError(f"no run {wanted!r} in {store.url}: `codecjob status` lists them")
+    newest = ", ".join(reversed(matches[-3:]))
+    raise UsageError(f"{wanted!r} means {len(matches)} runs, the newest {newest}: type more of the name, or {LAST}")
+
+
+_RUN_ID = re.compile(rf"{NAME_PATTERN}-\d{{8}}-\d{{6}}-[0-9a-f]{{4}}")
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
