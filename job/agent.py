@@ -1,0 +1,243 @@
+"""The agent inside the pod: waits for its claim, brings data and checkpoint, trains, judges, ships, ends the pod.
+
+It decides alone and first: a BAD verdict stops the trainer within seconds, with the evidence saved. The watchdog
+outside judges by the same function and acts only when this one does not.
+"""
+
+import contextlib
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from infra.pods import ProviderError, open_provider
+from infra.store import StoreError, Unavailable, open_store
+from job import checkpoints, dataset
+from job.checklist import evaluate
+from job.metrics_log import Row
+from job.pod_env import PodEnv
+from job.record import Beat, Outcome, OutcomeName, Run, StopRequest
+from job.shipping import Shipper, last_error
+from job.trainer import STOPPED_ON_REQUEST, Trainer, how_it_ended
+from job.verdict import State, Verdict
+
+AGENT = "agent"
+CLAIM_SECONDS = 120.0
+BEAT_SECONDS = 2.0
+TICK_SECONDS = 0.3
+# How long the last words of a run are offered to a store that does not answer.
+INSIST_SECONDS = 600.0
+
+
+class NotMineError(Exception):
+    """This pod has no claim, or another pod has it: it must end without touching the record."""
+
+
+class Agent:
+    """One attempt, from the claim to the outcome."""
+
+    def __init__(self, env: PodEnv) -> None:
+        self.env = env
+        self.store = open_store(env.store)
+        self.run = Run(self.store, env.run_id)
+        self.attempt = self.run.attempt(env.attempt)
+        self.workspace = Path(env.workspace)
+        self.folder = self.workspace / "training"
+        self.log = self.workspace / "job.log"
+        self.state = "starting"
+        self.beaten_at = -BEAT_SECONDS
+        self.told_to_end = False
+        self.store_trouble = ""
+        self.restored: str | None = None
+        self.stop_request: StopRequest | None = None
+        self.rows: list[Row] = []
+        self.verdict: Verdict | None = None
+
+    def work(self) -> None:
+        """The whole attempt. On return the outcome is in the record."""
+        if self.attempt.outcome() is not None:
+            return  # the container was restarted after the end
+        self._wait_for_claim()
+        self.spec = self.run.spec()
+        earlier = [attempt for attempt in self.run.attempts() if attempt.number < self.attempt.number]
+        self.rows = self.run.rows(earlier)
+        row_attempt = max((row.attempt for row in self.rows), default=0) + 1
+        self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt)
+        try:
+            self._sync()
+            outcome = self._train()
+        except StoreError as error:
+            outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
+        self._finish(outcome)
+
+    def _wait_for_claim(self) -> None:
+        until = time.monotonic() + CLAIM_SECONDS
+        while not self._is_mine():
+            if time.monotonic() > until:
+                raise NotMineError(f"no claim within {CLAIM_SECONDS:.0f} s")
+            time.sleep(TICK_SECONDS)
+
+    def _is_mine(self) -> bool:
+        claim = self.attempt.claim()
+        if claim is None:
+            return False
+        if claim.launch_id != self.env.launch_id or claim.pod_id != self.env.pod_id:
+            raise NotMineError(f"the claim names pod {claim.pod_id}")
+        return True
+
+    def _sync(self) -> None:
+        self._say("fetching the data")
+        self._beat("syncing")
+        dataset.pull(self.store, self.run.submission().dataset, self.workspace / "data", lambda *_: self._beat())
+        ref, skipped = checkpoints.restore_newest(self.run, self.folder / "checkpoints")
+        for problem in skipped:
+            self._say(f"skipped a broken checkpoint: {problem}")
+            self.attempt.note("checkpoint skipped", AGENT, problem=problem)
+        if ref is not None:
+            self.restored = ref.prefix.rsplit("/", 1)[1]
+            self._say(f"resuming from step {ref.step} of attempt {ref.attempt}")
+            self.attempt.note("restored", AGENT, step=ref.step, attempt=ref.attempt)
+
+    def _train(self) -> Outcome:
+        trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log)
+        self._beat("training")
+        ending: Outcome | None = None
+        while True:
+            code = trainer.exit_code()  # asked before shipping, so that the last lines are shipped too
+            self._ship(at_once=code is not None)
+            ending = ending or self._reason_to_end()
+            if code is not None:
+                return ending or self._outcome_of(code)
+            if ending and trainer.asked_at is None:
+                self._say(f"stopping: {ending.reason}")
+                self._beat("stopping")
+                trainer.ask_to_stop(ending.reason)
+            pressed = trainer.press()
+            if pressed:
+                self._say(pressed)
+            time.sleep(TICK_SECONDS)
+
+    def _reason_to_end(self) -> Outcome | None:
+        if self.verdict and self.verdict.verdict is State.BAD:
+            return self._outcome("aborted", self.verdict.summary)
+        if time.time() > self.env.deadline:
+            return self._outcome("expired", f"max_hours ({self.spec.max_hours:g}) is over")
+        if self.told_to_end:
+            return self._outcome("stopped", "the pod was told to end")
+        request = self.stop_request
+        return self._outcome(request.outcome, request.reason) if request else None
+
+    def _outcome_of(self, code: int) -> Outcome:
+        if code == 0:
+            said = self.verdict.summary if self.verdict else "no verdict"
+            return self._outcome("succeeded", f"training finished; {said}")
+        if code == STOPPED_ON_REQUEST:
+            return self._outcome("stopped", "the trainer was asked to stop inside the pod")
+        return self._outcome("failed", how_it_ended(code, last_error(self.log)))
+
+    def _ship(self, at_once: bool) -> None:
+        """One round: judge first, from the trainer's own file, then bring everything into the record."""
+        new = self.shipper.new_rows()
+        self.rows += new
+        judged = any(row.kind != "start" for row in new) and self._judge()
+        milestone = judged or any(row.kind != "train" for row in new)
+        try:
+            self.shipper.ship_rows(at_once or milestone)
+            if judged and self.verdict:
+                self.attempt.write("verdict.json", self.verdict.as_dict())
+            self.shipper.ship_progress()
+            self.shipper.ship_log(at_once)
+            bad = self.verdict is not None and self.verdict.verdict is State.BAD
+            self.shipper.ship_checkpoints(bad, self.restored)
+            self.shipper.ship_samples()
+            self._beat()
+            self.store_trouble = ""
+        except StoreError as error:
+            # Training and judging go on; what was not shipped is tried again in the next round.
+            if str(error) != self.store_trouble:
+                self._say(f"the record cannot be written now: {error}")
+            self.store_trouble = str(error)
+
+    def _judge(self) -> bool:
+        """Whether the verdict has changed."""
+        before, self.verdict = self.verdict, evaluate(self.rows, self.spec.checklist)
+        if before is None or before.verdict is not self.verdict.verdict:
+            self._say(f"verdict: {self.verdict.verdict.upper()}: {self.verdict.summary}")
+        return before != self.verdict
+
+    def _beat(self, state: str | None = None) -> None:
+        changed = state is not None and state != self.state
+        self.state = state or self.state
+        if not changed and time.monotonic() - self.beaten_at < BEAT_SECONDS:
+            return
+        self._is_mine()
+        self.stop_request = self.attempt.stop_request()
+        self.attempt.write("alive.json", Beat.model_validate({"state": self.state, "time": time.time()}))
+        self.beaten_at = time.monotonic()
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._say(f"{outcome.outcome}: {outcome.reason}")
+        until = time.monotonic() + INSIST_SECONDS
+        while True:
+            try:
+                self.shipper.ship_rows(at_once=True)
+                self.shipper.ship_progress()
+                if self.verdict:
+                    self.attempt.write("verdict.json", self.verdict.as_dict())
+                self.shipper.ship_log(at_once=True)
+                self.attempt.note("ended", AGENT, outcome=outcome.outcome, reason=outcome.reason)
+                self.attempt.write_once("outcome.json", outcome)
+                return
+            except Unavailable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(2.0)
+
+    def crashed(self, error: Exception) -> None:
+        """The last word of an agent that met what it cannot handle."""
+        self._say(f"the agent crashed: {error!r}")
+        self.attempt.write_once("outcome.json", self._outcome("failed", f"the agent crashed: {error!r}"))
+
+    def _outcome(self, outcome: OutcomeName, reason: str) -> Outcome:
+        return Outcome(outcome=outcome, reason=reason, by=AGENT, time=time.time())
+
+    def _say(self, what: str) -> None:
+        line = f"agent {time.strftime('%H:%M:%S', time.gmtime())}: {what}\n"
+        try:
+            with self.log.open("a") as log:
+                log.write(line)
+        except OSError:  # a full disk must not end the run in a worse way than it has to
+            sys.stderr.write(line)
+
+
+def main() -> int:
+    """Runs the attempt this pod was started for, then ends the pod: by the provider, never by just exiting."""
+    env = PodEnv.read()
+    agent = Agent(env)
+
+    def told_to_end(number: int, frame: FrameType | None) -> None:
+        agent.told_to_end = True
+
+    signal.signal(signal.SIGTERM, told_to_end)
+    code = 0
+    try:
+        agent.work()
+    except NotMineError as error:
+        sys.stderr.write(f"agent: this pod is not wanted: {error}\n")
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the pod must end
+        traceback.print_exc()
+        code = 1
+        with contextlib.suppress(StoreError):  # else whoever finds the pod gone writes the outcome
+            agent.crashed(error)
+    try:
+        open_provider(env.provider).terminate(env.pod_id)
+    except ProviderError as error:
+        sys.stderr.write(f"agent: this pod could not end itself: {error}\n")
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""From the trainer's folder into the record: rows, log, progress, samples, checkpoints.
+
+Everything here may fail and be called again: what has been shipped is remembered only once the store has it.
+"""
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from job import checkpoints
+from job.metrics_log import Row, parse
+from job.record import Attempt, Progress
+
+# Training rows and log lines are shipped in pieces, so that a day of training makes thousands of objects, not more.
+PIECE_SECONDS = 5.0
+
+
+class Tail:
+    """The part of a growing file that has not been shipped yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.sequence = 0
+        self.shipped_at = -PIECE_SECONDS
+
+    def pending(self, whole_lines: bool) -> bytes:
+        """What was added since the last piece; with ``whole_lines``, up to the last line's end."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        return data[: data.rfind(b"\n") + 1] if whole_lines else data
+
+    def shipped(self, size: int) -> None:
+        """The store has another ``size`` bytes."""
+        self.offset += size
+        self.sequence += 1
+        self.shipped_at = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last piece is old enough."""
+        return time.monotonic() - self.shipped_at >= PIECE_SECONDS
+
+
+class Shipper:
+    """Ships one attempt's files."""
+
+    def __init__(self, attempt: Attempt, folder: Path, log: Path, row_attempt: int) -> None:
+        self.attempt = attempt
+        self.row_attempt = row_attempt
+        self.folder = folder
+        self.rows_file = Tail(folder / "metrics.jsonl")
+        self.log_file = Tail(log)
+        self.read_to = 0
+        self.progress_seen = ""
+        self.done: set[str] = set()
+
+    def new_rows(self) -> list[Row]:
+        """The rows that the trainer has written since the last call, read from its own file."""
+        try:
+            with self.rows_file.path.open("rb") as file:
+                file.seek(self.read_to)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        data = data[: data.rfind(b"\n") + 1]
+        self.read_to += len(data)
+        return list(parse(data, self.row_attempt).rows)
+
+    def ship_rows(self, at_once: bool) -> None:
+        """Ships whole rows."""
+        if at_once or self.rows_file.due:
+            self._ship("metrics", self.rows_file, self.rows_file.pending(whole_lines=True))
+
+    def ship_log(self, at_once: bool) -> None:
+        """Ships what the log has grown by."""
+        if at_once or self.log_file.due:
+            self._ship("log", self.log_file, self.log_file.pending(whole_lines=not at_once))
+
+    def ship_progress(self) -> Progress | None:
+        """Copies the training loop's beat; returns it where there is one."""
+        try:
+            text = (self.folder / "progress.json").read_text()
+        except FileNotFoundError:
+            return None
+        progress = Progress.model_validate_json(text)
+        if text != self.progress_seen:
+            self.attempt.write("progress.json", progress)
+            self.progress_seen = text
+        return progress
+
+    def ship_samples(self) -> None:
+        """Ships original and decoded audio."""
+        for path in sorted((self.folder / "samples").glob("[0-9]*/*.wav")):
+            name = f"samples/{path.parent.name}/{path.name}"
+            if name not in self.done:
+                self.attempt.store.upload(path, f"{self.attempt.prefix}/{name}")
+                self.done.add(name)
+
+    def ship_checkpoints(self, bad: bool, restored: str | None) -> None:
+        """Ships finished checkpoints: to evidence/ when the run is BAD or the weights are not finite."""
+        for path in checkpoints.complete_checkpoints(self.folder / "checkpoints"):
+            if path.name in self.done or path.name == restored:
+                continue
+            try:
+                evidence = bad or not checkpoints.is_finite(path)
+            except FileNotFoundError:
+                continue  # pruned between the listing and the reading
+            if checkpoints.upload(self.attempt, path, "evidence" if evidence else "checkpoints"):
+                self.done.add(path.name)
+
+    def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
+        if data:
+            self.attempt.add_segment(kind, tail.sequence + 1, data)
+            tail.shipped(len(data))
+
+
+def last_error(log: Path) -> str:
+    """The trainer's last ``error:`` line, or else the last line of its log."""
+    try:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return ""
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or [""])[-1][:500]

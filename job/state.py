@@ -1,0 +1,130 @@
+"""What a run is doing, derived from its record and from the provider. Nothing here is stored."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from infra.pods import Provider, ProviderError
+from job.checklist import evaluate
+from job.metrics_log import Row, collate, json_number
+from job.record import Attempt, Outcome, Progress, Run
+from job.spec import JobSpec
+from job.verdict import Verdict
+
+Billing = Literal["on", "off", "unknown"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run at one moment."""
+
+    run_id: str
+    spec: JobSpec
+    submitted: float
+    attempt: int
+    state: str
+    billing: Billing
+    progress: Progress | None
+    rows: list[Row]
+    verdict: Verdict
+    outcome: Outcome | None
+    pods: list[str]
+    cost: float | None
+    """USD so far, the claim's price times the time; None before there is a pod."""
+    next_step: str
+
+    def last_validation(self) -> Row | None:
+        """The newest validation row that counts."""
+        rows = [row for row in collate(self.rows) if row.kind == "validation"]
+        return rows[-1] if rows else None
+
+    def planned_epochs(self) -> int | None:
+        """Epochs that the run was asked for, where the spec says so."""
+        return self.spec.train.num_epochs
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable JSON of `codecjob status --json` (docs/reference.md)."""
+        validation = self.last_validation()
+        return {
+            "run": self.run_id,
+            "name": self.spec.name,
+            "state": self.state,
+            "billing": self.billing,
+            "attempt": self.attempt,
+            "provider": self.spec.provider,
+            "pods": self.pods,
+            "submitted": self.submitted,
+            "epoch": self.progress.epoch if self.progress else None,
+            "epochs": self.planned_epochs(),
+            "step": self.progress.step if self.progress else None,
+            "phase": self.progress.phase if self.progress else None,
+            "metrics": {name: json_number(value) for name, value in validation.values.items()} if validation else None,
+            "verdict": self.verdict.as_dict(),
+            "outcome": self.outcome.model_dump() if self.outcome else None,
+            "cost_usd": self.cost,
+            "next": self.next_step,
+        }
+
+
+def look(run: Run, provider: Provider) -> RunState:
+    """Reads one run's record and asks the provider about its pods."""
+    submission, spec = run.submission(), run.spec()
+    attempts = run.attempts()
+    attempt = attempts[-1] if attempts else run.attempt(1)
+    rows = run.rows(attempts)
+    outcome = attempt.outcome()
+    try:
+        pods = [pod.id for pod in provider.find(run.run_id)]
+        billing: Billing = "on" if pods else "off"
+    except ProviderError:
+        pods, billing = [], "unknown"
+    state = _state(attempt, outcome, billing)
+    return RunState(
+        run_id=run.run_id,
+        spec=spec,
+        submitted=submission.submitted,
+        attempt=attempt.number,
+        state=state,
+        billing=billing,
+        progress=attempt.progress(),
+        rows=rows,
+        verdict=evaluate(rows, spec.checklist),
+        outcome=outcome,
+        pods=pods,
+        cost=_cost(attempts),
+        next_step=_next_step(run.run_id, state),
+    )
+
+
+def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:
+    # Nothing is reported as ended while the provider still lists the pod.
+    if outcome is not None:
+        return "stopping" if billing == "on" else outcome.outcome
+    beat = attempt.beat()
+    if billing == "off" and attempt.claim() is not None:
+        return "lost"
+    if attempt.stop_request() is not None:
+        return "stopping"
+    if beat is None:
+        return "starting" if attempt.claim() else "submitted"
+    return beat.state
+
+
+def _cost(attempts: list[Attempt]) -> float | None:
+    total = None
+    for attempt in attempts:
+        claim, outcome = attempt.claim(), attempt.outcome()
+        if claim:
+            seconds = (outcome.time if outcome else time.time()) - claim.time
+            total = (total or 0.0) + claim.price_per_hour * max(seconds, 0.0) / 3600
+    return total
+
+
+def _next_step(run_id: str, state: str) -> str:
+    if state in ("failed", "lost", "stopped", "expired"):
+        return f"codecjob logs {run_id}; codecjob resume {run_id}"
+    if state == "aborted":
+        return f"codecjob logs {run_id}; change the spec and submit again"
+    if state == "succeeded":
+        return f"codecjob pull {run_id} DIR"
+    return f"codecjob logs {run_id} -f"

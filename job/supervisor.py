@@ -1,0 +1,89 @@
+"""The pod's first process: runs the agent, and ends everything at the absolute deadline, whatever else fails.
+
+Standard library only, no store, no network: the last line of defence must not depend on what it guards against.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# What the agent gets for a last checkpoint and upload after the deadline or a request to end.
+GRACE_SECONDS = 60.0
+# What a trainer that outlived its agent gets to end by itself.
+CHILDREN_SECONDS = 5.0
+
+
+def main() -> int:
+    """Runs the agent until it ends, is told to end, or the deadline passes; returns its exit code."""
+    deadline = float(os.environ[DEADLINE_VARIABLE])
+    agent = subprocess.Popen([sys.executable, "-m", "job.agent"])
+    told_to_end: list[float] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        told_to_end.append(time.monotonic())
+        agent.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, pass_on)
+    while (code := _wait(agent)) is None:
+        if not told_to_end and time.time() > deadline:
+            _say("the deadline has passed: ending the agent")
+            pass_on(signal.SIGTERM, None)
+        if told_to_end and time.monotonic() - told_to_end[0] > GRACE_SECONDS:
+            _say("the agent did not end in time: killing it")
+            agent.kill()
+    if code < 0:
+        _say(f"the agent was ended by {signal.Signals(-code).name}")
+    if os.getpgrp() == os.getpid():  # not when started by hand, in somebody else's group
+        _end_group()
+    return code if code >= 0 else 128 - code
+
+
+def _wait(agent: "subprocess.Popen[bytes]") -> int | None:
+    try:
+        return agent.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end_group() -> None:
+    """A killed agent leaves its trainer behind; nothing may live on in a pod that has ended."""
+    killing_from = time.monotonic() + CHILDREN_SECONDS
+    number = signal.SIGTERM
+    while members := _other_members():
+        for pid in members:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.1)
+        number = signal.SIGKILL if time.monotonic() > killing_from else signal.SIGTERM
+
+
+def _other_members() -> list[int]:
+    """The living processes of this process's group, without itself."""
+    members = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            state, _parent, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # gone between the listing and the reading
+        if int(group) == os.getpgrp() and state != "Z":
+            members.append(int(folder.name))
+    return members
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"supervisor: {what}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The trainer as a process: started by its command line, stopped by its stop file, then by signals."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from job.spec import JobSpec
+
+STOP_FILE = "stop.json"
+STOPPED_ON_REQUEST = 3
+BAD_INPUT = 2
+# From the request: time for a step, a validation at worst, and a checkpoint; then SIGTERM, then SIGKILL.
+ASK_SECONDS = 40.0
+TERM_SECONDS = 5.0
+
+
+class Trainer:
+    """One training process and the way it is asked to end."""
+
+    def __init__(self, spec: JobSpec, run_id: str, data: Path, folder: Path, log: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STOP_FILE).unlink(missing_ok=True)  # an older request is not meant for this attempt
+        command = [sys.executable, "-m", "codec", "train", "--data_dir", str(data), "--checkpoint_dir", str(folder)]
+        if spec.train.experiment_name is None:
+            command += ["--experiment_name", run_id]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, *spec.train.flags()], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+        self.asked_at: float | None = None
+
+    def exit_code(self) -> int | None:
+        """The process's exit code once it has ended; negative is the signal that ended it."""
+        return self.process.poll()
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Asks for a stop at a step's end, with a checkpoint."""
+        self.asked_at = time.monotonic()
+        temporary = self.folder / f".{STOP_FILE}"
+        temporary.write_text(json.dumps({"reason": reason}))
+        temporary.replace(self.folder / STOP_FILE)
+
+    def press(self) -> str | None:
+        """Uses signals once the request has gone unheard for too long; says so when it does."""
+        if self.asked_at is None:
+            return None
+        waited = time.monotonic() - self.asked_at
+        if waited > ASK_SECONDS + TERM_SECONDS:
+            self.process.kill()
+            return f"the trainer did not stop within {waited:.0f} s: killed"
+        if waited > ASK_SECONDS:
+            self.process.terminate()
+        return None
+
+
+def how_it_ended(code: int, last_line: str) -> str:
+    """One sentence about an exit code that is not 0."""
+    if code < 0:
+        killed = f"the trainer was killed by {signal.Signals(-code).name}"
+        return f"{killed} (out of memory?)" if -code == signal.SIGKILL else killed
+    if code == BAD_INPUT:
+        return last_line.removeprefix("error:").strip() or "the trainer refused its input"
+    return f"the trainer crashed with exit code {code}: {last_line}"
