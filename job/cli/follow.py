@@ -1,0 +1,98 @@
+"""Following a run: what changes, as it changes, until the run has ended."""
+
+import time
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from infra.pods import Provider, ProviderError
+from infra.store import Unavailable
+from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, number
+from job.errors import CannotTellError
+from job.metrics_log import Row
+from job.record import Run
+from job.state import RunState, look
+from job.verdict import State
+
+POLL_SECONDS = 1.0
+INTERRUPTED = 130
+ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost"})
+
+
+def follow(run: Run, provider: Provider) -> int:
+    """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
+    console = Console(highlight=False, soft_wrap=True)
+    seen = _Seen(console)
+    try:
+        with console.status("starting", spinner="line") as line:
+            while True:
+                try:
+                    state = look(run, provider)
+                except (ProviderError, Unavailable, CannotTellError) as error:
+                    line.update(f"no answer: {error}")
+                else:
+                    seen.show(state)
+                    _show_progress(line, state)
+                    if state.state in ENDED:
+                        break
+                time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
+        return INTERRUPTED
+    return _conclude(state)
+
+
+class _Seen:
+    """What has been printed already."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.state = ""
+        self.validation: Row | None = None
+        self.verdict: State | None = None
+
+    def show(self, state: RunState) -> None:
+        if state.state != self.state and state.state not in ENDED:
+            self._print(state.state)
+        self.state = state.state
+        row = state.last_validation()
+        if row is not None and row != self.validation:
+            self._print(_in_words(row, state.planned_epochs()))
+            self.validation = row
+        verdict = state.verdict.verdict
+        if row is not None and verdict is not self.verdict:
+            self._print(f"verdict {verdict.upper()}: {state.verdict.summary}")
+            self.verdict = verdict
+
+    def _print(self, text: str) -> None:
+        self.console.print(f"{time.strftime('%H:%M:%S')}  {text}", markup=False)
+
+
+def _in_words(row: Row, epochs: int | None) -> str:
+    epoch = f"{row.epoch}" if epochs is None else f"{row.epoch}/{epochs}"
+    return (
+        f"epoch {epoch}  step {row.step}  loss {number(row.get('loss'), 3)}  SNR {number(row.get('snr_db'), 1)} dB  "
+        f"amplitude {number(row.get('amplitude'))}  correlation {number(row.get('correlation'))}"
+    )
+
+
+def _show_progress(line: Status, state: RunState) -> None:
+    progress = state.progress
+    if progress is None:
+        line.update(state.state)
+        return
+    train = [row for row in state.rows if row.kind == "train"]
+    loss = f", loss {number(train[-1].get('loss'), 3)}" if train else ""
+    line.update(f"{progress.phase}: epoch {progress.epoch}, step {progress.step}{loss}")
+
+
+def _conclude(state: RunState) -> int:
+    reason = state.outcome.reason if state.outcome else "the pod is gone and has left no outcome"
+    click.echo(f"{state.run_id} {state.state}: {reason}")
+    click.echo(f"billing {state.billing}; next: {state.next_step}")
+    if state.state == "succeeded":
+        return 0
+    if state.state == "aborted":
+        return BAD_AND_STOPPED if state.billing == "off" else BAD_NOT_STOPPED
+    return 1

@@ -1,0 +1,44 @@
+"""What every command shares: errors as exit codes, JSON, the words for a number."""
+
+import json
+import math
+import sys
+from typing import Any
+
+import click
+
+GOOD, USAGE, CANNOT_TELL, UNDECIDED, BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED = 0, 2, 3, 10, 20, 21, 22
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """2 for what the user can mend, 3 for no usable answer, None for a defect of codecjob's own."""
+    from infra import pods, store
+    from job.errors import CannotTellError, UsageError
+
+    if isinstance(error, (CannotTellError, store.Unavailable, pods.CannotTell, pods.Transient)):
+        return CANNOT_TELL
+    if isinstance(error, (UsageError, store.StoreError, pods.ProviderError)):
+        return USAGE
+    audio = sys.modules.get("codec.audio")
+    if audio is not None and isinstance(error, audio.AudioError):
+        return USAGE
+    return None
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A metric in a table; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Such as 45 s, 3.5 min or 2.1 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

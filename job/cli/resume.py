@@ -1,0 +1,35 @@
+"""codecjob resume."""
+
+import click
+
+from infra.pods import open_provider
+from job.cli.follow import follow
+from job.cli.options import json_option, run_argument, store_option
+from job.cli.output import print_json
+from job.home import open_default_store
+from job.record import find_run
+from job.resume import resume
+
+
+@click.command("resume")
+@run_argument
+@click.option("--follow/--detach", "following", default=True, help="Watch the run until it ends, or return at once.")
+@store_option
+@json_option
+def command(run: str, following: bool, store: str | None, as_json: bool) -> None:
+    """Continue a run in a new attempt, from its newest complete checkpoint.
+
+    \b
+    Example:
+      codecjob resume @last --detach
+    """
+    found = find_run(open_default_store(store), run)
+    provider = open_provider(found.spec().provider)
+    pod = resume(found, provider)
+    if as_json:
+        print_json({"run": found.run_id, "attempt": pod.attempt})
+        return
+    click.echo(f"attempt {pod.attempt} of {found.run_id} has started")
+    if following:
+        raise SystemExit(follow(found, provider))
+    click.echo(f"next: codecjob status {found.run_id}")

@@ -1,0 +1,17 @@
+"""codecjob schema."""
+
+import click
+
+from job.cli.output import print_json
+from job.spec import JobSpec
+
+
+@click.command("schema")
+def command() -> None:
+    """Print the JSON Schema of a spec file, for editors and checks.
+
+    \b
+    Example:
+      codecjob schema > job.schema.json
+    """
+    print_json(JobSpec.model_json_schema())

@@ -1,0 +1,128 @@
+"""codecjob status."""
+
+import time
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from infra.pods import Provider, open_provider
+from infra.store import Store
+from job.cli.follow import ENDED
+from job.cli.options import json_option, store_option
+from job.cli.output import duration, number, print_json
+from job.cli.signs import COLOURS
+from job.home import open_default_store
+from job.record import Run, find_run, list_runs
+from job.state import RunState, look
+
+REFRESH_SECONDS = 2.0
+
+
+@click.command("status")
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--watch", is_flag=True, help="Refresh until the run, or every run, has ended.")
+@store_option
+@json_option
+def command(run: str | None, watch: bool, store: str | None, as_json: bool) -> None:
+    """Show all runs, or one in detail: state, metrics, verdict, cost, and whether anything is billed.
+
+    \b
+    Examples:
+      codecjob status
+      codecjob status @last --watch
+      codecjob status quickstart --json
+    """
+    opened = open_default_store(store)
+    if as_json:
+        print_json(_look(opened, run)[0].as_dict() if run else [state.as_dict() for state in _look(opened, None)])
+        return
+    console = Console(highlight=False)
+    if not watch:
+        console.print(_picture(_look(opened, run), run))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            states = _look(opened, run)
+            live.update(_picture(states, run), refresh=True)
+            if all(state.state in ENDED for state in states):
+                break
+            time.sleep(REFRESH_SECONDS)
+
+
+def _look(store: Store, wanted: str | None) -> list[RunState]:
+    runs = [find_run(store, wanted)] if wanted else [Run(store, run_id) for run_id in reversed(list_runs(store))]
+    providers: dict[str, Provider] = {}
+    states = []
+    for run in runs:
+        name = run.spec().provider
+        providers.setdefault(name, open_provider(name))
+        states.append(look(run, providers[name]))
+    return states
+
+
+def _picture(states: list[RunState], wanted: str | None) -> RenderableType:
+    if wanted:
+        return _details(states[0])
+    if not states:
+        return Text("no runs yet: start one with `codecjob submit SPEC`")
+    return _table(states)
+
+
+def _table(states: list[RunState]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    right = ("epoch", "loss", "SNR", "ampl.", "cost")
+    for title in ("run", "state", "epoch", "loss", "SNR", "ampl.", "verdict", "billing", "cost"):
+        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    for state in states:
+        row = state.last_validation()
+        verdict = state.verdict.verdict
+        table.add_row(
+            state.run_id,
+            state.state,
+            _epochs(state),
+            number(row.get("loss") if row else None, 3),
+            number(row.get("snr_db") if row else None, 1),
+            number(row.get("amplitude") if row else None),
+            Text(verdict.upper(), style=COLOURS[verdict]),
+            state.billing,
+            _cost(state),
+        )
+    return table
+
+
+def _details(state: RunState) -> Group:
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    row = state.last_validation()
+    facts.add_row("run", state.run_id)
+    facts.add_row("state", f"{state.state} (attempt {state.attempt} on {state.spec.provider})")
+    if state.outcome:
+        facts.add_row("outcome", Text(f"{state.outcome.reason} (by {state.outcome.by})"))
+    facts.add_row("billing", f"{state.billing}, cost so far {_cost(state)}")
+    facts.add_row("submitted", f"{duration(time.time() - state.submitted)} ago")
+    if state.progress:
+        ago = f", {duration(time.time() - state.progress.time)} ago" if state.state not in ENDED else ""
+        facts.add_row("progress", f"epoch {_epochs(state)}, step {state.progress.step}, {state.progress.phase}{ago}")
+    if row:
+        facts.add_row(
+            "validation",
+            f"loss {number(row.get('loss'), 3)}, SNR {number(row.get('snr_db'), 1)} dB, "
+            f"amplitude {number(row.get('amplitude'))}, correlation {number(row.get('correlation'))}",
+        )
+    verdict = state.verdict.verdict
+    facts.add_row("verdict", Text.assemble((verdict.upper(), COLOURS[verdict]), f": {state.verdict.summary}"))
+    facts.add_row("next", state.next_step)
+    return Group(facts)
+
+
+def _epochs(state: RunState) -> str:
+    if state.progress is None:
+        return "-"
+    planned = state.planned_epochs()
+    return f"{state.progress.epoch}/{planned}" if planned else str(state.progress.epoch)
+
+
+def _cost(state: RunState) -> str:
+    return "-" if state.cost is None else f"{state.cost:.2f} USD"

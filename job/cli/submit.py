@@ -1,0 +1,106 @@
+"""codecjob submit."""
+
+import importlib.util
+import shlex
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from infra.pods import Provider, open_provider
+from infra.store import Store, check_writable
+from job import dataset, launch
+from job.cli.follow import follow
+from job.cli.options import json_option, store_option
+from job.cli.output import duration, print_json
+from job.errors import UsageError
+from job.home import open_default_store
+from job.record import Run, Submission, new_run_id
+from job.spec import JobSpec, load_spec
+
+
+@click.command("submit")
+@click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
+@click.option("--follow/--detach", "following", default=True, help="Watch the run until it ends, or return at once.")
+@click.option("--dry-run", is_flag=True, help="Check everything, print what would be sent, start nothing.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Lay a value over the spec's.")
+@store_option
+@json_option
+def command(
+    spec: Path, following: bool, dry_run: bool, overrides: tuple[str, ...], store: str | None, as_json: bool
+) -> None:
+    """Start a run from a spec file: check it and its data, upload, launch, follow.
+
+    Exit code when following: 0 finished, 21 bad and stopped with billing off, 22 bad and not confirmed stopped, 1 ended
+    otherwise.
+
+    \b
+    Examples:
+      codecjob submit examples/quickstart.yaml
+      codecjob submit job.yaml --set train.num_epochs=3 --detach
+      codecjob submit job.yaml --dry-run
+    """
+    job = load_spec(spec, overrides)
+    provider = open_provider(job.provider)
+    opened = open_default_store(store or job.store)
+    if job.provider == "local" and importlib.util.find_spec("torch") is None:
+        raise UsageError("provider local trains on this machine and needs torch: pip install 'codecjob[train]'")
+    data = _look_at(job, quiet=as_json)
+    run_id = new_run_id(job.name)
+    if dry_run:
+        _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, as_json)
+        return
+    check_writable(opened)
+    run = _start(job, opened, provider, run_id, data)
+    if as_json:
+        print_json({"run": run_id, "store": opened.url})
+    else:
+        click.echo(f"run {run_id} has started; codecjob stop {run_id} ends it")
+    if following and not as_json:
+        raise SystemExit(follow(run, provider))
+    if not as_json:
+        click.echo(f"next: codecjob status {run_id}")
+
+
+def _look_at(job: JobSpec, quiet: bool) -> dataset.LocalData:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("checking the data")
+        data = dataset.look_at(job.data, lambda done, total: bar.update(task, completed=done, total=total))
+    if not quiet:
+        click.echo(f"data: {len(data.clips)} clips, {duration(data.seconds)}, {data.size / 1e6:.1f} MB in {job.data}")
+    return data
+
+
+def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
+    dataset_id = dataset.push(store, data)
+    run = Run(store, run_id)
+    run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
+    launch.start(provider, run.attempt(1), launch.plan(store, run_id, 1, job))
+    return run
+
+
+def _show_plan(job: JobSpec, store: Store, planned: launch.Launch, data: dataset.LocalData, as_json: bool) -> None:
+    request = planned.request
+    if as_json:
+        print_json(
+            {
+                "spec": job.model_dump(mode="json"),
+                "store": store.url,
+                "dataset": data.manifest.dataset_id(),
+                "request": {
+                    "name": request.name,
+                    "command": list(request.command),
+                    "env": dict(request.env),
+                },
+            }
+        )
+        return
+    click.echo(f"would start {request.name} on provider {job.provider}, record in {store.url}")
+    click.echo(f"would upload at most {data.size / 1e6:.1f} MB as dataset {data.manifest.dataset_id()}")
+    click.echo(f"would run {shlex.join(request.command)}")
+    for name, value in sorted(request.env.items()):
+        click.echo(f"  {name}={value}")
+    click.echo(f"which trains with {shlex.join(job.train.flags()) or 'the defaults'}")
