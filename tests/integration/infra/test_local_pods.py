@@ -218,7 +218,7 @@ def test_a_pod_launched_by_a_pod_is_one_of_its_own(provider: LocalProvider) -> N
 
 def test_a_pod_can_end_itself(provider: LocalProvider, home: Path, tmp_path: Path) -> None:
     # The caller is a child of the pod's first process, as the agent is of its supervisor.
-    go, returned = tmp_path / "go", tmp_path / "returned"
+    go, returned, survived = tmp_path / "go", tmp_path / "returned", tmp_path / "survived"
     agent = (
         "import os, pathlib, subprocess, time; from infra.pods.local import LocalProvider\n"
         "print(subprocess.Popen(['sleep', '600']).pid, flush=True)\n"
@@ -226,7 +226,11 @@ def test_a_pod_can_end_itself(provider: LocalProvider, home: Path, tmp_path: Pat
         "LocalProvider().terminate(os.environ['CODECJOB_POD_ID'])\n"
         f"pathlib.Path({str(returned)!r}).touch()"
     )
-    pod = python(provider, f"import subprocess, sys; subprocess.run([sys.executable, '-c', {agent!r}])")
+    script = (
+        f"import pathlib, subprocess, sys; subprocess.run([sys.executable, '-c', {agent!r}])\n"
+        f"pathlib.Path({str(survived)!r}).touch()"
+    )
+    pod = python(provider, script)
     supervisor = leader(provider, pod)
     (trainer,) = printed_pids(provider, pod)
     go.touch()
@@ -235,6 +239,7 @@ def test_a_pod_can_end_itself(provider: LocalProvider, home: Path, tmp_path: Pat
     assert list((home / "pods").iterdir()) == []
     assert ids(provider) == []
     wait_until(lambda: not lives(supervisor.pid))
+    assert survived.exists()
 
 
 def test_a_relative_home_means_the_same_inside_the_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
