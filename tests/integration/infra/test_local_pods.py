@@ -22,7 +22,8 @@ SLEEP = ("sleep", "600")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CODECJOB_HOME", str(tmp_path / "home"))  # pods that launch pods stay out of the user's own
     return tmp_path / "home"
 
 
