@@ -1,0 +1,64 @@
+import json
+import math
+
+import pytest
+
+from codec.config import ModelConfig, TrainConfig, config_from_flags
+from codec.errors import UserError
+
+
+def test_defaults_are_the_users_own_trainers() -> None:
+    flat = TrainConfig(data_dir="clips").as_dict()
+    assert flat == {
+        "data_dir": "clips",
+        "checkpoint_dir": "./checkpoints",
+        "experiment_name": "codec",
+        "sample_rate": 16000,
+        "segment_length": 16000,
+        "batch_size": 16,
+        "num_epochs": 100,
+        "learning_rate": 3e-4,
+        "warmup_steps": 500,
+        "grad_clip": 1.0,
+        "hidden_dim": 1024,
+        "strides": [2, 2, 2, 2, 5],
+        "num_quantizers": 8,
+        "codebook_size": 1024,
+        "codebook_dim": 128,
+        "commitment_weight": 0.25,
+        "ema_decay": 0.99,
+        "validation_share": 0.1,
+        "keep_checkpoints": 3,
+        "seed": 0,
+        "device": "auto",
+        "use_wandb": False,
+        "wandb_mode": "online",
+    }
+
+
+def test_what_is_recorded_makes_the_same_configuration_again() -> None:
+    config = TrainConfig(data_dir="clips", model=ModelConfig(hidden_dim=64, strides=(2, 4)), learning_rate=1e-3)
+    flat = json.loads(json.dumps(config.as_dict()))
+    assert config_from_flags(flat | {"strides": tuple(flat["strides"])}) == config
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "complaint"),
+    [
+        ("batch_size", 0, "--batch_size 0: must be at least 1"),
+        ("learning_rate", 0.0, "--learning_rate 0.0: must be above 0"),
+        ("learning_rate", math.nan, "--learning_rate nan: must be a finite number"),
+        ("learning_rate", math.inf, "--learning_rate inf: must be a finite number"),
+        ("ema_decay", 1.0, "--ema_decay 1.0: must be below 1"),
+        ("validation_share", 1.5, "--validation_share 1.5: must be below 1"),
+        ("strides", (2, 1), "--strides 2,1: must be at least 2"),
+        ("strides", (), "--strides: must name at least one"),
+        ("hidden_dim", 1000, "--hidden_dim 1000: must be divisible by 32"),
+        ("segment_length", 79, "--segment_length 79: must be at least one hop, 80 samples"),
+        ("device", "tpu", "--device tpu: must be one of auto, cpu, cuda"),
+        ("wandb_mode", "on", "--wandb_mode on: must be one of online, offline, disabled"),
+    ],
+)
+def test_a_wrong_value_names_its_flag(flag: str, value: object, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        config_from_flags({"data_dir": "clips", flag: value})
