@@ -56,10 +56,7 @@ def end(provider: Provider, attempt: Attempt, outcome: OutcomeName, reason: str,
     _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
-    if attempt.outcome() is None:
-        attempt.write_once("outcome.json", Outcome(outcome=outcome, reason=reason, by=by, time=time.time()))
-        attempt.note("ended", by, outcome=outcome, reason=reason)
-    return Ended(attempt.outcome(), billing_off=True)
+    return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
 
 
 def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | None:
@@ -69,11 +66,28 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
         return outcome
     if not is_gone(provider, attempt):
         return None
-    # Its last words may have arrived between the two looks.
     lost = Outcome(outcome="failed", reason="the pod vanished without an outcome", by=by, time=time.time())
-    if attempt.write_once("outcome.json", lost):
-        attempt.note("ended", by, outcome=lost.outcome, reason=lost.reason)
+    return _close(provider, attempt, lost)
+
+
+def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | None:
+    """Writes the outcome of an attempt whose pod is gone, unless the pod's own last word is there."""
+    if attempt.outcome() is None:
+        claim = attempt.claim()
+        if claim is not None:
+            _keep_last_words(provider, attempt, claim.pod_id)
+            provider.terminate(claim.pod_id)  # clears away what a pod that died by itself has left
+        if attempt.write_once("outcome.json", outcome):
+            attempt.note("ended", outcome.by, outcome=outcome.outcome, reason=outcome.reason)
     return attempt.outcome()
+
+
+def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
+    """What the pod itself printed, where the provider still has it: the agent could not ship it any more."""
+    printed = b"".join(provider.logs(pod_id))
+    if printed:
+        last = max((sequence for sequence, _ in attempt.segments("log")), default=0)
+        attempt.add_segment("log", last + 1, b"--- what the pod itself printed\n" + printed)
 
 
 def _wait_until(done: Callable[[], bool], seconds: float) -> bool:

@@ -1,0 +1,5 @@
+"""`python -m job` is `codecjob`."""
+
+from job.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""Whole runs of a tiny trainer on real clips, started by the real command in processes that may be killed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from infra.pods.local import LocalProvider
+from infra.store import open_store
+from job.record import Attempt, Run
+
+ROOT = Path(__file__).parents[3]
+CLIPS = ROOT / "examples" / "telugu" / "clips"
+# Learns nothing worth hearing, but in seconds, by the same code as any other run.
+TINY = {
+    "hidden_dim": 16,
+    "strides": "2,4",
+    "num_quantizers": 2,
+    "codebook_size": 32,
+    "codebook_dim": 4,
+    "segment_length": 2000,
+    "batch_size": 8,
+    "num_epochs": 2,
+    "learning_rate": 1e-3,
+    "warmup_steps": 5,
+    "device": "cpu",
+}
+
+
+@dataclass
+class Desk:
+    """A user's machine: a home of its own, a folder of clips, a spec, and the command."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.env = {**os.environ, "CODECJOB_HOME": str(self.folder / "home"), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+        self.env.pop("CODECJOB_STORE", None)
+        self.provider = LocalProvider(self.folder / "home")
+        self.store = open_store(str(self.folder / "home" / "store"))
+
+    def spec(self, **changes: Any) -> Path:
+        """A spec of a tiny run that no checklist ends; ``train`` and other keys may be changed."""
+        train = {**TINY, **changes.pop("train", {})}
+        document = {"name": "tiny", "data": str(self.folder / "clips"), "train": train, **changes}
+        path = self.folder / f"{document['name']}.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def command(self, *words: str | Path, timeout: float = 180) -> "subprocess.CompletedProcess[str]":
+        """Runs codecjob to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "job", *map(str, words)],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def submit(self, spec: Path) -> Run:
+        """Starts a run and returns at once."""
+        done = self.command("submit", spec, "--detach", "--json")
+        assert done.returncode == 0, done.stderr
+        return Run(self.store, json.loads(done.stdout)["run"])
+
+    def wait_for(self, what: Callable[[], Any], seconds: float = 120) -> Any:
+        """Polls until something is true, and returns it."""
+        until = time.monotonic() + seconds
+        while not (found := what()):
+            assert time.monotonic() < until, "waited in vain"
+            time.sleep(0.1)
+        return found
+
+    def wait_for_end(self, attempt: Attempt) -> str:
+        """Waits for outcome and for the pod to be gone; returns the outcome's name."""
+        outcome = self.wait_for(attempt.outcome)
+        self.wait_for(lambda: not self.provider.find(attempt.run_id))
+        return str(outcome.outcome)
+
+    def processes(self, run: Run, module: str) -> list[psutil.Process]:
+        """The living processes of a run that run a module, such as job.agent."""
+        pods = {pod.id for pod in self.provider.find(run.run_id)}
+        found = []
+        for process in psutil.process_iter():
+            try:
+                mine = process.environ().get("CODECJOB_POD_ID") in pods
+                if mine and module in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for path in sorted(CLIPS.glob("*.flac"))[:6]:
+        shutil.copy(path, clips)
+    desk = Desk(tmp_path)
+    yield desk
+    for pod in desk.provider.find(None):
+        desk.provider.terminate(pod.id)
