@@ -75,10 +75,10 @@ def look_at(folder: Path, on_file: OnFile = lambda done, total: None) -> LocalDa
         clips.append(clip)
         files.append(DataFile(path=_relative(path, folder), size=path.stat().st_size, sha256=_sha256(path)))
     on_file(len(paths), len(paths))
-    if len({file.sha256 for file in files}) < 2:
-        raise AudioError(f"{folder}: holds a single clip; training needs a second one to hold out for validation")
     if all(clip.rms < SILENCE_RMS for clip in clips):
         raise AudioError(f"{folder}: every clip is silent (below -50 dBFS); check how they were recorded or exported")
+    if len({file.sha256 for file in files}) < 2:
+        raise AudioError(f"{folder}: holds a single clip; training needs a second one to hold out for validation")
     return LocalData(folder, Manifest(files=tuple(files)), tuple(clips))
 
 

@@ -53,6 +53,8 @@ def command(
         _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, as_json)
         return
     check_writable(opened)
+    if not as_json:
+        click.echo(f"data: {len(data.clips)} clips, {duration(data.seconds)}, {data.size / 1e6:.1f} MB in {job.data}")
     run = _start(job, opened, provider, run_id, data)
     if as_json:
         print_json({"run": run_id, "store": opened.url})
@@ -68,10 +70,7 @@ def _look_at(job: JobSpec, quiet: bool) -> dataset.LocalData:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("checking the data")
-        data = dataset.look_at(job.data, lambda done, total: bar.update(task, completed=done, total=total))
-    if not quiet:
-        click.echo(f"data: {len(data.clips)} clips, {duration(data.seconds)}, {data.size / 1e6:.1f} MB in {job.data}")
-    return data
+        return dataset.look_at(job.data, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
