@@ -1,0 +1,184 @@
+"""Whole runs of the trainer, as the processes that they are."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import soundfile
+import torch
+
+EPOCHS = 6
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def test_a_run_leaves_what_the_contract_says(trainer) -> None:
+    run = trainer("run")
+    code, out, err = run.run(keep_checkpoints=1)
+    assert (code, err) == (0, "")
+
+    (start,) = run.rows("start")
+    assert start["steps_per_epoch"] == 13  # five seconds in crops of 0.1, four at a time, rounded up
+    assert (start["planned_steps"], start["step"], start["resumed_from"]) == (26, 0, None)
+    assert start["config"] == json.loads((run.folder / "config.json").read_text())
+    assert "learning_rate 0.001" in out
+
+    validation = run.rows("validation")
+    assert [(row["epoch"], row["step"]) for row in validation] == [(0, 0), (1, 13), (2, 26)]
+    assert validation[-1]["loss"] != validation[0]["loss"]
+    train = run.rows("train")
+    assert train[-1]["step"] == 26
+    assert train[0].keys() == {
+        "kind", "step", "epoch", "time", "loss", "l1", "vq", "latent_power", "grad_norm", "lr",
+        "audio_seconds_per_second", "nonfinite_steps", "nonfinite_run", "dead_codebook_steps",
+    }  # fmt: skip
+
+    assert (run.progress()["step"], run.progress()["epoch"], run.progress()["phase"]) == (26, 2, "done")
+    manifest = json.loads((run.folder / "checkpoints" / "00000026" / "manifest.json").read_text())
+    assert manifest["snr_db"] == validation[-1]["snr_db"]
+    for epoch in ("0000", "0001", "0002"):
+        names = sorted(path.name for path in (run.folder / "samples" / epoch).iterdir())
+        assert names == ["0-decoded.wav", "0-original.wav"]
+        assert soundfile.info(run.folder / "samples" / epoch / names[0]).frames == 16000
+
+
+@pytest.mark.parametrize("end", ["stop.json", "SIGTERM", "SIGKILL"])
+def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(trainer, wait_until, end: str) -> None:
+    whole, broken = trainer("whole"), trainer("broken")
+    assert whole.run(num_epochs=EPOCHS)[0] == 0
+
+    process = broken.start(num_epochs=EPOCHS)
+    wait_until(lambda: broken.progress()["phase"] == "training" and broken.progress()["epoch"] >= 1)
+    if end == "stop.json":
+        (broken.folder / "stop.json").write_text("{}")
+    else:
+        os.kill(process.pid, getattr(signal, end))
+    process.communicate(timeout=60)
+    assert process.returncode == (-signal.SIGKILL if end == "SIGKILL" else 3)
+    assert not (broken.folder / "stop.json").exists()
+    saved = sorted(path.name for path in (broken.folder / "checkpoints").iterdir() if path.name.isdigit())
+    assert 13 <= int(saved[-1]) < 13 * EPOCHS
+
+    assert broken.run(num_epochs=EPOCHS)[0] == 0
+    assert broken.rows("start")[-1]["resumed_from"] == saved[-1]
+    last = f"checkpoints/{13 * EPOCHS:08d}"
+    weights = [safetensors.torch.load_file(run.folder / last / "model.safetensors") for run in (whole, broken)]
+    assert same(*weights)
+    states = [torch.load(run.folder / last / "trainer.pt", weights_only=True) for run in (whole, broken)]
+    assert same(*states)
+    rows = [[row | {"time": 0} for row in run.rows("validation")] for run in (whole, broken)]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == EPOCHS + 1
+
+
+def test_a_request_that_waits_for_the_trainer_is_obeyed_at_once(trainer) -> None:
+    run = trainer("run")
+    run.folder.mkdir()
+    (run.folder / "stop.json").write_text("{}")
+    code, out, _ = run.run()
+    assert code == 3
+    assert "stopped on request" in out.splitlines()[-1]
+    assert run.run()[0] == 0
+
+
+def test_the_same_command_again_after_the_end_does_nothing_and_more_epochs_go_on(trainer) -> None:
+    run = trainer("run")
+    assert [run.run()[0], run.run()[0], run.run(num_epochs=3)[0]] == [0, 0, 0]
+    assert [row["step"] for row in run.rows("start")] == [0, 26, 26]
+    assert [row["epoch"] for row in run.rows("validation")] == [0, 1, 2, 3]
+
+
+def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until) -> None:
+    run = trainer("run")
+    process = run.start(num_epochs=EPOCHS)
+    wait_until(lambda: run.progress()["phase"] == "training")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 3
+    process.communicate()
+    assert run.run(num_epochs=EPOCHS, batch_size=10)[0] == 0
+    start, end = run.rows("start")[-1], run.rows("validation")[-1]
+    assert start["planned_steps"] == end["step"] == start["step"] + 5 * (EPOCHS - start["epoch"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ({"hidden_dim": 16}, "was trained with --hidden_dim 8, not 16"),
+        ({"codebook_size": 32}, "was trained with --codebook_size 16, not 32"),
+    ],
+)
+def test_another_architecture_is_one_line(trainer, flags: dict[str, int], complaint: str) -> None:
+    run = trainer("run")
+    assert run.run(num_epochs=1)[0] == 0
+    code, _, err = run.run(**flags)
+    assert code == 2
+    assert complaint in err
+    assert err.count("\n") == 1
+
+
+def test_clips_shorter_than_a_segment_are_padded(trainer) -> None:
+    run = trainer("run")
+    assert run.run(segment_length=20000, num_epochs=1)[0] == 0
+    (start,), row = run.rows("start"), run.rows("validation")[-1]
+    assert (start["steps_per_epoch"], row["crops"]) == (2, 1)
+    decoded = run.folder / "samples" / "0001" / "0-decoded.wav"
+    assert soundfile.info(decoded).frames == 16000  # as long as the clip, not as the segment
+
+
+def test_silence_alone_is_one_line(trainer) -> None:
+    run = trainer("run")
+    for path in run.clips.iterdir():
+        audio, rate = soundfile.read(path)
+        soundfile.write(path, audio / 1000, rate)
+    code, _, err = run.run()
+    assert code == 2
+    assert "silent" in err
+    assert err.count("\n") == 1
+
+
+def test_a_blow_up_is_recorded_and_does_not_end_the_trainer(trainer) -> None:
+    """Judging is not the trainer's business: it goes on, and its rows say what happened."""
+    run = trainer("run")
+    assert run.run(learning_rate=1e30, warmup_steps=0)[0] == 0
+    last = run.rows("train")[-1]
+    assert last["nonfinite_steps"] > 5
+    assert last["nonfinite_run"] > 5
+    assert run.rows("validation")[-1]["snr_db"] in ("NaN", "-Infinity") or run.rows("validation")[-1]["snr_db"] < 0
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(trainer) -> None:
+    run = trainer("run")
+    run.folder.mkdir()
+    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    script = (
+        'folder="$1"; shift; mount -t tmpfs -o size=3m none "$folder"; "$@"; echo "exit $?"; '
+        'find "$folder/checkpoints" -mindepth 1 -maxdepth 1'
+    )
+    command = run.command(num_epochs=100, keep_checkpoints=100)
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", run.folder, *command],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr.startswith("error: ")
+    assert "disk is full" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "exit 2" in done.stdout
+    kept = [line for line in done.stdout.splitlines() if line.startswith(f"{run.folder}/checkpoints/")]
+    assert len(kept) > 1
+    assert not [line for line in kept if "/." in line]

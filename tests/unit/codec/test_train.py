@@ -1,0 +1,97 @@
+"""The training step by itself."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from codec.config import ModelConfig, TrainConfig
+from codec.health import Health
+from codec.model import Codec
+from codec.run import Data, Position, Run
+from codec.train import _step
+from codec.validate import HeldOut
+
+CPU = torch.device("cpu")
+
+
+class OneBatch:
+    """A dataset of one batch."""
+
+    steps_per_epoch = 10
+
+    def __init__(self, audio: Tensor) -> None:
+        self.audio = audio
+
+    def batch(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        return self.audio, torch.full((len(self.audio),), self.audio.shape[-1])
+
+
+def make_run(audio: Tensor, **flags: float) -> Run:
+    torch.manual_seed(0)
+    architecture = ModelConfig(hidden_dim=8, strides=(2, 4), num_quantizers=2, codebook_size=8, codebook_dim=4)
+    config = TrainConfig(data_dir="", model=architecture, segment_length=800, warmup_steps=0, **flags)
+    model = Codec(config.model)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
+    data = Data(OneBatch(audio), nothing, nothing, 0.0, CPU)  # type: ignore[arg-type]
+    return Run(config, Path(), data, model, optimizer, Health(CPU), Position())
+
+
+def tensors(run: Run) -> list[Tensor]:
+    optimizer = [value for state in run.optimizer.state.values() for value in state.values()]
+    return [value.detach().clone() for value in (*run.model.state_dict().values(), *optimizer)]
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_a_non_finite_step_changes_neither_weights_nor_optimizer_nor_codebooks(poison: float) -> None:
+    run = make_run(0.1 * torch.randn(2, 1, 800))
+    _step(run)  # the optimizer has its state
+    before = tensors(run)
+    run.data.train.audio[0, 0, 5] = poison  # type: ignore[attr-defined]
+    _step(run)
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors(run), strict=True))
+    assert [value.item() for value in run.health.report()[:2]] == [1, 1]
+    run.data.train.audio[0, 0, 5] = 0  # type: ignore[attr-defined]
+    _step(run)
+    assert not any(torch.equal(a, b) for a, b in zip(before[:3], tensors(run)[:3], strict=True))
+
+
+def test_a_step_never_waits_for_the_device() -> None:
+    """Fake tensors have no values: whatever asks for one, as .item() does, raises."""
+    with FakeTensorMode():
+        run = make_run(torch.empty(2, 1, 800))
+        values = _step(run)
+        assert all(value.shape == () for value in values)
+        with pytest.raises(Exception, match="_local_scalar_dense"):
+            values[0].item()
+
+
+def test_steps_teach_the_model_its_batch() -> None:
+    time = torch.arange(800) / 16000
+    tones = torch.stack([0.2 * torch.sin(2 * math.pi * pitch * time) for pitch in (150, 300, 450, 600)])
+    run = make_run(tones[:, None], learning_rate=5e-3)
+    run.model.quantizer.initialise(run.model.latents(tones[:, None]).detach())
+    l1 = [_step(run)[1].item() for _ in range(150)]
+    silence = tones.abs().mean().item()
+    assert l1[0] > 0.9 * silence
+    assert l1[-1] < 0.5 * silence
+
+
+def test_the_reported_loss_is_unweighted() -> None:
+    run = make_run(0.1 * torch.randn(2, 1, 800), commitment_weight=7.0)
+    loss, l1, vq, *_ = (value.item() for value in _step(run))
+    assert loss == pytest.approx(l1 + vq)
+    assert vq > 0
+
+
+def test_the_gradient_is_clipped_and_the_rate_is_the_schedules() -> None:
+    run = make_run(0.1 * torch.randn(2, 1, 800), grad_clip=1e-4, learning_rate=0.01)
+    *_, grad_norm = _step(run)
+    norm = torch.stack([parameter.grad.norm() for parameter in run.model.parameters()]).norm()  # type: ignore[union-attr]
+    assert float(grad_norm) > 1e-3
+    assert float(norm) == pytest.approx(1e-4, rel=0.01)
+    assert run.optimizer.param_groups[0]["lr"] == 0.01
