@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# "NaN", "Infinity" and "-Infinity" are the trainer's own spelling; the others are what str() and printf make of them.
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf}
 # A row without `kind` (another trainer's file) is a validation row when it carries what only validation measures.
 VALIDATION_ONLY = ("snr_db", "amplitude", "si_sdr_db", "correlation")
 
@@ -50,25 +51,32 @@ class ParsedLog:
 
 
 def parse(data: bytes, first_attempt: int = 1) -> ParsedLog:
-    """Reads ``metrics.jsonl``. Each ``start`` row begins an attempt; what stands before the first belongs to it too."""
+    """Reads ``metrics.jsonl``. Each ``start`` row begins an attempt; what stands before the first belongs to it too.
+
+    A copy of an earlier ``start`` row, down to its time, begins nothing.
+    """
     rows: list[Row] = []
     unreadable = 0
     attempt = first_attempt
+    starts: list[dict[str, Any]] = []
     lines = data.split(b"\n")
     for number, line in enumerate(lines):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             # The last line without its newline is a row that is still being written.
             unreadable += number < len(lines) - 1
             continue
         if not isinstance(fields, dict):
             unreadable += 1
             continue
-        if fields.get("kind") == "start" and rows:
-            attempt += 1
+        if fields.get("kind") == "start":
+            if "time" in fields and fields in starts:
+                continue
+            attempt = first_attempt + len(starts)
+            starts.append(fields)
         rows.append(_row(fields, attempt))
     return ParsedLog(tuple(rows), unreadable)
 
@@ -76,8 +84,8 @@ def parse(data: bytes, first_attempt: int = 1) -> ParsedLog:
 def collate(rows: Iterable[Row]) -> list[Row]:
     """The rows that count, in the order of training: one per (attempt, kind, step), hidden ones left out.
 
-    Rows of equal step stand with training before validation, since a validation row closes what was trained before it.
-    Rows without a step follow the row before them.
+    Rows of equal step stand with the older attempt first, then with training before validation, since a validation row
+    closes what was trained before it. Rows without a step follow the row before them.
     """
     first_seen: dict[tuple[Any, ...], Row] = {}
     starts: dict[int, int] = {}
@@ -89,13 +97,13 @@ def collate(rows: Iterable[Row]) -> list[Row]:
 
     kept = [row for row in first_seen.values() if not _hidden(row, starts)]
     kept.sort(key=lambda row: row.attempt)
-    ordered: list[tuple[int, int, Row]] = []
+    ordered: list[tuple[int, int, int, Row]] = []
     last = 0
     for row in kept:
         last = row.step if row.step is not None else last
-        ordered.append((last, _RANK.get(row.kind, 1), row))
-    ordered.sort(key=lambda item: item[:2])
-    return [row for _, _, row in ordered]
+        ordered.append((last, row.attempt, _RANK.get(row.kind, 1), row))
+    ordered.sort(key=lambda item: item[:3])
+    return [row for *_, row in ordered]
 
 
 _RANK = {"start": 0, "train": 1, "validation": 2}
@@ -124,7 +132,7 @@ def _number(raw: Any) -> float | None:
         except OverflowError:
             return math.inf if raw > 0 else -math.inf
     if isinstance(raw, str):
-        return NON_FINITE.get(raw)
+        return NON_FINITE.get(raw.strip().lower().removeprefix("+"))
     return None
 
 
