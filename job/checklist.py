@@ -23,9 +23,13 @@ def evaluate(rows: Iterable[Row], checklist: Checklist) -> Verdict:
     faults = TrainingFaults(checklist.faults)
     table = _Table(checklist)
     for row in collate(rows):
+        bad: list[Sign] = []
         if row.kind == "start":
             faults.new_attempt(row)
-        bad = faults.see(row) if row.kind == "train" else table.see(row) if row.kind == "validation" else []
+        elif row.kind == "train":
+            bad = faults.see(row)
+        elif row.kind == "validation":
+            bad = [*faults.see_validation(row), *table.see(row)]
         if bad:
             return Verdict.bad(bad)
     return table.verdict()
