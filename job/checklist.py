@@ -44,7 +44,10 @@ class _Table:
         self.signs: list[Sign] = []
         self.decisive_rows = 0
         self.strikes = 0
+        # The improvement metric in every row so far, before training, and whether a decisive row had it.
         self.history: list[float] = []
+        self.baseline: float | None = None
+        self.compared = False
 
     def see(self, row: Row) -> list[Sign]:
         """The signs to condemn the run by, if this row does."""
@@ -54,7 +57,7 @@ class _Table:
         decisive = self._decisive(row)
         bands = [_judge_band(name, band, row) for name, band in self.checklist.bands()]
         signs = [*bands, *self._improvement(row, decisive)]
-        self._remember(row)
+        self._remember(row, decisive)
         if not decisive:
             # Looked at and shown, never acted on, and forgotten with the next row.
             self.signs = [sign.muted() for sign in signs]
@@ -64,7 +67,8 @@ class _Table:
             # A converged run stops improving; only the table's bad limits still hold.
             return bands if _any_bad(bands) else []
         self.signs = signs
-        self.good = all(sign.state is State.GOOD for sign in signs)
+        # A checklist without signs has seen nothing good.
+        self.good = bool(signs) and all(sign.state is State.GOOD for sign in signs)
         return signs if _any_bad(signs) else []
 
     def verdict(self) -> Verdict:
@@ -72,7 +76,8 @@ class _Table:
         if self.good:
             return Verdict(State.GOOD, tuple(self.signs), "every sign of the checklist was good")
         if not self.signs:
-            return Verdict(State.UNDECIDED, (), "no validation row yet")
+            said = "no validation row yet" if self.checklist.metrics() else "the checklist has no signs"
+            return Verdict(State.UNDECIDED, (), said)
         if not self.decisive_rows:
             return Verdict(State.UNDECIDED, tuple(self.signs), self._waiting(self.signs[0]))
         open_signs = ", ".join(sign.sign for sign in self.signs if sign.state is not State.GOOD)
@@ -82,13 +87,15 @@ class _Table:
         for name in dict.fromkeys(("loss", "l1", "vq", "snr_db", "amplitude", *self.checklist.metrics())):
             value = row.get(name)
             if value is not None and not math.isfinite(value):
-                said = f"{name} is {value} in the validation after epoch {row.epoch}"
+                after = "" if row.epoch is None else f" after epoch {row.epoch}"
+                said = f"{name} is {value} in the validation{after}"
                 yield Sign.at(row, "non_finite", State.BAD, said, value, "finite")
 
     def _blow_up(self, row: Row) -> Iterator[Sign]:
-        # An untrained decoder may say anything, so the baseline row is left out.
+        # An untrained decoder may say anything, so the baseline row is left out, and a row that may be it.
         snr, limit = row.get("snr_db"), self.checklist.faults.blow_up_snr_db
-        if snr is not None and snr < limit and row.step != 0 and row.epoch != 0:
+        trained = not _is_baseline(row) and (row.step is not None or row.epoch is not None)
+        if snr is not None and snr < limit and trained:
             said = f"SNR {snr:.1f} dB: the output is far louder than the input; try a lower learning_rate"
             yield Sign.at(row, "blow_up", State.BAD, said, snr, f"< {limit:g}")
 
@@ -115,16 +122,21 @@ class _Table:
             self.strikes += decisive
             # At the first decisive row a dip below a better row of the grace time is a strike like any other: only a
             # run that is no better than where it began is bad at once.
-            nothing_learnt = self.decisive_rows == 0 and not rule.better(value, self.history[0])
+            begun_at = self.baseline
+            nothing_learnt = not self.compared and begun_at is not None and not rule.better(value, begun_at)
             if decisive and (nothing_learnt or self.strikes >= rule.patience):
                 state = State.BAD
         yield Sign.at(row, "improvement", state, said, value, threshold)
 
-    def _remember(self, row: Row) -> None:
+    def _remember(self, row: Row, decisive: bool) -> None:
         rule = self.checklist.improvement
         value = row.get(rule.metric) if rule else None
-        if value is not None:
-            self.history.append(value)
+        if value is None:
+            return
+        self.history.append(value)
+        self.compared = self.compared or decisive
+        if self.baseline is None and _is_baseline(row):
+            self.baseline = value
 
     def _waiting(self, last: Sign) -> str:
         if last.step is None or last.epoch is None:
@@ -133,6 +145,11 @@ class _Table:
             f"the checklist decides from epoch {self.checklist.epoch} and step {self.checklist.min_steps} on; "
             f"the last validation was after epoch {last.epoch}, step {last.step}"
         )
+
+
+def _is_baseline(row: Row) -> bool:
+    """Whether a validation row is the untrained model's."""
+    return row.step == 0 or row.epoch == 0
 
 
 def _judge_band(name: str, band: Band, row: Row) -> Sign:
