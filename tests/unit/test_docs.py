@@ -1,0 +1,117 @@
+"""The documents say what the code does: links, commands, flags and specs in them are checked, none is run."""
+
+import re
+import runpy
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from codec.cli import cli as codec
+from job.cli import cli as codecjob
+from job.spec import JobSpec, check_spec
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def fenced(language: str | None = None) -> list[tuple[str, str]]:
+    """(page, text) of every fenced block."""
+    blocks = [(page, match) for page in PAGES for match in FENCED.finditer(page.read_text(encoding="utf-8"))]
+    return [(page.name, match[2]) for page, match in blocks if language in (None, match[1])]
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, line) of every call of codec or codecjob in a fenced block."""
+    lines = [(page, line) for page, text in fenced() for line in text.replace("\\\n", " ").splitlines()]
+    call = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?(?:python3? -m )?(codec(?:job)? .*)$")
+    return [(page, match[1]) for page, line in lines if (match := call.match(line))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that the headings of a page get on a Git host."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        text = FENCED.sub("", page.read_text(encoding="utf-8"))
+        yield from ((page, link) for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link)
+
+
+@pytest.mark.parametrize(
+    ("page", "link"), [pytest.param(page, link, id=f"{page.name}-{link}") for page, link in links()]
+)
+def test_relative_links_lead_somewhere(page: Path, link: str) -> None:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_commands_and_their_flags_exist(page: str, line: str) -> None:
+    words = shlex.split(re.split(r"\s(?:[|>&;]|2>)", line)[0], comments=True)
+    parse(codec if words[0] == "codec" else codecjob, words[0], words[1:])
+
+
+def parse(command: click.Command, name: str, words: list[str]) -> None:
+    """Raises click.UsageError for what the command would refuse; calls nothing."""
+    if isinstance(command, click.Group):
+        with command.make_context(name, list(words)) as context:
+            _, inner, rest = command.resolve_command(context, words)
+        assert inner is not None
+        parse(inner, inner.name or "", rest)
+    elif "--help" not in words:
+        command.make_context(name, list(words))
+
+
+def test_the_parser_refuses_what_does_not_exist() -> None:
+    for words in (["sumbit", "a.yaml"], ["submit", "--detached", "a.yaml"], ["pull", "@last"]):
+        with pytest.raises(click.UsageError):
+            parse(codecjob, "codecjob", words)
+    with pytest.raises(click.UsageError):
+        parse(codec, "codec", ["train", "--data_dir", "x", "--epochs", "3"])
+
+
+def test_the_table_of_flags_is_that_of_the_command() -> None:
+    table = runpy.run_path(str(DOCS / "flags.py"))["table"]()
+    assert table in (DOCS / "codec.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in table for param in codec.commands["train"].params for name in param.opts)
+
+
+@pytest.mark.parametrize(("page", "text"), fenced("yaml"))
+def test_specs_are_valid(page: str, text: str) -> None:
+    check_spec(yaml.safe_load(text), page)
+
+
+def test_the_reference_names_every_key_of_a_spec() -> None:
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    schema = JobSpec.model_json_schema()
+    parts = [schema, *(schema["$defs"][name] for name in ("TrainSpec", "Checklist", "FaultLimits", "Improvement"))]
+    keys = {key for part in parts for key in part["properties"]}
+    assert [key for key in sorted(keys) if not re.search(rf"`([\w]+\.)?{key}(\.[^`]*)?`", text)] == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[<>=~!\[]", line)[0] for group in groups for line in group}
+    text = (DOCS / "dependencies.md").read_text(encoding="utf-8")
+    rows = {name for row in re.findall(r"^\| ([\w, -]+) \|", text, re.MULTILINE) for name in row.split(", ")}
+    assert names - rows == set()
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(commands()) >= 10
+    assert len(fenced("yaml")) >= 2
