@@ -59,8 +59,9 @@ class _Table:
         signs = [*bands, *self._improvement(row, decisive)]
         self._remember(row, decisive)
         if not decisive:
-            # Looked at and shown, never acted on, and forgotten with the next row.
-            self.signs = [sign.muted() for sign in signs]
+            # Looked at and shown until a decisive row says more; never acted on.
+            if not self.decisive_rows:
+                self.signs = [sign.muted() for sign in signs]
             return []
         self.decisive_rows += 1
         if self.good:
