@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from job.nearest import did_you_mean
 
@@ -21,7 +21,9 @@ METRICS = (
     "lag",
     "mel_distance",
 )
-LOWER_IS_BETTER = frozenset({"loss", "l1", "vq", "l1_ratio", "dc_offset", "lag", "mel_distance"})
+LOWER_IS_BETTER = frozenset({"loss", "l1", "vq", "l1_ratio", "mel_distance"})
+# Best at zero, and signed: neither more nor less is better.
+BEST_AT_ZERO = frozenset({"dc_offset", "lag"})
 
 
 def _known_metric(name: str) -> str:
@@ -34,7 +36,8 @@ Metric = Annotated[str, AfterValidator(_known_metric)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # YAML knows .nan and .inf; as a limit they would switch a sign off unseen.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Band(_Part):
@@ -89,6 +92,13 @@ class Improvement(_Part):
 
     metric: Metric = "snr_db"
     patience: int = Field(3, ge=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _can_improve(cls, metric: str) -> str:
+        if metric in BEST_AT_ZERO:
+            raise ValueError(f"{metric} is best at zero, so it cannot be followed as better or worse: choose another")
+        return metric
 
     def better(self, value: float, than: float) -> bool:
         """Whether ``value`` is strictly better."""

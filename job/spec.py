@@ -17,7 +17,8 @@ NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # YAML knows .inf: hours without an end would leave a pod running for ever.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TrainSpec(_Part):
@@ -117,6 +118,8 @@ def _parse_yaml(text: str, where: str) -> Any:
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise UsageError(f"{where}{place}: not valid YAML: {problem}") from error
+    except ValueError as error:  # such as a date in month 13
+        raise UsageError(f"{where}: not valid YAML: {error}") from error
 
 
 def _lay_over(document: dict[str, Any], override: str) -> None:
@@ -134,7 +137,7 @@ def _lay_over(document: dict[str, Any], override: str) -> None:
 
 
 def _in_words(problem: ErrorDetails) -> str:
-    path = [str(part) for part in problem["loc"]]
+    path = [str(part) for part in problem["loc"] if part != "[key]"]
     key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"unknown key{did_you_mean(path[-1], _known_keys(path[:-1]))}" + (f" (in {key})" if path[:-1] else "")
