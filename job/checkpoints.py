@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from infra.store import NotFound, Store, StoreError
+from infra.store import InvalidKey, NotFound, Store, StoreError
 from infra.store.keys import check_key
 from job.record import Attempt, CheckpointRef, Run
 
@@ -43,23 +44,21 @@ def is_finite(checkpoint: Path) -> bool:
 
 
 def download(store: Store, ref: CheckpointRef, folder: Path) -> Path:
-    """Brings a checkpoint into ``folder/<step>``, its manifest last.
+    """Brings a checkpoint to ``folder/<step>``, which appears only when it is whole and verified.
 
     Raises:
         BrokenCheckpointError: a file is missing or differs from the manifest.
     """
-    target = folder / ref.prefix.rsplit("/", 1)[1]
+    final = folder / ref.prefix.rsplit("/", 1)[1]
+    partial = folder / f".{final.name}.pulling"
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        manifest = store.get(f"{ref.prefix}/{MANIFEST}")
-        files = _manifest_files(json.loads(manifest))
-        for name, facts in files.items():
-            store.download(f"{ref.prefix}/{name}", target / name)
-            if _sha256(target / name) != facts["sha256"]:
-                raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
-    except (NotFound, ValueError, KeyError, TypeError) as error:
-        raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
-    (target / MANIFEST).write_bytes(manifest)
-    return target
+        _download(store, ref, partial)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return final
 
 
 def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[str]]:
@@ -74,6 +73,19 @@ def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[s
             continue
         return ref, skipped
     return None, skipped
+
+
+def _download(store: Store, ref: CheckpointRef, target: Path) -> None:
+    try:
+        manifest = store.get(f"{ref.prefix}/{MANIFEST}")
+        for name, facts in _manifest_files(json.loads(manifest)).items():
+            store.download(f"{ref.prefix}/{name}", target / name)
+            if _sha256(target / name) != facts["sha256"]:
+                raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
+    except (NotFound, InvalidKey, ValueError, KeyError, TypeError) as error:
+        raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
+    target.mkdir(parents=True, exist_ok=True)
+    (target / MANIFEST).write_bytes(manifest)
 
 
 def _manifest_files(manifest: Any) -> dict[str, Any]:
