@@ -27,8 +27,15 @@ def pull(run: Run, folder: Path) -> Pulled:
     """Copies a run's results into a folder, which may hold an earlier pull of the same run.
 
     Raises:
-        UsageError: the folder belongs to something else.
+        UsageError: the folder belongs to something else, or cannot be written.
     """
+    try:
+        return _pull(run, folder)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}; make room or name another folder") from error
+
+
+def _pull(run: Run, folder: Path) -> Pulled:
     marker = folder / "run.json"
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file: name a folder")
