@@ -1,12 +1,11 @@
 """The run's audio in the store: content-addressed objects and a manifest, pushed by the client, pulled by the agent."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from codec.audio import SILENCE_RMS, AudioError, ClipInfo, find_audio, inspect
 from infra.store import Store, StoreError
@@ -100,9 +99,13 @@ def pull(store: Store, dataset_id: str, folder: Path, on_file: OnFile = lambda d
     """Brings a dataset into a folder, every file verified by its hash; what is there already is kept.
 
     Raises:
-        StoreError: an object is missing or its bytes are not those of the manifest.
+        StoreError: the manifest or an object is missing or damaged.
     """
-    manifest = Manifest.model_validate(json.loads(store.get(_manifest_key(dataset_id))))
+    key = _manifest_key(dataset_id)
+    try:
+        manifest = Manifest.model_validate_json(store.get(key))
+    except ValidationError as error:
+        raise StoreError(f"{key} in {store.url} is damaged: remove it and submit the data again") from error
     for number, file in enumerate(manifest.files):
         on_file(number, len(manifest.files))
         check_key(file.path)  # the manifest comes from outside: nothing may leave the folder
