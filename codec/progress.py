@@ -63,7 +63,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line for people, above the bar if there is one."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, emoji=False)
         self._console.file.flush()
 
     def advance(self, step: int, planned_steps: int) -> None:
@@ -74,7 +74,7 @@ class Display:
     def train(self, row: Mapping[str, Any], planned_steps: int) -> None:
         """Show a train row: always in the bar, every ten seconds or so in a log."""
         text = (
-            f"step {row['step']}/{planned_steps}  loss {row['loss']:.4f}  l1 {row['l1']:.4f}  vq {row['vq']:.4f}"
+            f"step {row['step']}/{planned_steps}  loss {row['loss']:.4g}  l1 {row['l1']:.4g}  vq {row['vq']:.4g}"
             f"  {row['audio_seconds_per_second']:.0f}x real time"
         )
         if row["nonfinite_steps"]:
@@ -88,6 +88,6 @@ class Display:
     def validation(self, row: Mapping[str, Any]) -> None:
         """Show a validation row."""
         self.say(
-            f"epoch {row['epoch']} (step {row['step']}): loss {row['loss']:.4f}  snr {row['snr_db']:.2f} dB  "
+            f"epoch {row['epoch']} (step {row['step']}): loss {row['loss']:.4g}  snr {row['snr_db']:.2f} dB  "
             f"amplitude {row['amplitude']:.2f}  correlation {row['correlation']:.2f}"
         )

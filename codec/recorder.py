@@ -31,11 +31,13 @@ class Recorder:
         self._beat = beat
         self._planned_steps = run.planned_steps
         self._unwritten: Sequence[Tensor] | None = None  # the latest step's values, still on the device
+        self._saved_step: int | None = None  # of the newest good checkpoint
         self._start_measuring()
 
     def start(self, resumed_from: Path | None) -> None:
         """Write the start row. Rows of later steps that stand before it belong to work that was lost."""
         run = self._run
+        self._saved_step = run.at.step if resumed_from else None
         self._write(
             "start",
             config=run.config.as_dict(),
@@ -83,13 +85,14 @@ class Recorder:
         """Write a validation row and return it."""
         row = self._write("validation", **fields)
         self._display.validation(row)
+        self._start_measuring()
         return row
 
     def save(self, snr_db: float | None) -> None:
-        """Save a checkpoint, unless this very step has one, and remove those that are not kept."""
+        """Save a checkpoint, unless this very step has a good one, and remove those that are not kept."""
         run = self._run
         self.beat("saving")
-        if not (run.checkpoints / f"{run.at.step:08d}" / checkpoint.MANIFEST).exists():
+        if self._saved_step != run.at.step:
             checkpoint.save(
                 run.checkpoints,
                 run.model,
@@ -99,6 +102,7 @@ class Recorder:
                 epoch=run.at.epoch,
                 snr_db=snr_db,
             )
+            self._saved_step = run.at.step
         checkpoint.prune(run.checkpoints, run.config.keep_checkpoints)
         self._start_measuring()
 

@@ -37,13 +37,11 @@ def train(config: TrainConfig) -> int:
     Goes on from the newest complete checkpoint in the checkpoint folder. Raises UserError for bad
     input and a full disk.
     """
-    folder = _open_folder(config)
+    folder, beat = _open_folder(config)
     device = _pick_device(config.device)
     with Display() as display, StopRequest(folder / "stop.json") as stop:
         for name, value in config.as_dict().items():
             display.say(f"  {name} {spell(value)}")
-        beat = Beat(folder / "progress.json")
-        beat(0, 0, "preparing")
 
         # Data: decoded once, then mapped into memory. A clip is either learned from or held out.
         try:
@@ -64,6 +62,7 @@ def train(config: TrainConfig) -> int:
         if newest:
             run.restore(newest)
             display.say(f"resuming from {newest}")
+        write_atomically(folder / "config.json", to_json(config.as_dict(), indent=2) + "\n")
         display.say(
             f"{data.seconds / 60:.1f} minutes to learn from, {len(data.held_out.audio)} crops held out; "
             f"{run.parameters:,} parameters on {device}; "
@@ -102,6 +101,7 @@ def _run_epochs(run: Run, recorder: Recorder, stop: StopRequest) -> int:
         row = _validate(run, recorder)
         recorder.save(snr_db=row["snr_db"])
     recorder.beat("done")
+    stop.answer()  # a request that came too late must not stop a later continuation
     recorder.say(f"all {at.epoch} epochs are done")
     return DONE
 
@@ -173,15 +173,21 @@ def _to_device(crops: tuple[Tensor, Tensor, Tensor], device: torch.device) -> He
     return HeldOut(*(part.to(device) for part in crops))
 
 
-def _open_folder(config: TrainConfig) -> Path:
-    """The checkpoint folder, with config.json in it."""
+def _open_folder(config: TrainConfig) -> tuple[Path, Beat]:
+    """The checkpoint folder and its beat, of which the first shows whether the folder can be written."""
     folder = Path(config.checkpoint_dir)
+    if Path(config.data_dir).resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise UserError(
+            f"--checkpoint_dir {folder}: lies in --data_dir {config.data_dir}, so a resumed run would learn "
+            "from its own samples; choose a folder elsewhere"
+        )
+    beat = Beat(folder / "progress.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "config.json", to_json(config.as_dict(), indent=2) + "\n")
+        beat(0, 0, "preparing")
     except OSError as error:
         raise UserError(f"--checkpoint_dir {folder}: can't be written ({error.strerror})") from error
-    return folder
+    return folder, beat
 
 
 def _pick_device(name: str) -> torch.device:

@@ -100,6 +100,18 @@ def test_the_same_command_again_after_the_end_does_nothing_and_more_epochs_go_on
     assert [row["epoch"] for row in run.rows("validation")] == [0, 1, 2, 3]
 
 
+def test_a_damaged_checkpoint_is_done_again(trainer) -> None:
+    run = trainer("run")
+    assert run.run()[0] == 0
+    weights = run.folder / "checkpoints" / "00000026" / "model.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1])
+    code, out, _ = run.run()
+    assert code == 0
+    assert "00000026: skipped, model.safetensors is damaged" in out
+    assert weights.read_bytes() == good
+
+
 def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until) -> None:
     run = trainer("run")
     process = run.start(num_epochs=EPOCHS)
