@@ -51,7 +51,7 @@ class _Table:
 
     def see(self, row: Row) -> list[Sign]:
         """The signs to condemn the run by, if this row does."""
-        faults = [*self._non_finite(row), *self._blow_up(row)]
+        faults = list(self._non_finite(row)) or list(self._blow_up(row))
         if faults:
             return faults
         decisive = self._decisive(row)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 # "NaN", "Infinity" and "-Infinity" are the trainer's own spelling; the others are what str() and printf make of them.
-NON_FINITE = {"nan": math.nan, "inf": math.inf, "infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf}
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
+NON_FINITE |= {f"-{name}": -value for name, value in NON_FINITE.items()}
 # A row without `kind` (another trainer's file) is a validation row when it carries what only validation measures.
 VALIDATION_ONLY = ("snr_db", "amplitude", "si_sdr_db", "correlation")
 
