@@ -74,8 +74,8 @@ class Display:
     def train(self, row: Mapping[str, Any], planned_steps: int) -> None:
         """Show a train row: always in the bar, every ten seconds or so in a log."""
         text = (
-            f"step {row['step']}/{planned_steps}  loss {row['loss']:.4g}  l1 {row['l1']:.4g}  vq {row['vq']:.4g}"
-            f"  {row['audio_seconds_per_second']:.0f}x real time"
+            f"loss {row['loss']:.4g}  l1 {row['l1']:.4g}  vq {row['vq']:.4g}  "
+            f"{row['audio_seconds_per_second']:.0f}x real time"
         )
         if row["nonfinite_steps"]:
             text += f"  non-finite steps {row['nonfinite_steps']}"
@@ -83,7 +83,7 @@ class Display:
             self._bar.update(self._task, description=text)
         elif time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + LINE_SECONDS
-            self.say(text)
+            self.say(f"step {row['step']}/{planned_steps}  {text}")
 
     def validation(self, row: Mapping[str, Any]) -> None:
         """Show a validation row."""

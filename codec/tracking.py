@@ -54,7 +54,7 @@ def _start(config: TrainConfig) -> Any:
     import wandb
 
     # Without a key, wandb would ask for one on a terminal and wait for the answer.
-    if config.wandb_mode == "online" and not wandb.api.api_key:
+    if config.wandb_mode == "online" and not wandb.login(prompt=False, verify=False):
         raise ValueError("no API key: set WANDB_API_KEY, run `wandb login`, or use --wandb_mode offline")
     return wandb.init(
         project=os.environ.get("WANDB_PROJECT", "codecjob"),
