@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra.pods import ProviderError, open_provider
-from infra.store import StoreError, Unavailable, open_store
+from infra.store import StoreError, open_store
 from job import checkpoints, dataset
 from job.checklist import evaluate
 from job.metrics_log import Row
@@ -29,10 +29,19 @@ BEAT_SECONDS = 2.0
 TICK_SECONDS = 0.3
 # How long the last words of a run are offered to a store that does not answer.
 INSIST_SECONDS = 600.0
+INSIST_PAUSE_SECONDS = 2.0
 
 
 class NotMineError(Exception):
     """This pod has no claim, or another pod has it: it must end without touching the record."""
+
+
+class EndedEarlyError(Exception):
+    """There is a reason to end before training has begun."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
 
 
 class Agent:
@@ -68,6 +77,8 @@ class Agent:
         try:
             self._sync()
             outcome = self._train()
+        except EndedEarlyError as early:
+            outcome = early.outcome
         except StoreError as error:
             outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
         self._finish(outcome)
@@ -90,7 +101,7 @@ class Agent:
     def _sync(self) -> None:
         self._say("fetching the data")
         self._beat("syncing")
-        dataset.pull(self.store, self.run.submission().dataset, self.workspace / "data", lambda *_: self._beat())
+        dataset.pull(self.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
         ref, skipped = checkpoints.restore_newest(self.run, self.folder / "checkpoints")
         for problem in skipped:
             self._say(f"skipped a broken checkpoint: {problem}")
@@ -99,6 +110,12 @@ class Agent:
             self.restored = ref.prefix.rsplit("/", 1)[1]
             self._say(f"resuming from step {ref.step} of attempt {ref.attempt}")
             self.attempt.note("restored", AGENT, step=ref.step, attempt=ref.attempt)
+
+    def _between_files(self, done: int, total: int) -> None:
+        self._beat()
+        ending = self._reason_to_end()
+        if ending:
+            raise EndedEarlyError(ending)
 
     def _train(self) -> Outcome:
         trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log)
@@ -144,21 +161,27 @@ class Agent:
         judged = any(row.kind != "start" for row in new) and self._judge()
         milestone = judged or any(row.kind != "train" for row in new)
         try:
-            self.shipper.ship_rows(at_once or milestone)
             if judged and self.verdict:
                 self.attempt.write("verdict.json", self.verdict.as_dict())
-            self.shipper.ship_progress()
-            self.shipper.ship_log(at_once)
-            bad = self.verdict is not None and self.verdict.verdict is State.BAD
-            self.shipper.ship_checkpoints(bad, self.restored)
-            self.shipper.ship_samples()
+            self._ship_all(at_once, rows_at_once=milestone)
             self._beat()
             self.store_trouble = ""
         except StoreError as error:
             # Training and judging go on; what was not shipped is tried again in the next round.
-            if str(error) != self.store_trouble:
-                self._say(f"the record cannot be written now: {error}")
-            self.store_trouble = str(error)
+            self._note_store_trouble(error)
+
+    def _ship_all(self, at_once: bool, rows_at_once: bool = False) -> None:
+        self.shipper.ship_rows(at_once or rows_at_once)
+        self.shipper.ship_progress()
+        bad = self.verdict is not None and self.verdict.verdict is State.BAD
+        self.shipper.ship_checkpoints(bad, self.restored)
+        self.shipper.ship_samples()
+        self.shipper.ship_log(at_once)
+
+    def _note_store_trouble(self, error: StoreError) -> None:
+        if str(error) != self.store_trouble:
+            self._say(f"the record cannot be written now: {error}")
+        self.store_trouble = str(error)
 
     def _judge(self) -> bool:
         """Whether the verdict has changed."""
@@ -178,22 +201,22 @@ class Agent:
         self.beaten_at = time.monotonic()
 
     def _finish(self, outcome: Outcome) -> None:
+        """Offers everything to the store until it takes it, the outcome last."""
         self._say(f"{outcome.outcome}: {outcome.reason}")
         until = time.monotonic() + INSIST_SECONDS
         while True:
             try:
-                self.shipper.ship_rows(at_once=True)
-                self.shipper.ship_progress()
+                self._ship_all(at_once=True)
                 if self.verdict:
                     self.attempt.write("verdict.json", self.verdict.as_dict())
-                self.shipper.ship_log(at_once=True)
                 self.attempt.note("ended", AGENT, outcome=outcome.outcome, reason=outcome.reason)
                 self.attempt.write_once("outcome.json", outcome)
                 return
-            except Unavailable:
+            except StoreError as error:
+                self._note_store_trouble(error)
                 if time.monotonic() > until:
                     raise
-                time.sleep(2.0)
+                time.sleep(INSIST_PAUSE_SECONDS)
 
     def crashed(self, error: Exception) -> None:
         """The last word of an agent that met what it cannot handle."""

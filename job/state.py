@@ -71,13 +71,14 @@ def look(run: Run, provider: Provider) -> RunState:
     submission, spec = run.submission(), run.spec()
     attempts = run.attempts()
     attempt = attempts[-1] if attempts else run.attempt(1)
-    rows = run.rows(attempts)
-    outcome = attempt.outcome()
     try:
         pods = [pod.id for pod in provider.find(run.run_id)]
         billing: Billing = "on" if pods else "off"
     except ProviderError:
         pods, billing = [], "unknown"
+    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
+    outcome = attempt.outcome()
+    rows = run.rows(attempts)
     state = _state(attempt, outcome, billing)
     return RunState(
         run_id=run.run_id,
@@ -121,7 +122,7 @@ def _cost(attempts: list[Attempt]) -> float | None:
 
 
 def _next_step(run_id: str, state: str) -> str:
-    if state in ("failed", "lost", "stopped", "expired"):
+    if state in ("failed", "lost", "stopped", "expired", "submitted"):
         return f"codecjob logs {run_id}; codecjob resume {run_id}"
     if state == "aborted":
         return f"codecjob logs {run_id}; change the spec and submit again"

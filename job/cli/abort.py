@@ -5,7 +5,7 @@ import time
 import click
 
 from infra.pods import Provider, ProviderError, open_provider
-from infra.store import Unavailable
+from infra.store import StoreError, Unavailable
 from job.cli.follow import ENDED
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, GOOD, UNDECIDED, print_json
@@ -81,5 +81,9 @@ def _act(run: Run, provider: Provider, state: RunState, dry_run: bool, quiet: bo
         if not quiet:
             click.echo(what, err=True)
 
-    ended = end(provider, attempt, "aborted", state.verdict.summary, WATCHDOG, say)
+    try:
+        ended = end(provider, attempt, "aborted", state.verdict.summary, WATCHDOG, say)
+    except (ProviderError, StoreError) as error:
+        click.echo(f"the stop is not confirmed: {error}", err=True)
+        return BAD_NOT_STOPPED
     return BAD_AND_STOPPED if ended.billing_off else BAD_NOT_STOPPED
