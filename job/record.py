@@ -159,7 +159,8 @@ class Attempt:
 
     def events(self) -> list[dict[str, Any]]:
         """The audit trail, oldest first."""
-        return [json.loads(self.store.get(info.key)) for info in self.store.list(f"{self.prefix}/events/")]
+        events = [json.loads(self.store.get(info.key)) for info in self.store.list(f"{self.prefix}/events/")]
+        return sorted(events, key=lambda event: float(event["time"]))  # keys of one millisecond are in no order
 
     def segments(self, kind: Literal["metrics", "log"], after: int = 0) -> Iterator[tuple[int, bytes]]:
         """The immutable pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on."""
