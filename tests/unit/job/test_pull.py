@@ -1,0 +1,103 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.store import Store
+from job.errors import UsageError
+from job.metrics_log import collate, parse
+from job.pull import pull
+from job.record import Run
+
+ROWS = {
+    1: [{"kind": "start", "step": 0, "time": 1}, {"kind": "validation", "step": 0, "epoch": 0, "snr_db": -0.1}],
+    2: [{"kind": "start", "step": 0, "time": 2}, {"kind": "validation", "step": 9, "epoch": 1, "snr_db": 3.0}],
+}
+
+
+@pytest.fixture
+def trained(run: Run, store: Store) -> Run:
+    """A run of two attempts with rows, logs, samples, a checkpoint and a verdict."""
+    for number, rows in ROWS.items():
+        attempt = run.attempt(number)
+        attempt.add_segment("metrics", 1, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        attempt.add_segment("log", 1, f"attempt {number}\n".encode())
+        store.put(f"{attempt.prefix}/samples/0001/0-decoded.wav", f"sound {number}".encode())
+        attempt.write("verdict.json", {"verdict": "undecided", "attempt": number})
+    manifest = {"files": {"model.safetensors": {"sha256": hashlib.sha256(b"weights").hexdigest()}}}
+    store.put(f"{run.attempt(1).prefix}/checkpoints/00000009/model.safetensors", b"weights")
+    store.put(f"{run.attempt(1).prefix}/checkpoints/00000009/manifest.json", json.dumps(manifest).encode())
+    return run
+
+
+def test_a_pull_brings_everything(trained: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pulled = pull(trained, out)
+    assert (pulled.samples, pulled.skipped) == (2, ())
+    assert pulled.checkpoint == out / "checkpoints" / "00000009"
+    assert (pulled.checkpoint / "model.safetensors").read_bytes() == b"weights"
+    assert (out / "job.log").read_text() == "attempt 1\nattempt 2\n"
+    assert json.loads((out / "verdict.json").read_text())["attempt"] == 2
+    assert json.loads((out / "run.json").read_text())["run"] == trained.run_id
+    assert (out / "samples" / "0001" / "0-decoded.wav").read_text() == "sound 2"
+
+
+def test_the_pulled_rows_are_those_of_the_run(trained: Run, tmp_path: Path) -> None:
+    pull(trained, tmp_path / "out")
+    rows = parse((tmp_path / "out" / "metrics.jsonl").read_bytes()).rows
+    assert list(rows) == trained.rows()
+    assert [row.step for row in collate(rows) if row.kind == "validation"] == [0, 9]
+
+
+def test_a_pull_can_be_repeated(trained: Run, tmp_path: Path) -> None:
+    pull(trained, tmp_path / "out")
+    trained.attempt(2).add_segment("log", 2, b"more\n")
+    pull(trained, tmp_path / "out")
+    assert (tmp_path / "out" / "job.log").read_text() == "attempt 1\nattempt 2\nmore\n"
+
+
+def test_a_run_that_has_made_nothing_yet(run: Run, tmp_path: Path) -> None:
+    pulled = pull(run, tmp_path / "out")
+    assert (pulled.checkpoint, pulled.samples) == (None, 0)
+    assert not (tmp_path / "out" / "verdict.json").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(trained: Run, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("important")
+    with pytest.raises(UsageError, match="is not empty and holds no earlier pull"):
+        pull(trained, tmp_path / "mine")
+    pull(trained, tmp_path / "other")
+    (tmp_path / "other" / "run.json").write_text('{"run": "another"}')
+    with pytest.raises(UsageError, match="holds no earlier pull"):
+        pull(trained, tmp_path / "other")
+    with pytest.raises(UsageError, match="is a file"):
+        pull(trained, tmp_path / "mine" / "thesis.txt")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_made(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"file/out: cannot be written: Not a directory"):
+        pull(trained, tmp_path / "file" / "out")
+
+
+def test_a_full_disk_is_one_line(trained: Run, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from infra.store import open_store\n"
+        "from job.errors import UsageError; from job.pull import pull; from job.record import Run\n"
+        "try: pull(Run(open_store(sys.argv[2]), sys.argv[3]), Path(sys.argv[1]) / 'out')\n"
+        "except UsageError as error: print(error)\n"
+    )
+    small = tmp_path / "small"
+    small.mkdir()
+    trained.attempt(2).add_segment("log", 2, bytes(1 << 20))
+    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", small], check=False).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    mount = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1" "$4" "$5"'
+    command = ["unshare", "-rm", "sh", "-c", mount, "sh", str(small), sys.executable, script]
+    said = subprocess.check_output([*command, trained.store.url, trained.run_id], text=True)
+    assert said == f"{small / 'out'}: cannot be written: No space left on device; make room or name another folder\n"

@@ -1,0 +1,148 @@
+"""The rule between the rooms: codec, infra and job, and what may be imported where."""
+
+import ast
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("codec", "infra", "job")
+HEAVY = ("torch", "torchaudio")
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
+
+
+def imports(name: str) -> set[str]:
+    """Every module that a module imports anywhere in it, inside functions too."""
+    path = MODULES[name]
+    return set(imported(ast.parse(path.read_text(encoding="utf-8")), name, is_package=path.name == "__init__.py"))
+
+
+def imported(tree: ast.AST, name: str, is_package: bool) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name.split(".") if is_package else name.split(".")[:-1]
+                package = package[: len(package) - node.level + 1]
+                base = ".".join([*package, *([base] if base else [])])
+            # `from infra import pods` takes a module of a package, `from infra.pods import Pod` a name of a module.
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else base for name in names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            yield from (str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant))
+
+
+def is_in(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def offences(room: str, *forbidden: str, but: tuple[str, ...] = ()) -> list[str]:
+    return [
+        f"{name} imports {other}"
+        for name in MODULES
+        if is_in(name, room)
+        for other in sorted(imports(name))
+        if is_in(other, *forbidden) and not is_in(other, *but)
+    ]
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"codec.train", "infra.store", "job.agent", "job.cli"} <= set(MODULES)
+    assert "infra.store.base" in imports("infra.store")
+    assert "codec.audio" in imports("job.dataset")
+
+
+def test_the_reader_of_imports_sees_every_way_to_import() -> None:
+    tree = ast.parse(
+        "import a.b\n"
+        "from infra import store\n"
+        "from infra.pods import Pod\n"
+        "from . import verdict\n"
+        "from .cli.output import GOOD\n"
+        "def late():\n    import c\n    importlib.import_module('d')\n"
+    )
+    found = set(imported(tree, "job.checklist", is_package=False))
+    assert {"a.b", "infra.store", "infra.pods", "job.verdict", "job.cli.output", "c", "d"} <= found
+
+
+def test_codec_imports_neither_job_nor_infra() -> None:
+    assert offences("codec", "job", "infra") == []
+
+
+def test_infra_imports_neither_job_nor_codec() -> None:
+    assert offences("infra", "job", "codec") == []
+
+
+def test_job_imports_of_codec_only_the_audio() -> None:
+    assert offences("job", "codec", but=("codec.audio",)) == []
+
+
+def test_the_audio_imports_nothing_else_of_codec_but_its_errors() -> None:
+    assert offences("codec.audio", "codec", but=("codec.audio",)) == []
+
+
+def test_torch_lives_in_codec_alone_and_not_in_its_audio() -> None:
+    assert offences("job", *HEAVY) == []
+    assert offences("infra", *HEAVY) == []
+    assert offences("codec.audio", *HEAVY) == []
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    graph = {name: sorted(other for other in imports(name) if other in MODULES) for name in MODULES}
+    done: set[str] = set()
+
+    def circle_from(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in done:
+            return None
+        found = next((found for other in graph[name] if (found := circle_from(other, (*path, name)))), None)
+        done.add(name)
+        return found
+
+    circles = [circle for name in graph if (circle := circle_from(name, ()))]
+    assert not circles, " -> ".join(circles[0])
+
+
+def python(*arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.check_output([sys.executable, *arguments], cwd="/", env=environment, text=True)
+
+
+@pytest.mark.parametrize("module", ["job.cli", "job.supervisor"])
+def test_a_light_module_loads_nothing_heavy(module: str) -> None:
+    heavy = ("torch", "torchaudio", "boto3", "docker", "requests", "numpy", "pydantic", "soundfile", "wandb")
+    loaded = python("-c", f"import sys, {module}; print(*sys.modules)").split()
+    assert module in loaded
+    assert set(loaded).isdisjoint(heavy)
+
+
+def test_the_supervisor_needs_nothing_but_the_standard_library() -> None:
+    assert {name.split(".")[0] for name in imports("job.supervisor")} <= set(sys.stdlib_module_names)
+
+
+def test_help_answers_at_once() -> None:
+    command = Path(sys.executable).with_name("codecjob")
+    python("-m", "compileall", "-q", str(ROOT / "job"))
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        text = subprocess.check_output([command, "--help"], text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    assert "abort-on-bad-signs" in text
+    assert min(spent) < 0.2, f"{min(spent):.3f} s of CPU time"
