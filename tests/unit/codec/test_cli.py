@@ -92,3 +92,13 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     script += "sys.argv = ['codec', 'train', '--data_dir', 'x']\nmain()\n"
     done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (2, "error: torch is missing: install codecjob[train]\n")
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_torchs_threads_do_not_spin_unless_asked_to(tmp_path: Path, given: dict[str, str], expected: str) -> None:
+    (tmp_path / "torch.py").write_text("import os; raise SystemExit(os.environ['OMP_WAIT_POLICY'])")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"
+    script += "sys.argv = ['codec', 'train', '--data_dir', 'x']\nmain()\n"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"} | given
+    done = subprocess.run([sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=False)
+    assert done.stderr == f"{expected}\n"
