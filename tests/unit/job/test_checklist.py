@@ -235,7 +235,10 @@ def test_a_blow_up_is_bad_at_the_first_validation() -> None:
 
 def test_an_untrained_decoder_may_be_loud() -> None:
     assert judge({**BASELINE, "snr_db": -15.0}, validation(1)).verdict is State.GOOD
-    assert judge({"kind": "validation", "snr_db": -15.0}).verdict is State.UNDECIDED
+    for row in ({}, {"epoch": 0}, {"step": 0}, {"epoch": 0, "step": 5}, {"epoch": 1, "step": 0}):
+        assert judge({"kind": "validation", "snr_db": -15.0, **row}).verdict is State.UNDECIDED
+    for row in ({"epoch": 1}, {"step": 5}):
+        assert bad_signs(judge({"kind": "validation", "snr_db": -15.0, **row})) == ["blow_up"]
 
 
 # Improvement.
@@ -246,6 +249,10 @@ def test_no_improvement_on_the_baseline_is_bad_at_the_first_decisive_row() -> No
         verdict = judge({**BASELINE, "snr_db": baseline}, validation(1))
         assert bad_signs(verdict) == ["improvement"]
         assert "no better than" in verdict.summary
+
+
+def test_falling_back_to_the_baseline_later_is_a_strike() -> None:
+    assert judge({**BASELINE, "snr_db": 1.0}, *snrs(2.0, 0.5)).verdict is State.UNDECIDED
 
 
 def test_a_dip_below_a_better_row_of_the_grace_is_a_strike() -> None:

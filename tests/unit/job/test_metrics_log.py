@@ -116,6 +116,8 @@ def test_a_copy_of_a_start_row_begins_nothing() -> None:
 
 def test_a_restart_from_nothing_is_told_from_a_copy_by_its_time() -> None:
     assert attempts(START, TRAIN, {**START, "time": 8.0}, TRAIN) == [1, 1, 2, 2]
+    timeless = {"kind": "start", "step": 0}
+    assert attempts(timeless, TRAIN, timeless, TRAIN) == [1, 1, 2, 2]
 
 
 def kept(*rows: dict[str, Any]) -> list[tuple[int, str, int | None]]:
@@ -124,7 +126,7 @@ def kept(*rows: dict[str, Any]) -> list[tuple[int, str, int | None]]:
 
 def test_of_equal_keys_the_first_row_counts() -> None:
     changed = {**VALIDATION, "snr_db": -5.0}
-    (row,) = collate(parse(lines(VALIDATION, changed, VALIDATION)).rows)
+    (row,) = collate(parse(lines(VALIDATION, changed)).rows)
     assert row.get("snr_db") == 6.0
 
 
