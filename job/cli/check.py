@@ -37,7 +37,7 @@ def command(metrics: Path, spec: Path | None, as_json: bool) -> None:
     except OSError as error:
         raise UsageError(f"{metrics}: cannot be read: {error.strerror}") from error
     log = parse(data)
-    if log.unreadable and not log.rows:
+    if data.strip() and not log.rows:
         raise UsageError(f"{metrics}: is not a metrics file: give one JSON object a line, as the trainer writes them")
     verdict = evaluate(log.rows, checklist)
     if as_json:
