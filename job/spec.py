@@ -62,6 +62,22 @@ class TrainSpec(_Part):
         return flags
 
 
+class Watch(_Part):
+    """How many seconds a part of a live run may be silent. Generous: a good run must never be taken for a dead one."""
+
+    starting: float = Field(3600.0, gt=0, description="from the launch to the agent's first beat; the image is pulled")
+    agent: float = Field(900.0, gt=0, description="between two beats of the agent")
+    preparing: float = Field(1800.0, gt=0, description="between two beats of the training loop, as all below")
+    compiling: float = Field(1800.0, gt=0)
+    training: float = Field(300.0, gt=0)
+    validating: float = Field(600.0, gt=0)
+    saving: float = Field(600.0, gt=0)
+    overdue: float = Field(5.0, gt=1, description="a validation is overdue after this many expected epoch times")
+    overdue_least: float = Field(1800.0, gt=0, description="and never before this many seconds")
+    polls: int = Field(3, ge=2, description="looks that must all find the same silence")
+    poll_seconds: float = Field(5.0, gt=0, description="between two of the watchdog's looks")
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
@@ -70,6 +86,8 @@ class JobSpec(_Part):
     provider: str = Field("local", description="where the pod runs")
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
+    max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
+    watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))
     train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
     checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
 
