@@ -38,6 +38,23 @@ def train(**flags: Any) -> int:
     return _start(config_from_flags(flags))
 
 
+@cli.command()
+def plan(**flags: Any) -> None:
+    """Print as JSON what `codec train` with these flags would be, without training and without torch.
+
+    The resolved configuration, parameters, size of a checkpoint and bit rate; with --data_dir, every
+    clip is decoded and the steps are counted.
+
+    \b
+    Example:
+      codec plan --data_dir examples/telugu/clips --batch_size 8
+    """
+    from codec.plan import plan as work_out
+    from codec.rows import to_json
+
+    click.echo(to_json(work_out(config_from_flags(flags)), indent=2))
+
+
 def _start(config: TrainConfig) -> int:
     # Read when torch is loaded. By default its threads spin while they wait for each other, so two
     # trainings that share the same cores slow each other down more than twentyfold.
@@ -102,3 +119,6 @@ def _option(item: Any) -> click.Option:
 
 
 train.params += [_option(item) for item in flag_fields()]
+# A plan can be made before there is data.
+plan.params += [_option(item) for item in flag_fields() if not is_required(item)]
+plan.params.insert(0, click.Option(["--data_dir"], default="", help="count the steps that this folder makes"))

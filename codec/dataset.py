@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from codec.audio import SILENCE_RMS, AudioError, Clip, Packed
+from codec.audio import SILENCE_RMS, AudioError, Clip, Packed, crop_counts, steps_per_epoch
 from codec.audio.pack import FULL_SCALE, Int16Array
 from codec.normalize import normalize
 
@@ -26,7 +26,7 @@ class CropDataset:
     """
 
     def __init__(self, packed: Packed, clips: Sequence[Clip], segment: int, batch_size: int, seed: int) -> None:
-        self.steps_per_epoch = -(-sum(_crop_counts(clips, segment)) // batch_size)
+        self.steps_per_epoch = steps_per_epoch(clips, segment, batch_size)
         self._samples = packed.samples
         self._clips = clips
         self._segment = segment
@@ -63,7 +63,7 @@ def epoch_crops(clips: Sequence[Clip], segment: int, seed: int, epoch: int) -> C
     number of segments.) A clip no longer than a segment is one crop.
     """
     random = np.random.default_rng([seed, epoch])
-    counts = np.array(_crop_counts(clips, segment))
+    counts = np.array(crop_counts(clips, segment))
     index = np.repeat(np.arange(len(clips)), counts)  # [N], and so are all below
     number = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
     last_start = np.maximum([clip.length - segment for clip in clips], 0)[index]
@@ -98,10 +98,6 @@ def validation_crops(
     x, lengths = _gather(packed.samples, clips, segment, crops[spread])
     y, gain = normalize(x, lengths)
     return y, lengths, gain
-
-
-def _crop_counts(clips: Sequence[Clip], segment: int) -> list[int]:
-    return [-(-clip.length // segment) for clip in clips]
 
 
 def _is_loud(samples: Int16Array, clips: Sequence[Clip], segment: int, crops: Crops) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,10 @@
 """Finding, decoding, packing and splitting clips. Needs numpy, not torch."""
 
+from codec.audio.crops import crop_counts, steps_per_epoch
 from codec.audio.errors import AudioError
+from codec.audio.measure import ClipInfo, inspect
 from codec.audio.pack import Clip, Packed, pack
-from codec.audio.read import SILENCE_RMS, ClipInfo, decode, inspect
+from codec.audio.read import SILENCE_RMS, decode
 from codec.audio.scan import find_audio
 from codec.audio.split import split
 
@@ -12,9 +14,11 @@ __all__ = [
     "Clip",
     "ClipInfo",
     "Packed",
+    "crop_counts",
     "decode",
     "find_audio",
     "inspect",
     "pack",
     "split",
+    "steps_per_epoch",
 ]

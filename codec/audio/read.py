@@ -1,7 +1,6 @@
 """Decode one file: any rate and channel count in, mono float32 at one rate out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,63 +15,55 @@ from codec.audio.truncation import is_cut_short
 # Crops below -50 dBFS are never trained or measured on: normalization would only amplify noise.
 SILENCE_RMS = 10 ** (-50 / 20)
 
+Float32Array = npt.NDArray[np.float32]
+
 _BLOCK = 1 << 18  # frames decoded at a time, so that an hour of stereo never lies in memory whole
 _MP3_SLACK = 2 * 1152  # frames an encoder's delay and padding may take from the announced length
 
 
-@dataclass(frozen=True)
-class ClipInfo:
-    """What a full decode found; `rms` and `peak` are those of the mono mix (1.0 = full scale)."""
-
-    path: Path
-    sample_rate: int  # Hz, before resampling
-    channels: int
-    seconds: float
-    rms: float
-    peak: float
-    finite: bool  # False: a float file holds NaN or infinity; rms and peak are of its other samples
-
-
-def decode(path: Path, sample_rate: int) -> npt.NDArray[np.float32]:
+def decode(path: Path, sample_rate: int) -> Float32Array:
     """The whole file as a mono mix at `sample_rate` Hz: float32 [T], full scale 1.0.
 
     Raises AudioError if the file is not audio, truncated, empty or holds non-finite samples.
     """
-    with _opened(path) as file:
-        resampler = None
-        if file.samplerate != sample_rate:
-            resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+    with opened(path) as file:
+        resampler = Resampler(file.samplerate, sample_rate)
         pieces = []
-        for block in _mono_blocks(path, file):
+        for block in mono_blocks(path, file):
             if not np.isfinite(block).all():
                 raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
-            pieces.append(block if resampler is None else resampler.resample_chunk(block))
-        if resampler is not None:
-            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            pieces.append(resampler.feed(block))
+        pieces.append(resampler.rest())
     audio = np.concatenate(pieces)
     if not len(audio):
-        raise AudioError(f"{path}: is shorter than one sample at {sample_rate} Hz; remove it")
+        raise shorter_than_a_sample(path, sample_rate)
     return audio
 
 
-def inspect(path: Path) -> ClipInfo:
-    """Decode the file to its end and measure it at its own rate. Raises AudioError as `decode` does,
-    but reports non-finite samples instead of refusing them.
-    """
-    frames, energy, peak, finite = 0, 0.0, 0.0, True
-    with _opened(path) as file:
-        for block in _mono_blocks(path, file):
-            frames += len(block)
-            good = block[np.isfinite(block)]
-            finite = finite and len(good) == len(block)
-            if len(good):
-                energy += float(np.square(good, dtype=np.float64).sum())
-                peak = max(peak, float(np.abs(good).max()))
-        rate, channels = file.samplerate, file.channels
-    return ClipInfo(path, rate, channels, frames / rate, (energy / frames) ** 0.5, peak, finite)
+def shorter_than_a_sample(path: Path, sample_rate: int) -> AudioError:
+    """The error about a clip of which resampling leaves nothing."""
+    return AudioError(f"{path}: is shorter than one sample at {sample_rate} Hz; remove it")
 
 
-def _opened(path: Path) -> soundfile.SoundFile:
+class Resampler:
+    """Turns blocks at one rate into blocks at another; the same rate passes through untouched."""
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        same = rate_in == rate_out
+        self._stream = None if same else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32")
+
+    def feed(self, block: Float32Array) -> Float32Array:
+        """What is ready after this block."""
+        return block if self._stream is None else np.asarray(self._stream.resample_chunk(block))
+
+    def rest(self) -> Float32Array:
+        """What was held back, once there are no more blocks."""
+        nothing = np.zeros(0, np.float32)
+        return nothing if self._stream is None else np.asarray(self._stream.resample_chunk(nothing, last=True))
+
+
+def opened(path: Path) -> soundfile.SoundFile:
+    """The file, ready to be read from its start. Raises AudioError if that can't work."""
     try:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: is an empty file; copy it again or remove it")
@@ -88,7 +79,7 @@ def _opened(path: Path) -> soundfile.SoundFile:
         raise AudioError(f"{path}: is not audio that can be decoded; remove it, or convert it to wav or flac") from None
 
 
-def _mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[npt.NDArray[np.float32]]:
+def mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
     """The file's mono mix in blocks [≤ _BLOCK]; raises AudioError where the file breaks off."""
     done = 0
     while True:

@@ -1,0 +1,138 @@
+"""Everything that can be said of a clip before it is trained on, in one pass over the file."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.audio.pack import FULL_SCALE, Int16Array, to_int16
+from codec.audio.read import Float32Array, Resampler, mono_blocks, opened, shorter_than_a_sample
+
+ENVELOPE_BINS = 64
+_FRAMES_PER_SECOND = 100  # of the levels that the envelope is made from
+_FLAT_PEAK = 1000  # int16: below it, several equal samples are rounding, not clipping
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a full decode found. Levels are those of the mono mix (1.0 = full scale) at the file's own rate.
+
+    Of a clip that is not finite, levels are those of its other samples, and it has no PCM: `length` is 0.
+    """
+
+    path: Path
+    sample_rate: int  # Hz, before resampling
+    channels: int
+    seconds: float
+    rms: float
+    peak: float
+    finite: bool  # False: a float file holds NaN or infinity
+    dc: float  # mean, signed
+    clipped: float  # share of samples at the peak whose neighbours on both sides are at it too: flat tops
+    length: int  # samples at the rate that was asked for
+    sha256: str  # of the PCM at that rate, as `pack` writes it: what `split` goes by
+    envelope: tuple[float, ...]  # dB, the level's course in ENVELOPE_BINS equal parts, mean 0
+
+
+def inspect(path: Path, sample_rate: int | None = None) -> ClipInfo:
+    """Decode the file to its end and measure it; `sample_rate` (Hz, default its own) is that of `length` and `sha256`.
+
+    Raises AudioError as `decode` does, but reports non-finite samples instead of refusing them.
+    """
+    levels, frames = _Levels(), 0
+    with opened(path) as file:
+        pcm = _Pcm(file.samplerate, sample_rate or file.samplerate)
+        for block in mono_blocks(path, file):
+            frames += len(block)
+            good = block[np.isfinite(block)]
+            levels.add(good, complete=len(good) == len(block))
+            if levels.finite:
+                pcm.add(block)
+        rate, channels = file.samplerate, file.channels
+    if levels.finite:
+        pcm.finish()
+        if not pcm.length:
+            raise shorter_than_a_sample(path, pcm.rate)
+    return ClipInfo(
+        path=path,
+        sample_rate=rate,
+        channels=channels,
+        seconds=frames / rate,
+        rms=(levels.energy / frames) ** 0.5,
+        peak=levels.peak,
+        finite=levels.finite,
+        dc=levels.total / frames,
+        clipped=levels.flat / frames,
+        length=pcm.length if levels.finite else 0,
+        sha256=pcm.hash.hexdigest(),
+        envelope=_course(np.concatenate(pcm.powers)),
+    )
+
+
+class _Levels:
+    """Level, peak, offset and flat tops over the blocks of a file."""
+
+    def __init__(self) -> None:
+        self.energy = self.total = self.peak = 0.0
+        self.finite = True
+        self.flat = 0
+        self._flat_level = 0  # int16: the peak that `flat` was counted at
+
+    def add(self, good: Float32Array, complete: bool) -> None:
+        """Takes a block's finite samples; not `complete` says that others were left out."""
+        self.finite = self.finite and complete
+        if not len(good):
+            return
+        self.energy += float(np.square(good, dtype=np.float64).sum())
+        self.total += float(good.sum(dtype=np.float64))
+        self.peak = max(self.peak, float(np.abs(good).max()))
+        self._count_flat(np.abs(np.clip(np.rint(good * FULL_SCALE), 1 - FULL_SCALE, FULL_SCALE - 1)))
+
+    def _count_flat(self, levels: Float32Array) -> None:
+        top = int(levels.max())
+        if top > self._flat_level:
+            self._flat_level, self.flat = top, 0
+        at_top = levels == self._flat_level
+        inside = at_top[:-2] & at_top[1:-1] & at_top[2:]
+        if self._flat_level >= _FLAT_PEAK:
+            self.flat += int(np.count_nonzero(inside))
+
+
+class _Pcm:
+    """The int16 samples that training would see: their number, their hash and the course of their power."""
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        self.rate = rate_out
+        self._resampler = Resampler(rate_in, rate_out)
+        self._frame = max(rate_out // _FRAMES_PER_SECOND, 1)
+        self._left: Int16Array = np.zeros(0, np.int16)
+        self.hash = hashlib.sha256()
+        self.length = 0
+        self.powers: list[Float64Array] = [np.zeros(0)]
+
+    def add(self, block: Float32Array) -> None:
+        self._take(to_int16(self._resampler.feed(block)))
+
+    def finish(self) -> None:
+        self._take(to_int16(self._resampler.rest()))
+
+    def _take(self, samples: Int16Array) -> None:
+        self.hash.update(samples.data)
+        self.length += len(samples)
+        waiting = np.concatenate([self._left, samples])
+        whole = len(waiting) // self._frame * self._frame
+        self.powers.append(np.square(waiting[:whole], dtype=np.float64).reshape(-1, self._frame).mean(axis=1))
+        self._left = waiting[whole:]
+
+
+def _course(powers: Float64Array) -> tuple[float, ...]:
+    """The mean power [frames] of equal parts in dB around their mean; () for a clip of fewer frames than parts."""
+    if len(powers) < ENVELOPE_BINS:
+        return ()
+    parts = np.array([part.mean() for part in np.array_split(powers, ENVELOPE_BINS)])
+    levels = 10 * np.log10(parts + 1.0)  # 1.0: one step of int16, so that digital silence is no -inf
+    return tuple((levels - levels.mean()).tolist())

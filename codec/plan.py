@@ -1,0 +1,82 @@
+"""What a training would be, worked out from its configuration alone: no torch, no training.
+
+The counts follow the layers in `codec.model`; a test compares them with the model and its checkpoint.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from codec.audio import Clip, find_audio, inspect, split, steps_per_epoch
+from codec.config import ModelConfig, TrainConfig
+
+BYTES = 4  # of a float32
+
+
+def plan(config: TrainConfig) -> dict[str, Any]:
+    """The resolved configuration and what follows from it; with a data folder, also how many steps there will be.
+
+    Raises AudioError for a clip that can't be used.
+    """
+    model = config.model
+    frames_per_second = model.sample_rate / model.hop
+    facts = {
+        "config": config.as_dict(),
+        "hop": model.hop,
+        "frames_per_second": frames_per_second,
+        "bitrate_kbps": frames_per_second * model.num_quantizers * math.log2(model.codebook_size) / 1000,
+        "parameters": parameters(model),
+        "checkpoint_bytes": checkpoint_bytes(model),
+    }
+    return facts | (_steps(config) if config.data_dir else {})
+
+
+def parameters(model: ModelConfig) -> int:
+    """Number of trained parameters; codebooks are not among them."""
+    width, size = model.hidden_dim, model.codebook_dim
+    first = width >> len(model.strides)  # channels of the first layer
+    total: int = _conv(1, first, 7) + _conv(first, 1, 7)  # the way in and the way out
+    for number, stride in enumerate(model.strides):
+        narrow = first << number
+        wide = 2 * narrow
+        total += 2 * _residual_units(narrow)
+        total += narrow + _conv(narrow, wide, 2 * stride)  # down, behind its Snake
+        total += wide + _transposed_conv(wide, narrow, 2 * stride)  # up, behind its Snake
+    total += width + first  # the last Snake of the encoder and of the decoder
+    total += 2 * _conv(width, width, 3)
+    return total + _conv(width, size, 1) + _conv(size, width, 1)
+
+
+def checkpoint_bytes(model: ModelConfig) -> int:
+    """Size of one checkpoint: weights, AdamW's two moments, and the codebooks with their usage."""
+    codebooks = model.num_quantizers * model.codebook_size * (model.codebook_dim + 1)
+    return BYTES * (3 * parameters(model) + codebooks)
+
+
+def _steps(config: TrainConfig) -> dict[str, Any]:
+    folder, rate = Path(config.data_dir), config.model.sample_rate
+    found = [inspect(path, rate) for path in find_audio(folder)]
+    clips = [Clip(info.path.relative_to(folder).as_posix(), 0, info.length, info.sha256) for info in found]
+    learned, held_out = split(clips, config.validation_share, config.seed)
+    steps = steps_per_epoch(learned, config.segment_length, config.batch_size)
+    return {
+        "training_clips": len(learned),
+        "validation_clips": len(held_out),
+        "audio_seconds": sum(clip.length for clip in learned) / rate,
+        "steps_per_epoch": steps,
+        "planned_steps": steps * config.num_epochs,
+    }
+
+
+def _conv(channels_in: int, channels_out: int, kernel: int) -> int:
+    """Weight, and for each output channel the norm that weight_norm keeps apart and a bias."""
+    return channels_in * channels_out * kernel + 2 * channels_out
+
+
+def _transposed_conv(channels_in: int, channels_out: int, kernel: int) -> int:
+    """As `_conv`, but weight_norm's norms are of the weight's first dimension, which are the inputs here."""
+    return channels_in * channels_out * kernel + channels_in + channels_out
+
+
+def _residual_units(channels: int) -> int:
+    return 3 * (2 * channels + _conv(channels, channels, 7) + _conv(channels, channels, 1))
