@@ -94,12 +94,13 @@ class _Levels:
 
     def _count_flat(self, levels: Float32Array) -> None:
         top = int(levels.max())
-        if top > self._flat_level:
-            self._flat_level, self.flat = top, 0
-        at_top = levels == self._flat_level
-        inside = at_top[:-2] & at_top[1:-1] & at_top[2:]
+        if top > self._flat_level + 1:
+            self.flat = 0
+        self._flat_level = max(top, self._flat_level)
+        # Writers round the two signs differently: clipped at ±0.3 may be +9830 and -9831.
+        at_top = levels >= self._flat_level - 1
         if self._flat_level >= _FLAT_PEAK:
-            self.flat += int(np.count_nonzero(inside))
+            self.flat += int(np.count_nonzero(at_top[:-2] & at_top[1:-1] & at_top[2:]))
 
 
 class _Pcm:
