@@ -6,11 +6,15 @@ disagree. What each sign means is in docs/bad-signs.md.
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from job.checklist_spec import Band, Checklist
 from job.faults import TrainingFaults
 from job.metrics_log import Row, collate
-from job.verdict import Sign, State, Verdict
+from job.rules.adversarial import AdversarialSigns
+from job.rules.training import TrainingSigns
+from job.rules.validation import WITHHOLDING, ValidationCauses
+from job.verdict import Severity, Sign, State, Verdict
 
 
 def evaluate(rows: Iterable[Row], checklist: Checklist) -> Verdict:
@@ -18,21 +22,27 @@ def evaluate(rows: Iterable[Row], checklist: Checklist) -> Verdict:
 
     Rows are read in the order of training, as the agent saw them: the first row that shows a bad sign decides. At each
     validation row the order is: finite values, blow-up, then (from ``checklist.epoch`` and ``checklist.min_steps`` on)
-    the table. Once a run is GOOD, only faults and the table's bad limits can still condemn it.
+    the table with the causes beside it. Once a run is GOOD, only faults, causes and the table's bad limits can still
+    condemn it. Warnings are those of the newest row of each kind.
     """
     faults = TrainingFaults(checklist.faults)
+    training = TrainingSigns(checklist.causes)
     table = _Table(checklist)
+    warnings: list[Sign] = []
     for row in collate(rows):
-        bad: list[Sign] = []
+        signs: list[Sign] = []
         if row.kind == "start":
-            faults.new_attempt(row)
+            for reader in (faults, training, table):
+                reader.new_attempt(row)
         elif row.kind == "train":
-            bad = faults.see(row)
+            signs = [*faults.see(row), *training.see(row), *table.adversarial.see(row)]
+            warnings = [sign for sign in signs if sign.severity is Severity.WARNING]
         elif row.kind == "validation":
-            bad = [*faults.see_validation(row), *table.see(row)]
-        if bad:
-            return Verdict.bad(bad)
-    return table.verdict()
+            signs = [*faults.see_validation(row), *table.see(row)]
+            training.see_validation(row)
+        if _any_bad(signs):
+            return Verdict.bad(signs)
+    return table.verdict(warnings)
 
 
 class _Table:
@@ -40,8 +50,12 @@ class _Table:
 
     def __init__(self, checklist: Checklist) -> None:
         self.checklist = checklist
+        self.causes = ValidationCauses(checklist.causes, checklist.epoch)
+        self.adversarial = AdversarialSigns(checklist.causes, checklist.min_steps)
+        self.planned_steps: float | None = None
         self.good = False
         self.signs: list[Sign] = []
+        self.beside: list[Sign] = []
         self.decisive_rows = 0
         self.strikes = 0
         # The improvement metric in every row so far, before training, and whether a decisive row had it.
@@ -49,40 +63,65 @@ class _Table:
         self.baseline: float | None = None
         self.compared = False
 
+    def new_attempt(self, start: Row) -> None:
+        """A process has started."""
+        self.causes.new_attempt(start)
+        self.planned_steps = start.get("planned_steps") or self.planned_steps
+
     def see(self, row: Row) -> list[Sign]:
-        """The signs to condemn the run by, if this row does."""
+        """The signs to condemn the run by, if one of them is bad."""
         faults = list(self._non_finite(row)) or list(self._blow_up(row))
         if faults:
             return faults
-        decisive = self._decisive(row)
+        decisive = self.checklist.decides(row.epoch, row.step)
         bands = [_judge_band(name, band, row) for name, band in self.checklist.bands()]
+        fine = bool(bands) and all(sign.state is State.GOOD for sign in bands)
+        causes = [*self.causes.see(row, decisive, fine), *self._adversarial(row, decisive, fine)]
         signs = [*bands, *self._improvement(row, decisive)]
         self._remember(row, decisive)
+        # A row that cannot decide covers neither the evidence nor the warnings of one that did.
+        if decisive or not self.decisive_rows:
+            self.beside = causes
         if not decisive:
             # Looked at and shown until a decisive row says more; never acted on.
             if not self.decisive_rows:
                 self.signs = [sign.muted() for sign in signs]
-            return []
+            return causes
         self.decisive_rows += 1
         if self.good:
             # A converged run stops improving; only the table's bad limits still hold.
-            return bands if _any_bad(bands) else []
+            return _with_causes(bands, causes)
         self.signs = signs
         # A checklist without signs has seen nothing good.
-        self.good = bool(signs) and all(sign.state is State.GOOD for sign in signs)
-        return signs if _any_bad(signs) else []
+        withheld = any(sign.sign in WITHHOLDING for sign in causes)
+        self.good = bool(signs) and all(sign.state is State.GOOD for sign in signs) and not withheld
+        return _with_causes(signs, causes)
 
-    def verdict(self) -> Verdict:
-        """The verdict of a run that no row has condemned."""
+    def verdict(self, warnings: Iterable[Sign]) -> Verdict:
+        """The verdict of a run that no row has condemned, with the warnings of its training rows."""
+        beside = [*self.beside, *warnings]
+        said = "".join(f"; warning: {sign.message}" for sign in beside if sign.severity is Severity.WARNING)
+        signs = (*self.signs, *beside)
         if self.good:
-            return Verdict(State.GOOD, tuple(self.signs), "every sign of the checklist was good")
+            return Verdict(State.GOOD, signs, f"every sign of the checklist was good{said}")
         if not self.signs:
-            said = "no validation row yet" if self.checklist.metrics() else "the checklist has no signs"
-            return Verdict(State.UNDECIDED, (), said)
+            nothing = "no validation row yet" if self.checklist.metrics() else "the checklist has no signs"
+            return Verdict(State.UNDECIDED, signs, nothing + said)
         if not self.decisive_rows:
-            return Verdict(State.UNDECIDED, tuple(self.signs), self._waiting(self.signs[0]))
-        open_signs = ", ".join(sign.sign for sign in self.signs if sign.state is not State.GOOD)
-        return Verdict(State.UNDECIDED, tuple(self.signs), f"nothing is bad; not yet good: {open_signs}")
+            return Verdict(State.UNDECIDED, signs, self._waiting(self.signs[0]) + said)
+        withholding = [sign for sign in self.beside if sign.sign in WITHHOLDING]
+        open_signs = [sign.sign for sign in (*self.signs, *withholding) if sign.state is not State.GOOD]
+        return Verdict(State.UNDECIDED, signs, f"nothing is bad; not yet good: {', '.join(open_signs)}{said}")
+
+    def _adversarial(self, row: Row, decisive: bool, fine: bool) -> list[Sign]:
+        if _is_baseline(row):
+            return []
+        signs = self.adversarial.see_validation(row)
+        # A dead discriminator is as dead beside good figures; a loss that has doubled is not a lost run there.
+        return [
+            sign if sign.sign == "dead_discriminator" or (decisive and not fine) else sign.as_warning()
+            for sign in signs
+        ]
 
     def _non_finite(self, row: Row) -> Iterator[Sign]:
         for name in dict.fromkeys(("loss", "l1", "vq", "snr_db", "amplitude", *self.checklist.metrics())):
@@ -97,13 +136,8 @@ class _Table:
         snr, limit = row.get("snr_db"), self.checklist.faults.blow_up_snr_db
         trained = not _is_baseline(row) and (row.step is not None or row.epoch is not None)
         if snr is not None and snr < limit and trained:
-            said = f"SNR {snr:.1f} dB: the output is far louder than the input; try a lower learning_rate"
+            said = f"SNR {snr:.1f} dB: the output is far louder than the input"
             yield Sign.at(row, "blow_up", State.BAD, said, snr, f"< {limit:g}")
-
-    def _decisive(self, row: Row) -> bool:
-        if row.epoch is None or row.step is None:
-            return False
-        return row.epoch >= self.checklist.epoch and row.step >= self.checklist.min_steps
 
     def _improvement(self, row: Row, decisive: bool) -> Iterator[Sign]:
         rule = self.checklist.improvement
@@ -142,9 +176,12 @@ class _Table:
     def _waiting(self, last: Sign) -> str:
         if last.step is None or last.epoch is None:
             return "the rows do not say their step and epoch, so nobody can tell whether the checklist may decide"
+        never = ""
+        if self.planned_steps is not None and self.planned_steps < self.checklist.min_steps:
+            never = f"; the run plans {self.planned_steps:.0f} steps, too few for it to decide"
         return (
             f"the checklist decides from epoch {self.checklist.epoch} and step {self.checklist.min_steps} on; "
-            f"the last validation was after epoch {last.epoch}, step {last.step}"
+            f"the last validation was after epoch {last.epoch}, step {last.step}{never}"
         )
 
 
@@ -163,6 +200,14 @@ def _judge_band(name: str, band: Band, row: Row) -> Sign:
         return Sign.at(row, name, State.GOOD, f"{name} {value:.3g} is good ({band.good_text()})", value, band.text())
     said = f"{name} {value:.3g} lies between good and bad ({band.text()})"
     return Sign.at(row, name, State.UNDECIDED, said, value, band.text())
+
+
+def _with_causes(table: list[Sign], causes: list[Sign]) -> list[Sign]:
+    """Causes before their symptoms. Where a symptom is bad already, the cause beside it needs no more rows."""
+    if _any_bad(table):
+        certain = (sign.acts and sign.severity is Severity.ERROR for sign in causes)
+        causes = [replace(sign, state=State.BAD) if sure else sign for sign, sure in zip(causes, certain, strict=True)]
+    return [*causes, *table]
 
 
 def _any_bad(signs: Iterable[Sign]) -> bool:

@@ -1,11 +1,14 @@
 """What the checklist may be told in job.yaml, with the user's epoch-1 table as its default."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from job.nearest import did_you_mean
+from job.rules.limits import DEFAULT_CAUSES, CauseName, Limit
+from job.rules.recipes import RECIPES, Recipe
 
 # The validation metrics a sign may judge (docs/architecture.md defines them), and those where less is better.
 METRICS = (
@@ -20,6 +23,8 @@ METRICS = (
     "dc_offset",
     "lag",
     "mel_distance",
+    "perplexity",
+    "codes_used",
 )
 LOWER_IS_BETTER = frozenset({"loss", "l1", "vq", "l1_ratio", "mel_distance"})
 # Best at zero, and signed: neither more nor less is better.
@@ -120,32 +125,41 @@ class FaultLimits(_Part):
     saturated_rows: int = Field(3, ge=1, description="rows in a row with such an L1")
 
 
-DEFAULT_SIGNS: dict[str, dict[str, float]] = {
-    "loss": {"good_below": 0.5, "bad_above": 1.0},
-    "snr_db": {"good_above": 5.0, "bad_below": 0.0},
-    "amplitude": {"good_above": 0.75, "bad_below": 0.60},
-}
-
-
 class Checklist(_Part):
-    """The checklist of a run. ``signs`` given in job.yaml are laid over the default table; ``null`` removes one."""
+    """The checklist of a run. What job.yaml says is laid over the recipe's defaults; ``null`` removes a sign."""
 
+    recipe: Recipe = Field("waveform", description="what trains the model; it brings the default signs")
     epoch: int = Field(1, ge=1, description="the first epoch whose validation may decide")
     min_steps: int = Field(3000, ge=0, description="optimizer steps before which the table does not decide")
     signs: dict[Metric, Band | None] = Field(default_factory=dict)
     improvement: Improvement | None = Field(default_factory=lambda: Improvement.model_validate({}))
+    causes: dict[CauseName, Limit | None] = Field(default_factory=dict, description="causes that are looked for")
     faults: FaultLimits = Field(default_factory=lambda: FaultLimits.model_validate({}))
+
+    @classmethod
+    def for_recipe(cls, name: str) -> "Checklist":
+        """The default checklist of a recipe."""
+        return cls.model_validate({"recipe": name})
 
     @model_validator(mode="before")
     @classmethod
-    def _over_the_default_table(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or not isinstance(data.get("signs", {}), dict):
+    def _over_the_recipes_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
             return data
-        signs: dict[str, Any] = dict(DEFAULT_SIGNS)
-        for name, band in data.get("signs", {}).items():
-            default = DEFAULT_SIGNS.get(name, {})
-            signs[name] = {**default, **band} if isinstance(band, dict) else band
-        return {**data, "signs": signs}
+        recipe = RECIPES.get(str(data.get("recipe", "waveform")), RECIPES["waveform"])
+        usual = {name: limit.model_dump() for name, limit in DEFAULT_CAUSES.items()}
+        laid = {
+            "signs": _laid_over(recipe["signs"], data.get("signs", {})),
+            "causes": _laid_over(usual | recipe["causes"], data.get("causes", {}), usual),
+            "improvement": data.get("improvement", {}),
+        }
+        if isinstance(laid["improvement"], dict):
+            laid["improvement"] = {**recipe["improvement"], **laid["improvement"]}
+        return {**data, **laid}
+
+    def decides(self, epoch: int | None, step: int | None) -> bool:
+        """Whether a validation row is past the grace. One that doesn't say where it stands never is."""
+        return epoch is not None and step is not None and epoch >= self.epoch and step >= self.min_steps
 
     def bands(self) -> Iterator[tuple[str, Band]]:
         """The signs that are judged."""
@@ -154,6 +168,20 @@ class Checklist(_Part):
     def metrics(self) -> list[str]:
         """Every metric that the checklist reads from a validation row."""
         return [name for name, _ in self.bands()] + ([self.improvement.metric] if self.improvement else [])
+
+
+def _laid_over(defaults: dict[str, Any], given: Any, usual: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """A mapping of mappings laid over the defaults, key by key; what isn't a mapping is left to be complained about.
+
+    What the defaults leave out comes back with its ``usual`` values for what isn't said.
+    """
+    if not isinstance(given, dict):
+        return given
+    laid = dict(defaults)
+    for name, limits in given.items():
+        under = defaults.get(name) or usual.get(name) or {}
+        laid[name] = {**under, **limits} if isinstance(limits, dict) else limits
+    return laid
 
 
 def _limits(*limits: tuple[str, float | None]) -> str:

@@ -59,7 +59,7 @@ class TrainingFaults:
         self.nonfinite_run = self.nonfinite_run + 1 if broken else 0
         in_a_row = max(float(self.nonfinite_run), _finite(row.get("nonfinite_run")))
         if in_a_row >= limits.nonfinite_run:
-            said = f"{in_a_row:.0f} steps in a row were not finite: training has blown up; try a lower learning_rate"
+            said = f"{in_a_row:.0f} steps in a row were not finite: training has blown up"
             yield Sign.at(row, "non_finite", State.BAD, said, in_a_row, f">= {limits.nonfinite_run} in a row")
             return
         if row.epoch != self.epoch:
@@ -90,7 +90,7 @@ class TrainingFaults:
         # A few are nothing to act on, however short the epoch.
         share = self.limits.nonfinite_share
         if broken >= max(self.limits.nonfinite_run, share * total):
-            said = f"{broken:.0f} of an epoch's {of} were not finite: try a lower learning_rate"
+            said = f"{broken:.0f} of an epoch's {of} were not finite"
             yield Sign.at(row, "non_finite", State.BAD, said, broken, f">= {share:.0%} of an epoch")
 
     def _dead_codebooks(self, row: Row) -> Iterator[Sign]:
@@ -120,7 +120,7 @@ class TrainingFaults:
         self.saturated_rows = self.saturated_rows + 1 if risen else 0
         self._note_l1(row)
         if self.saturated_rows >= self.limits.saturated_rows:
-            said = f"the output saturates (L1 {l1:.2f}; silence would score about 0.11); try a lower learning_rate"
+            said = f"the output saturates (L1 {l1:.2f}; silence would score about 0.11)"
             threshold = f"> {limit:g} and twice the best before, in {self.limits.saturated_rows} rows"
             yield Sign.at(row, "blow_up", State.BAD, said, l1, threshold)
 

@@ -7,7 +7,7 @@ an attempt that resumed at step s hides what older attempts wrote after s.
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # "NaN", "Infinity" and "-Infinity" are the trainer's own spelling; the others are what str() and printf make of them.
@@ -15,6 +15,8 @@ NON_FINITE = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
 NON_FINITE |= {f"-{name}": -value for name, value in NON_FINITE.items()}
 # A row without `kind` (another trainer's file) is a validation row when it carries what only validation measures.
 VALIDATION_ONLY = ("snr_db", "amplitude", "si_sdr_db", "correlation")
+# Metrics with one number for each quantizer stage.
+PER_STAGE = ("perplexity", "codes_used")
 
 
 def json_number(value: float) -> float | str:
@@ -29,7 +31,8 @@ class Row:
     """One metric row.
 
     ``step`` and ``epoch`` are None where the file does not say. ``values`` holds the numbers alone, non-finite ones as
-    floats; what is missing or is not a number is absent.
+    floats; what is missing or is not a number is absent. A start row has the numbers of its configuration too.
+    ``stages`` holds the metrics that have a number for each quantizer stage.
     """
 
     attempt: int
@@ -37,10 +40,13 @@ class Row:
     step: int | None
     epoch: int | None
     values: Mapping[str, float]
+    stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    device: str | None = None
 
     def get(self, name: str) -> float | None:
-        """The metric's value, or None where the row does not have it."""
-        return self.values.get(name)
+        """The metric's value, the mean over stages where it has one for each; None where the row does not have it."""
+        stages = self.stages.get(name)
+        return sum(stages) / len(stages) if stages else self.values.get(name)
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,27 @@ def _hidden(row: Row, starts: Mapping[int, int]) -> bool:
 
 
 def _row(fields: Mapping[str, Any], attempt: int) -> Row:
-    values = {name: number for name, raw in fields.items() if (number := _number(raw)) is not None}
-    kind = fields.get("kind")
+    values = _numbers(fields)
+    stages = {name: numbers for name in PER_STAGE if (numbers := _list_of_numbers(fields.get(name)))}
+    kind, device = fields.get("kind"), fields.get("device")
+    if kind == "start" and isinstance(config := fields.get("config"), dict):
+        values = _numbers(config) | values
     if not isinstance(kind, str):
         kind = "validation" if any(name in values for name in VALIDATION_ONLY) else "train"
-    return Row(attempt, kind, _integer(values.get("step")), _integer(values.get("epoch")), values)
+    step, epoch = _integer(values.get("step")), _integer(values.get("epoch"))
+    return Row(attempt, kind, step, epoch, values, stages, device if isinstance(device, str) else None)
+
+
+def _numbers(fields: Mapping[str, Any]) -> dict[str, float]:
+    return {name: number for name, raw in fields.items() if (number := _number(raw)) is not None}
+
+
+def _list_of_numbers(raw: Any) -> tuple[float, ...]:
+    """The numbers of a list that has nothing else; empty for anything else."""
+    if not isinstance(raw, list):
+        return ()
+    numbers = [number for item in raw if (number := _number(item)) is not None]
+    return tuple(numbers) if len(numbers) == len(raw) else ()
 
 
 def _number(raw: Any) -> float | None:
