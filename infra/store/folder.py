@@ -164,7 +164,6 @@ class FolderStore:
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(0)  # a write that lost a race reads its file again
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
 
