@@ -30,7 +30,9 @@ class TrainingSigns:
         self._lowest = {"loss": math.inf, "grad_norm": math.inf}
         self._decimals = 0  # the most that any loss so far was written with
         self._on_gpu = False
+        self._validated: tuple[float | None, float | None] | None = None  # loss and SNR
         self._before: Row | None = None
+        self._equal: list[Row] = []  # rows in a row with one and the same loss
         self._new_process()
 
     def new_attempt(self, start: Row) -> None:
@@ -51,13 +53,20 @@ class TrainingSigns:
         return signs
 
     def see_validation(self, row: Row) -> None:
-        """The baseline's loss counts among the lowest; time spent on validation is no training."""
+        """The baseline's loss counts among the lowest; time spent on validation is no training.
+
+        The crops are fixed, so that a validation which has changed proves that training has not stood still.
+        """
         self._note("loss", row)
         self._before = None
+        figures = (row.get("loss"), row.get("snr_db"))
+        if figures != self._validated:
+            self._equal = []
+        self._validated = figures
 
     def _new_process(self) -> None:
         self._high_rows = {"loss": 0, "grad_norm": 0}
-        self._equal: list[Row] = []  # rows in a row with one and the same loss
+        self._equal = []
         self._flat: list[Row] = []  # rows in a row without a gradient
         self._slow: list[tuple[float, float]] = []  # steps and seconds of slow rows in a row
         self._before = None
