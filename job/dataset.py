@@ -7,10 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from codec.audio import SILENCE_RMS, AudioError, ClipInfo, find_audio, inspect
+from codec.audio import AudioError, ClipInfo, find_audio, inspect
 from infra.store import Store, StoreError
 from infra.store.keys import check_key
-from job.errors import UsageError
 
 OnFile = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -40,12 +39,21 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
+class BrokenClip:
+    """A file that cannot be trained on, and why: what is wrong; how to mend it."""
+
+    name: str
+    complaint: str
+
+
+@dataclass(frozen=True)
 class LocalData:
-    """A folder of audio that has been looked at whole."""
+    """A folder of audio that has been looked at whole. `clips` and the manifest leave the broken ones out."""
 
     folder: Path
     manifest: Manifest
     clips: tuple[ClipInfo, ...]
+    broken: tuple[BrokenClip, ...]
 
     @property
     def seconds(self) -> float:
@@ -57,28 +65,38 @@ class LocalData:
         """Bytes of all files."""
         return sum(file.size for file in self.manifest.files)
 
+    def name(self, clip: ClipInfo) -> str:
+        """The clip's path below the folder."""
+        return clip.path.relative_to(self.folder).as_posix()
 
-def look_at(folder: Path, on_file: OnFile = lambda done, total: None) -> LocalData:
-    """Decodes every clip of a folder and hashes it, so that a run cannot fail over its data on paid time.
+
+def look_at(folder: Path, sample_rate: int | None = None, on_file: OnFile = lambda done, total: None) -> LocalData:
+    """Decodes every clip of a folder once, measures and hashes it, so that no run fails over its data on paid time.
+
+    `sample_rate` is the trainer's: the clips' lengths and hashes are then those that it will see.
 
     Raises:
-        AudioError: a clip cannot be decoded, all are silent, or there are too few to hold one out.
+        AudioError: there is no such folder, or no audio in it.
     """
     paths = find_audio(folder)
-    files, clips = [], []
+    files, clips, broken = [], [], []
     for number, path in enumerate(paths):
         on_file(number, len(paths))
-        clip = inspect(path)
-        if not clip.finite:
-            raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
+        name = path.relative_to(folder).as_posix()
+        try:
+            clip = _usable(path, name, sample_rate)
+        except AudioError as error:
+            broken.append(BrokenClip(name, str(error).removeprefix(f"{path}: ")))
+            continue
         clips.append(clip)
-        files.append(DataFile(path=_relative(path, folder), size=path.stat().st_size, sha256=_sha256(path)))
+        files.append(_data_file(path, folder))
     on_file(len(paths), len(paths))
-    if all(clip.rms < SILENCE_RMS for clip in clips):
-        raise AudioError(f"{folder}: every clip is silent (below -50 dBFS); check how they were recorded or exported")
-    if len({file.sha256 for file in files}) < 2:
-        raise AudioError(f"{folder}: holds a single clip; training needs a second one to hold out for validation")
-    return LocalData(folder, Manifest(files=tuple(files)), tuple(clips))
+    return LocalData(folder, Manifest(files=tuple(files)), tuple(clips), tuple(broken))
+
+
+def list_files(folder: Path) -> Manifest:
+    """The folder's manifest without a look at what its files hold."""
+    return Manifest(files=tuple(_data_file(path, folder) for path in find_audio(folder)))
 
 
 def push(store: Store, data: LocalData, on_file: OnFile = lambda done, total: None) -> str:
@@ -123,13 +141,19 @@ def _manifest_key(dataset_id: str) -> str:
     return f"datasets/{dataset_id}/manifest.json"
 
 
-def _relative(path: Path, folder: Path) -> str:
-    relative = path.relative_to(folder).as_posix()
+def _data_file(path: Path, folder: Path) -> DataFile:
+    return DataFile(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=_sha256(path))
+
+
+def _usable(path: Path, name: str, sample_rate: int | None) -> ClipInfo:
     try:
-        check_key(relative)
-    except StoreError as error:
-        raise UsageError(f"{path}: this file's name cannot be kept in a store: rename it") from error
-    return relative
+        check_key(name)
+    except StoreError:
+        raise AudioError(f"{path}: has a name that cannot be kept in a store; rename it") from None
+    clip = inspect(path, sample_rate)
+    if not clip.finite:
+        raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
+    return clip
 
 
 def _sha256(path: Path) -> str:

@@ -8,11 +8,13 @@ import click
 
 # name -> (module, one line of help). The order is the order of a user's day.
 COMMANDS = {
+    "preflight": ("job.cli.preflight", "Look at a spec and its data before anything is paid."),
     "submit": ("job.cli.submit", "Start a run from a spec file."),
     "status": ("job.cli.status", "Show all runs, or one in detail."),
     "abort-on-bad-signs": ("job.cli.abort", "Judge a run and stop it if the verdict is BAD."),
     "check": ("job.cli.check", "Judge any metrics file, offline."),
     "logs": ("job.cli.logs", "Print a run's log."),
+    "diff": ("job.cli.diff", "Show what differs between two runs, or a run and a spec."),
     "stop": ("job.cli.stop", "Stop a run and prove that billing is off."),
     "resume": ("job.cli.resume", "Continue a run from its newest checkpoint."),
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),

@@ -1,13 +1,10 @@
 """codecjob submit."""
 
-import importlib.util
 import shlex
 import time
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
@@ -15,8 +12,12 @@ from job import dataset, launch
 from job.cli.follow import follow
 from job.cli.options import json_option, store_option
 from job.cli.output import duration, print_json
+from job.cli.preflight import look, print_findings
 from job.errors import UsageError
 from job.home import open_default_store
+from job.preflight.examine import Report
+from job.preflight.finding import Level
+from job.preflight.trial import can_train
 from job.record import Run, Submission, new_run_id
 from job.spec import JobSpec, load_spec
 
@@ -25,13 +26,20 @@ from job.spec import JobSpec, load_spec
 @click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
 @click.option("--follow/--detach", "following", default=True, help="Watch the run until it ends, or return at once.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print what would be sent, start nothing.")
+@click.option("--strict", is_flag=True, help="Start nothing if the preflight has warnings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Lay a value over the spec's.")
 @store_option
 @json_option
 def command(
-    spec: Path, following: bool, dry_run: bool, overrides: tuple[str, ...], store: str | None, as_json: bool
+    spec: Path,
+    following: bool,
+    dry_run: bool,
+    strict: bool,
+    overrides: tuple[str, ...],
+    store: str | None,
+    as_json: bool,
 ) -> None:
-    """Start a run from a spec file: check it and its data, upload, launch, follow.
+    """Start a run from a spec file: preflight, upload, launch, follow.
 
     Exit code when following: 0 finished, 21 bad and stopped with billing off, 22 bad and not confirmed stopped, 1 ended
     otherwise.
@@ -45,13 +53,18 @@ def command(
     job = load_spec(spec, overrides)
     provider = open_provider(job.provider)
     opened = open_default_store(store or job.store)
-    if job.provider == "local" and importlib.util.find_spec("torch") is None:
-        raise UsageError("provider local trains on this machine and needs torch: pip install 'codecjob[train]'")
-    data = _look_at(job, quiet=as_json)
+    # Where nothing is paid, the run itself is the trial.
+    paid = any(offer.price_per_hour for offer in provider.offers())
+    report = look(job, opened, provider, with_trial=paid and can_train(), quiet=as_json)
+    if dry_run and not as_json:
+        print_findings(report.findings)
+    data = _passed(report, strict)
     run_id = new_run_id(job.name)
     if dry_run:
-        _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, as_json)
+        _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, report, as_json)
         return
+    for finding in report.of(Level.WARNING):
+        click.echo(f"warning: {finding.message}", err=True)
     check_writable(opened)
     if not as_json:
         click.echo(f"data: {len(data.clips)} clips, {duration(data.seconds)}, {data.size / 1e6:.1f} MB in {job.data}")
@@ -66,11 +79,12 @@ def command(
         click.echo(f"next: codecjob status {run_id}")
 
 
-def _look_at(job: JobSpec, quiet: bool) -> dataset.LocalData:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("checking the data")
-        return dataset.look_at(job.data, lambda done, total: bar.update(task, completed=done, total=total))
+def _passed(report: Report, strict: bool) -> dataset.LocalData:
+    """The data of a report in which nothing stops the run."""
+    if stops := report.stops(strict):
+        raise UsageError("\n".join(finding.message for finding in stops))
+    assert report.data is not None, "data that could not be read is an error"
+    return report.data
 
 
 def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
@@ -81,7 +95,9 @@ def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: da
     return run
 
 
-def _show_plan(job: JobSpec, store: Store, planned: launch.Launch, data: dataset.LocalData, as_json: bool) -> None:
+def _show_plan(
+    job: JobSpec, store: Store, planned: launch.Launch, data: dataset.LocalData, report: Report, as_json: bool
+) -> None:
     request = planned.request
     if as_json:
         print_json(
@@ -89,6 +105,7 @@ def _show_plan(job: JobSpec, store: Store, planned: launch.Launch, data: dataset
                 "spec": job.model_dump(mode="json"),
                 "store": store.url,
                 "dataset": data.manifest.dataset_id(),
+                "preflight": report.as_dict(),
                 "request": {
                     "name": request.name,
                     "command": list(request.command),

@@ -52,7 +52,8 @@ class Desk:
     def spec(self, **changes: Any) -> Path:
         """A spec of a tiny run that no checklist ends; ``train`` and other keys may be changed."""
         train = {**TINY, **changes.pop("train", {})}
-        document = {"name": "tiny", "data": str(self.folder / "clips"), "train": train, **changes}
+        never = {"epoch": 1_000_000, "min_steps": 0}  # a min_steps beyond the last step is refused
+        document = {"name": "tiny", "data": str(self.folder / "clips"), "train": train, "checklist": never, **changes}
         path = self.folder / f"{document['name']}.yaml"
         path.write_text(yaml.safe_dump(document))
         return path

@@ -1,0 +1,132 @@
+"""The look before the start: every check, in the order in which one needs another. Writes nothing that stays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from codec.audio import AudioError
+from infra.pods import Provider
+from infra.store import NotFound, Store
+from job import dataset
+from job.errors import CannotTellError, UsageError
+from job.preflight import places
+from job.preflight.budget import Budget, about_budget, count_steps
+from job.preflight.clips import about_clips
+from job.preflight.finding import Finding, Level, error, has_errors, note
+from job.preflight.rate import about_rate
+from job.preflight.settings import about_declared, about_learning_rate, about_previous, find_previous
+from job.preflight.trial import can_train, try_steps
+from job.resolved import of_spec
+from job.spec import JobSpec
+from job.trainer_plan import TrainerPlan, ask_trainer
+
+WEIGHTS = list(Level)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings, the weightiest first, and what they were made from as far as it could be had."""
+
+    findings: tuple[Finding, ...]
+    plan: TrainerPlan | None = None
+    data: dataset.LocalData | None = None
+    budget: Budget | None = None
+
+    def of(self, level: Level) -> list[Finding]:
+        """The findings of one level."""
+        return [finding for finding in self.findings if finding.level is level]
+
+    def stops(self, strict: bool) -> list[Finding]:
+        """The findings for which nothing may be started."""
+        return self.of(Level.ERROR) + (self.of(Level.WARNING) if strict else [])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "errors": len(self.of(Level.ERROR)),
+            "warnings": len(self.of(Level.WARNING)),
+            "findings": [finding.as_dict() for finding in self.findings],
+            "config": dict(self.plan.config) if self.plan else None,
+            "bitrate_kbps": self.plan.bitrate_kbps if self.plan else None,
+            "parameters": self.plan.parameters if self.plan else None,
+            "checkpoint_bytes": self.plan.checkpoint_bytes if self.plan else None,
+            "clips": len(self.data.clips) if self.data else None,
+            "seconds": self.data.seconds if self.data else None,
+            "steps_per_epoch": self.budget.steps_per_epoch if self.budget else None,
+            "planned_steps": self.budget.planned_steps if self.budget else None,
+        }
+
+
+def examine(
+    spec: JobSpec,
+    store: Store,
+    provider: Provider,
+    *,
+    with_trial: bool,
+    on_file: dataset.OnFile = lambda done, total: None,
+) -> Report:
+    """Looks at spec, data, trainer, store and provider. `with_trial` decides whether two real steps are trained.
+
+    Clips are decoded once. What is wrong with the user's input is a finding, never an exception.
+
+    Raises:
+        ProviderError, StoreError: no usable answer.
+    """
+    findings = [*_about_torch(spec), *places.about_store(store), *places.about_offers(provider.offers(), spec)]
+    store_works = not has_errors(findings)
+    try:
+        plan = ask_trainer(spec.train.flags())
+    except UsageError as trouble:
+        return _report([*findings, error("settings", str(trouble))])
+    sample_rate = plan.config["sample_rate"]
+    findings += about_declared(spec.train, plan.config)
+    findings += about_learning_rate(plan.config["learning_rate"])
+    findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist)
+    try:
+        data = dataset.look_at(spec.data, sample_rate, on_file)
+    except AudioError as trouble:
+        return _report([*findings, error("data", str(trouble))], plan)
+    about_data = about_clips(data, sample_rate)
+    findings += about_data
+    if has_errors(about_data):  # a count over what is left of the data would be of another run
+        return _report(findings, plan, data)
+    budget = count_steps(data, plan.config)
+    findings += about_budget(budget, spec, plan.config, data)
+    findings += _about_disk(places.forecast(data, plan), store, provider)
+    if store_works:
+        findings += _about_previous(spec, store, plan, data)
+    if not has_errors(findings) and with_trial:
+        findings += try_steps(data, spec, plan)
+    return _report(findings, plan, data, budget)
+
+
+def _report(
+    findings: list[Finding],
+    plan: TrainerPlan | None = None,
+    data: dataset.LocalData | None = None,
+    budget: Budget | None = None,
+) -> Report:
+    return Report(tuple(sorted(findings, key=lambda finding: WEIGHTS.index(finding.level))), plan, data, budget)
+
+
+def _about_torch(spec: JobSpec) -> list[Finding]:
+    if spec.provider != "local" or can_train():
+        return []
+    return [error("trainer", "provider local trains on this machine and needs torch: pip install 'codecjob[train]'")]
+
+
+def _about_disk(needed: places.Forecast, store: Store, provider: Provider) -> list[Finding]:
+    pod, kept = places.pod_folder(provider), places.store_folder(store)
+    return places.about_disk(
+        needed,
+        pod_free=places.free_bytes(pod) if pod else None,
+        store_free=places.free_bytes(kept) if kept else None,
+        same_disk=pod is not None and kept is not None and places.same_disk(pod, kept),
+    )
+
+
+def _about_previous(spec: JobSpec, store: Store, plan: TrainerPlan, data: dataset.LocalData) -> list[Finding]:
+    try:
+        previous = find_previous(store, spec.name)
+    except (CannotTellError, UsageError, NotFound) as trouble:
+        return [note("previous", f"the run before cannot be read: {trouble}")]
+    return about_previous(of_spec("this spec", spec, plan.config, data.manifest.dataset_id()), previous)

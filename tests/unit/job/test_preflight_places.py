@@ -1,0 +1,93 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.pods import Offer
+from infra.pods.local import LocalProvider
+from infra.store import open_store
+from job.dataset import DataFile, LocalData, Manifest
+from job.preflight import places
+from job.preflight.finding import Level
+from job.spec import JobSpec
+from job.trainer_plan import TrainerPlan
+
+GB = 10**9
+NEEDED = places.Forecast(data=GB, cache=GB, checkpoint=GB, pod=7 * GB, store=101 * GB)
+
+
+def levels(*findings: Any) -> list[Level]:
+    return [finding.level for finding in findings if finding.level is not Level.NOTE]
+
+
+def test_the_forecast_counts_every_epochs_checkpoint_in_the_store() -> None:
+    files = (DataFile(path="a.wav", size=500, sha256="0" * 64),)
+    data = LocalData(Path("/clips"), Manifest(files=files), (), ())
+    config = {"keep_checkpoints": 3, "num_epochs": 100}
+    plan = TrainerPlan(config=config, hop=80, bitrate_kbps=16, parameters=1, checkpoint_bytes=1000)
+    needed = places.forecast(data, plan)
+    assert (needed.pod, needed.store) == (500 + 5 * 1000, 500 + 100 * 1000)
+
+
+@pytest.mark.parametrize(
+    ("pod_free", "store_free", "expected"),
+    [
+        (200 * GB, 200 * GB, []),
+        (None, None, []),
+        (6 * GB, 200 * GB, [Level.WARNING]),
+        (200 * GB, 100 * GB, [Level.WARNING]),
+        (3 * GB, None, [Level.ERROR]),
+        (3 * GB, 3 * GB, [Level.ERROR, Level.ERROR]),
+    ],
+)
+def test_room_on_two_disks(pod_free: int | None, store_free: int | None, expected: list[Level]) -> None:
+    assert levels(*places.about_disk(NEEDED, pod_free, store_free, same_disk=False)) == expected
+
+
+def test_room_on_one_disk_is_needed_for_both() -> None:
+    assert levels(*places.about_disk(NEEDED, 105 * GB, 105 * GB, same_disk=True)) == [Level.WARNING]
+    assert levels(*places.about_disk(NEEDED, 109 * GB, 109 * GB, same_disk=True)) == []
+
+
+def spec(**changes: Any) -> JobSpec:
+    return JobSpec.model_validate({"name": "a", "data": "/clips", "max_hours": 10, **changes})
+
+
+def test_the_price_is_that_of_the_cheapest_free_offer() -> None:
+    offers = [Offer("p", "A40", 0.4, False), Offer("p", "H100", 2.5, True), Offer("p", "L4", 0.5, True)]
+    (finding,) = places.about_offers(offers, spec())
+    assert finding.message.startswith("L4 on provider local: 0.50 USD an hour, at most 5.00 USD in max_hours 10")
+    messages = [finding.message for finding in places.about_offers(offers, spec(max_cost=2.0))]
+    assert "max_cost 2 USD ends the run after 4.0 h" in messages
+
+
+def test_nothing_to_be_had() -> None:
+    assert levels(*places.about_offers([Offer("p", "A40", 0.4, False)], spec())) == [Level.WARNING]
+    assert levels(*places.about_offers([], spec())) == [Level.WARNING]
+
+
+def test_this_machine_is_free(tmp_path: Path) -> None:
+    (finding,) = places.about_offers(LocalProvider(tmp_path).offers(), spec())
+    assert (finding.level, finding.message) == (Level.NOTE, "this machine on provider local: nothing is paid")
+
+
+def test_a_look_at_a_store_leaves_nothing(tmp_path: Path) -> None:
+    (finding,) = places.about_store(open_store(str(tmp_path / "new" / "store")))
+    assert finding.level is Level.NOTE
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "store").mkdir()
+    assert places.about_store(open_store(str(tmp_path / "store")))[0].level is Level.NOTE
+    assert list(tmp_path.rglob("*")) == [tmp_path / "store"]
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_file_in_the_place_of_a_store(tmp_path: Path, below: str) -> None:
+    (tmp_path / "taken").write_text("a file")
+    (finding,) = places.about_store(open_store(str(tmp_path / "taken" / below)))
+    assert finding.level is Level.ERROR
+    assert f"{tmp_path / 'taken'} is a file" in finding.message
+
+
+def test_room_is_that_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
+    assert places.free_bytes(tmp_path / "not" / "there") == pytest.approx(places.free_bytes(tmp_path), rel=0.1)
+    assert places.same_disk(tmp_path / "not", tmp_path)
