@@ -77,7 +77,7 @@ class _Table:
         bands = [_judge_band(name, band, row) for name, band in self.checklist.bands()]
         fine = bool(bands) and all(sign.state is State.GOOD for sign in bands)
         causes = [*self.causes.see(row, decisive, fine), *self._adversarial(row, decisive, fine)]
-        signs = [*bands, *self._improvement(row, decisive)]
+        signs = [*bands, *self._improvement(row, decisive, fine)]
         self._remember(row, decisive)
         # A row that cannot decide covers neither the evidence nor the warnings of one that did.
         if decisive or not self.decisive_rows:
@@ -139,7 +139,7 @@ class _Table:
             said = f"SNR {snr:.1f} dB: the output is far louder than the input"
             yield Sign.at(row, "blow_up", State.BAD, said, snr, f"< {limit:g}")
 
-    def _improvement(self, row: Row, decisive: bool) -> Iterator[Sign]:
+    def _improvement(self, row: Row, decisive: bool, fine: bool) -> Iterator[Sign]:
         rule = self.checklist.improvement
         if rule is None:
             return
@@ -154,7 +154,8 @@ class _Table:
             state, said = State.GOOD, f"{rule.metric} went from {best:.3g} to {value:.3g}"
         else:
             said = f"{rule.metric} {value:.3g} is no better than {best:.3g} before"
-            self.strikes += decisive
+            # Beside good figures it is no strike: a run may have had its best row by chance, or in the grace.
+            self.strikes += decisive and not fine
             # At the first decisive row a dip below a better row of the grace time is a strike like any other: only a
             # run that is no better than where it began is bad at once.
             begun_at = self.baseline

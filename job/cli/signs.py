@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from job.cli.output import number
-from job.verdict import State, Verdict
+from job.verdict import Severity, State, Verdict
 
 COLOURS = {State.GOOD: "green", State.BAD: "red", State.UNDECIDED: "yellow"}
 
@@ -21,7 +21,8 @@ def print_verdict(verdict: Verdict) -> None:
     for title in ("sign", "state", "value", "threshold", "epoch", "step"):
         table.add_column(title, justify="right" if title in ("value", "epoch", "step") else "left")
     for sign in verdict.signs:
-        state = sign.state.value if sign.acts else f"{sign.state.value}, not decisive yet"
+        state = sign.state.value if sign.severity is Severity.ERROR else "warning"
+        state += "" if sign.acts else ", not decisive yet"
         where = ["-" if at is None else str(at) for at in (sign.epoch, sign.step)]
         table.add_row(sign.sign, f"[{COLOURS[sign.state]}]{state}[/]", number(sign.value, 3), sign.threshold, *where)
     console.print(table)

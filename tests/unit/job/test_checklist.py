@@ -284,6 +284,14 @@ def test_rows_of_the_grace_are_no_strikes() -> None:
     assert judge(BASELINE, *grace, validation(5, snr_db=0.9, loss=0.7)).verdict is State.UNDECIDED
 
 
+def test_a_row_that_is_good_otherwise_is_no_strike() -> None:
+    peak = {**validation(1, snr_db=6.4), "step": 1000}
+    later = [validation(epoch, snr_db=6.0) for epoch in range(2, 9)]
+    verdict = judge(BASELINE, peak, *later)
+    assert (verdict.verdict, sign(verdict, "improvement").state) == (State.UNDECIDED, State.UNDECIDED)
+    assert judge(BASELINE, peak, *later, validation(9, snr_db=6.5)).verdict is State.GOOD
+
+
 def test_a_row_without_the_metric_is_neither_strike_nor_reset() -> None:
     gap = validation(3, snr_db=None, loss=0.7)
     assert judge(BASELINE, *snrs(4.0, 3.9), gap, *snrs(0, 0, 0, 3.9)[3:]).verdict is State.UNDECIDED
