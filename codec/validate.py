@@ -75,6 +75,7 @@ def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:
         "amplitude": metrics.amplitude(x, y),
         "correlation": metrics.correlation(x, y),
         "dc_offset": metrics.dc_offset(x, y),
+        "dc_original": metrics.dc_offset(x, x),
         "lag": metrics.lag(x, y).double(),
         "mel_distance": metrics.mel_distance(x, y, sample_rate),
     }

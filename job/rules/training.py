@@ -115,7 +115,10 @@ class TrainingSigns:
 
     def _vanished(self, row: Row) -> Iterator[Sign]:
         norm, limit = row.get("grad_norm"), self._limits.get("vanished_gradient")
-        if limit is None or norm is None or norm > limit.limit or not row.get("loss") or row.get("lr") == 0:
+        if limit is None or norm is None or not row.get("loss") or row.get("lr") == 0:
+            self._flat = []
+            return
+        if not norm <= limit.limit:  # NaN is not flat
             self._flat = []
             return
         self._flat.append(row)

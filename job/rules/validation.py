@@ -144,8 +144,9 @@ def _inverted(row: Row, limit: float, _: Context) -> Seen | None:
 
 
 def _dc_shift(row: Row, limit: float, _: Context) -> Seen | None:
-    offset = row.values["dc_offset"]
-    if abs(offset) <= limit:
+    # A copy of clips that are shifted themselves is shifted rightly.
+    offset = row.values["dc_offset"] - (row.get("dc_original") or 0.0)
+    if not abs(offset) > limit:
         return None
     return Seen(f"the output is shifted by {offset:.2f} of the input's deviation", offset, f"abs > {limit:g}")
 

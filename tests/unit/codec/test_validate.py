@@ -36,7 +36,8 @@ def beat() -> None:
 def test_a_row_has_every_field_of_the_contract(model: Codec, held_out: HeldOut) -> None:
     row = validate(model, held_out, 2, beat)
     assert set(row) == {
-        "loss", "l1", "vq", "l1_ratio", "snr_db", "si_sdr_db", "amplitude", "correlation", "dc_offset", "lag",
+        "loss", "l1", "vq", "l1_ratio", "snr_db", "si_sdr_db", "amplitude", "correlation", "dc_offset",
+        "dc_original", "lag",
         "perplexity", "codes_used", "mel_distance", "crops",
     }  # fmt: skip
     assert row["crops"] == 3

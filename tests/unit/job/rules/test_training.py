@@ -151,6 +151,12 @@ def test_a_gradient_that_was_never_there_is_bad_where_it_is_measured() -> None:
     ]
 
 
+def test_a_gradient_that_is_not_finite_has_not_vanished() -> None:
+    assert judge(
+        train(1), *(train(step, grad_norm=math.nan) for step in range(10, 19)), train(30, grad_norm=0.0)
+    ) == judge(train(1), train(30, grad_norm=0.0))
+
+
 # A device that waits for data.
 
 

@@ -217,6 +217,11 @@ def test_a_low_si_sdr_is_no_gain_fault() -> None:
     assert not bad_signs(START, honest(4.0, 1, si_sdr_db=-3.0, snr_db=-8.0), **ALONE)
 
 
+def test_a_copy_of_shifted_clips_is_shifted_rightly() -> None:
+    assert not bad_signs(START, honest(4.0, 1, dc_offset=0.5, dc_original=0.45), **ALONE)
+    assert bad_signs(START, honest(4.0, 1, dc_offset=0.0, dc_original=0.45), **ALONE) == ["dc_shift"]
+
+
 # Lag.
 
 
