@@ -88,7 +88,11 @@ def _steps(budget: Budget, spec: JobSpec, config: Mapping[str, Any]) -> list[Fin
         findings.append(warning("steps", f"{said}: learning takes {FEW_STEPS} or more; {mend}"))
     if per_epoch < FEW_STEPS_PER_EPOCH:
         findings.append(
-            warning("steps", f"{per_epoch} steps per epoch: below {FEW_STEPS_PER_EPOCH}, 'epoch 1' says little; {mend}")
+            warning(
+                "steps",
+                f"{per_epoch} steps per epoch: below {FEW_STEPS_PER_EPOCH}, 'epoch 1' says little; more data or a "
+                "smaller train.batch_size",
+            )
         )
     if config["warmup_steps"] >= planned:
         findings.append(

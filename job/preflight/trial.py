@@ -20,8 +20,9 @@ from job.preflight.places import size
 from job.spec import JobSpec
 from job.trainer_plan import TrainerPlan
 
-BATCH, STEPS, HELD_OUT = 2, 2, 1
+BATCH, STEPS, HELD_OUT = 1, 2, 1
 CROPS = BATCH * STEPS + HELD_OUT
+CROP_SECONDS = 0.5  # at most: what a setting breaks, it breaks on a short crop, too
 TIMEOUT_SECONDS = 180.0
 # Laid over the spec's own settings; everything else is what will run.
 OVER = {
@@ -47,10 +48,11 @@ def try_steps(data: LocalData, spec: JobSpec, plan: TrainerPlan) -> list[Finding
         if free < 2 * plan.checkpoint_bytes:
             said = f"not tried: {folder.parent} has {size(free)} free, too little for a checkpoint"
             return [warning("trial", f"{said}; set TMPDIR to another folder")]
-        if not _write_crops(data, plan, folder / "clips"):
-            return [warning("trial", f"not tried: {data.folder} has fewer than {CROPS} segments louder than -50 dBFS")]
+        segment = _segment(plan)
+        if not _write_crops(data, plan.config["sample_rate"], segment, folder / "clips"):
+            return [warning("trial", f"not tried: {data.folder} has fewer than {CROPS} crops louder than -50 dBFS")]
         device = spec.train.device if spec.provider == "local" else "auto"  # a rented GPU is not in this machine
-        settings = spec.train.model_copy(update={**OVER, "device": device})
+        settings = spec.train.model_copy(update={**OVER, "segment_length": segment, "device": device})
         places = ["--data_dir", str(folder / "clips"), "--checkpoint_dir", str(folder / "run")]
         return _run([sys.executable, "-m", "codec", "train", *places, *settings.flags()], folder / "run")
 
@@ -68,7 +70,7 @@ def read_trial(rows: list[dict[str, Any]], seconds: float) -> list[Finding]:
     return [
         note(
             "trial",
-            f"{STEPS} training steps of {BATCH} crops, validation and checkpoint work here: "
+            f"{STEPS} training steps, validation and checkpoint work here: "
             f"loss {loss:.3f}, {seconds:.0f} s with loading",
         )
     ]
@@ -87,10 +89,15 @@ def _run(command: list[str], folder: Path) -> list[Finding]:
     return read_trial([json.loads(line) for line in lines], time.monotonic() - began)
 
 
-def _write_crops(data: LocalData, plan: TrainerPlan, folder: Path) -> bool:
-    """One segment of audio a file, as many as the trial needs; False if there are not enough."""
+def _segment(plan: TrainerPlan) -> int:
+    """Samples of a crop: the spec's, up to CROP_SECONDS, and never less than the trainer takes."""
+    most = round(CROP_SECONDS * plan.config["sample_rate"])
+    return max(min(int(plan.config["segment_length"]), most), plan.hop)
+
+
+def _write_crops(data: LocalData, rate: int, segment: int, folder: Path) -> bool:
+    """A crop a file, as many as the trial needs; False if there are not enough."""
     folder.mkdir()
-    rate, segment = plan.config["sample_rate"], plan.config["segment_length"]
     number = 0
     for number, crop in enumerate(_crops(data, rate, segment), start=1):
         soundfile.write(folder / f"{number}.wav", crop, rate)
