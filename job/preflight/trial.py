@@ -91,7 +91,7 @@ def _run(command: list[str], folder: Path) -> list[Finding]:
 
 def _segment(plan: TrainerPlan) -> int:
     """Samples of a crop: the spec's, up to CROP_SECONDS, and never less than the trainer takes."""
-    most = round(CROP_SECONDS * plan.config["sample_rate"])
+    most = int(CROP_SECONDS * plan.config["sample_rate"])
     return max(min(int(plan.config["segment_length"]), most), plan.hop)
 
 
