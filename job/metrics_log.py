@@ -45,8 +45,9 @@ class Row:
 
     def get(self, name: str) -> float | None:
         """The metric's value, the mean over stages where it has one for each; None where the row does not have it."""
-        stages = self.stages.get(name)
-        return sum(stages) / len(stages) if stages else self.values.get(name)
+        if name in self.stages:
+            return sum(self.stages[name]) / len(self.stages[name])
+        return self.values.get(name)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from job.verdict import Sign, State
 HIGH_LOSS, HIGH_GRADIENT = 100.0, 1e5
 # A loss that is written more coarsely, as a share of itself, may repeat because it is rounded.
 FINE = 1e-3
+ENOUGH_DECIMALS = 12
 STARVED_SECONDS = 60.0
 STARVED_SPEED = 5.0  # audio seconds a second; a GPU that is fed does hundreds
 
@@ -49,6 +50,8 @@ class TrainingSigns:
             *self._vanished(row),
             *self._starved(row),
         ]
+        self._note("loss", row)
+        self._note("grad_norm", row)
         self._before = row
         return signs
 
@@ -73,14 +76,13 @@ class TrainingSigns:
 
     def _exploding(self, row: Row, cause: str, name: str, high: float) -> Iterator[Sign]:
         value, limit = row.get(name), self._limits.get(cause)
-        lowest = self._lowest[name]
-        # A generator's total loss swings by orders of magnitude in a healthy run.
-        judged = name != "loss" or not is_adversarial(row)
-        if limit is None or value is None or not judged:
+        if limit is None or value is None:
             return
-        risen = math.isfinite(value) and value > high and value > limit.limit * lowest
+        lowest = self._lowest[name]
+        risen = high < value < math.inf and value > limit.limit * lowest
+        if risen and name == "loss" and is_adversarial(row):
+            return  # a generator's total loss swings by orders of magnitude in a healthy run
         self._high_rows[name] = self._high_rows[name] + 1 if risen else 0
-        self._note(name, row)
         if self._high_rows[name] >= limit.rows:
             what = "the training loss" if name == "loss" else "the gradient's norm"
             said = f"{what} has exploded: {value:.3g}, {value / lowest:.0e} times the lowest before"
@@ -93,12 +95,11 @@ class TrainingSigns:
             return
         if value > 0:
             self._lowest[name] = min(self._lowest[name], value)
-        if name == "loss":
+        if name == "loss" and self._decimals < ENOUGH_DECIMALS:
             self._decimals = max(self._decimals, _decimals(value))
 
     def _frozen(self, row: Row) -> Iterator[Sign]:
         loss, limit = row.get("loss"), self._limits.get("frozen_loss")
-        self._note("loss", row)
         # A rate of zero on one batch repeats itself rightly, and a loss of zero is a perfect copy.
         if limit is None or not loss or not math.isfinite(loss) or row.get("lr") == 0 or row.step is None:
             self._equal = []
