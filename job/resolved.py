@@ -89,10 +89,12 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 def _start_row(run: Run) -> dict[str, Any] | None:
     """The newest attempt's start row, which stands at the head of its first piece of rows."""
     for attempt in reversed(run.attempts()):
-        for _, piece in attempt.segments("metrics"):
-            for line in piece.splitlines():
+        _, piece = next(attempt.segments("metrics"), (0, b""))
+        for line in piece.splitlines():
+            try:
                 row = json.loads(line)
-                if row.get("kind") == "start":
-                    return dict(row)
-            break
+            except ValueError:  # half a line, left by a killed trainer
+                continue
+            if isinstance(row, dict) and row.get("kind") == "start":
+                return row
     return None

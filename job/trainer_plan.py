@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from job.errors import UsageError
+from job.errors import CannotTellError, UsageError
 
 TIMEOUT_SECONDS = 60.0
 
@@ -30,9 +30,13 @@ def ask_trainer(flags: Sequence[str]) -> TrainerPlan:
 
     Raises:
         UsageError: the trainer refuses the flags.
+        CannotTellError: it does not answer.
     """
     command = [sys.executable, "-m", "codec", "plan", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise CannotTellError(f"codec plan gave no answer in {TIMEOUT_SECONDS:.0f} s: try again") from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UsageError(f"the trainer refuses its settings: {said.removeprefix('error: ')}")

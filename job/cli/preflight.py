@@ -55,7 +55,7 @@ def look(job: JobSpec, store: Store, provider: Provider, *, with_trial: bool, qu
     """The whole look, with a progress bar on a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("checking the data")
+        task = bar.add_task("preflight")
         return examine(
             job,
             store,

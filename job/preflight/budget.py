@@ -164,17 +164,15 @@ def _validation(budget: Budget) -> list[Finding]:
 
 def _leak(budget: Budget, data: LocalData) -> list[Finding]:
     """Copies with identical PCM never cross the split; the same recording in another format or level may."""
+    learned = [clip for clip in budget.learned if clip.envelope]
+    seconds = np.array([clip.seconds for clip in learned])
+    courses = np.array([clip.envelope for clip in learned])  # [M, N]
     pairs = []
     for clip in budget.held_out:
-        near = [
-            other
-            for other in budget.learned
-            if clip.envelope and other.envelope and abs(clip.seconds - other.seconds) <= SAME_LENGTH_SECONDS
-        ]
-        if not near:
-            continue
-        likeness = _likeness(np.array(clip.envelope), np.array([other.envelope for other in near]))
-        pairs += [(clip, near[index]) for index in np.flatnonzero(likeness > SAME_COURSE)]
+        near = np.flatnonzero(np.abs(seconds - clip.seconds) <= SAME_LENGTH_SECONDS)
+        if clip.envelope and len(near):
+            likeness = _likeness(np.array(clip.envelope), courses[near])
+            pairs += [(clip, learned[index]) for index in near[likeness > SAME_COURSE].tolist()]
     if not pairs:
         return []
     names = [f"{data.name(held_out)} = {data.name(learned)}" for held_out, learned in pairs]

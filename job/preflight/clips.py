@@ -22,11 +22,11 @@ LEVEL_EDGES_DB = (-50, -40, -30, -25, -20, -15, -10)
 
 def about_clips(data: LocalData, sample_rate: int) -> list[Finding]:
     """What the clips of a folder say, however they are split. `sample_rate` is the model's."""
-    findings = [*_broken(data), *_nothing_to_learn(data)]
-    if not data.clips:
-        return findings
+    broken, nothing = _broken(data), _nothing_to_learn(data)
+    if nothing or not data.clips:
+        return [*broken, *nothing]
     return [
-        *findings,
+        *broken,
         *_named(
             "silent",
             data,

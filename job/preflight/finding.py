@@ -35,17 +35,17 @@ class Finding:
 
 def error(check: str, message: str) -> Finding:
     """A finding that stops."""
-    return Finding(Level.ERROR, check, message)
+    return Finding(Level.ERROR, check, _one_line(message))
 
 
 def warning(check: str, message: str) -> Finding:
     """A finding that is shown."""
-    return Finding(Level.WARNING, check, message)
+    return Finding(Level.WARNING, check, _one_line(message))
 
 
 def note(check: str, message: str) -> Finding:
     """A fact."""
-    return Finding(Level.NOTE, check, message)
+    return Finding(Level.NOTE, check, _one_line(message))
 
 
 def has_errors(findings: Sequence[Finding]) -> bool:
@@ -57,3 +57,7 @@ def listed(names: Sequence[str]) -> str:
     """Names with commas, the first ten of them."""
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())  # a file's name may hold a line break

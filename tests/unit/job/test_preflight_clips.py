@@ -101,6 +101,11 @@ def test_a_single_broken_clip_keeps_its_own_words() -> None:
     )
 
 
+def test_a_finding_is_one_line_whatever_a_file_is_called() -> None:
+    broken = (BrokenClip("new\nline.wav", "has a name that cannot be kept in a store; rename it"),)
+    assert about_clips(data(broken=broken), 16000)[0].message.startswith("/clips/new line.wav: has a name")
+
+
 def test_only_silence_and_a_single_sound_are_errors() -> None:
     silent = about_clips(data(clip("a.wav", rms=0.001), clip("b.wav", rms=0.0)), 16000)
     assert (silent[0].level, "every clip is silent" in silent[0].message) == (Level.ERROR, True)
