@@ -1,6 +1,8 @@
 """Training, in the order it runs: data, model, resume, baseline, epochs."""
 
+import faulthandler
 import math
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ def train(config: TrainConfig) -> int:
     Goes on from the newest complete checkpoint in the checkpoint folder. Raises UserError for bad
     input and a full disk.
     """
+    # Whoever finds this loop hung may ask it where: SIGUSR1 writes the stacks of all threads to stderr.
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     folder, beat = _open_folder(config)
     device = _pick_device(config.device)
     with Display() as display, StopRequest(folder / "stop.json") as stop:

@@ -1,26 +1,30 @@
 """The agent inside the pod: waits for its claim, brings data and checkpoint, trains, judges, ships, ends the pod.
 
-It decides alone and first: a BAD verdict stops the trainer within seconds, with the evidence saved. The watchdog
-outside judges by the same function and acts only when this one does not.
+It decides alone and first: a BAD verdict, a loop that hangs or a spent budget stops the trainer within seconds, with
+the evidence saved. The watchdog outside judges by the same functions and acts only when this one does not.
 """
 
 import contextlib
+import os
 import signal
 import sys
 import time
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from infra.pods import ProviderError, open_provider
 from infra.store import StoreError, open_store
-from job import checkpoints, dataset
+from job import checkpoints, dataset, money
 from job.checklist import evaluate
 from job.metrics_log import Row
+from job.pace import pace
 from job.pod_env import PodEnv
 from job.record import Beat, Outcome, OutcomeName, Run, StopRequest
 from job.shipping import Shipper, last_error
-from job.trainer import STOPPED_ON_REQUEST, Trainer, how_it_ended
+from job.staleness import DONE, LoopWatch, Silence, overdue
+from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.verdict import State, Verdict
 
 AGENT = "agent"
@@ -29,7 +33,10 @@ BEAT_SECONDS = 2.0
 TICK_SECONDS = 0.3
 # How long the last words of a run are offered to a store that does not answer.
 INSIST_SECONDS = 600.0
+INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
 INSIST_PAUSE_SECONDS = 2.0
+# After the deadline, when even the supervisor should have ended this agent: see `_guard_deadline`.
+LAST_RESORT_SECONDS = 120.0
 
 
 class NotMineError(Exception):
@@ -63,6 +70,9 @@ class Agent:
         self.stop_request: StopRequest | None = None
         self.rows: list[Row] = []
         self.verdict: Verdict | None = None
+        self.pace = pace([])
+        self.overdue: str | None = None
+        self.broke_at: float | None = None
 
     def work(self) -> None:
         """The whole attempt. On return the outcome is in the record."""
@@ -72,8 +82,9 @@ class Agent:
         self.spec = self.run.spec()
         earlier = [attempt for attempt in self.run.attempts() if attempt.number < self.attempt.number]
         self.rows = self.run.rows(earlier)
+        self.broke_at = money.broke_at(self.run.attempts(), self.spec.max_cost)
         row_attempt = max((row.attempt for row in self.rows), default=0) + 1
-        self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt)
+        self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt, self._beat)
         try:
             self._sync()
             outcome = self._train()
@@ -119,30 +130,52 @@ class Agent:
 
     def _train(self) -> Outcome:
         trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log)
-        self._beat("training")
+        loop = LoopWatch(self.spec.watch, time.monotonic())
+        self._beat_if_possible("training")
         ending: Outcome | None = None
         while True:
             code = trainer.exit_code()  # asked before shipping, so that the last lines are shipped too
             self._ship(at_once=code is not None)
-            ending = ending or self._reason_to_end()
             if code is not None:
-                return ending or self._outcome_of(code)
-            if ending and trainer.asked_at is None:
+                return ending or self._reason_to_end() or self._outcome_of(code)
+            silence = loop.look(self.shipper.progress(), time.monotonic())
+            if ending is None and (ending := self._reason_to_end() or self._hung(silence)):
                 self._say(f"stopping: {ending.reason}")
-                self._beat("stopping")
+                if silence:
+                    self._dump(trainer, silence)
                 trainer.ask_to_stop(ending.reason)
+                self._beat_if_possible("stopping")
+            if ending and loop.looks == 0:
+                trainer.patience = ASK_SECONDS  # it is alive, and may take its time to save
             pressed = trainer.press()
             if pressed:
                 self._say(pressed)
             time.sleep(TICK_SECONDS)
+
+    def _dump(self, trainer: Trainer, silence: Silence) -> None:
+        asked = trainer.wake_and_dump()
+        self._say(f"asked {asked} processes of the trainer for their stacks")
+        with contextlib.suppress(StoreError):  # the log has it too
+            self.attempt.note("hung", AGENT, **silence.as_dict(), processes_asked=asked)
+
+    def _hung(self, silence: Silence | None) -> Outcome | None:
+        if silence is None:
+            return None
+        if silence.phase == DONE:
+            return self._outcome("succeeded", "training finished; the trainer's process did not end by itself")
+        return self._outcome("aborted", str(silence))
 
     def _reason_to_end(self) -> Outcome | None:
         if self.verdict and self.verdict.verdict is State.BAD:
             return self._outcome("aborted", self.verdict.summary)
         if time.time() > self.env.deadline:
             return self._outcome("expired", f"max_hours ({self.spec.max_hours:g}) is over")
+        if self.broke_at is not None and time.time() > self.broke_at:
+            return self._outcome("expired", f"max_cost ({self.spec.max_cost:g} USD) is spent")
         if self.told_to_end:
             return self._outcome("stopped", "the pod was told to end")
+        if self.overdue:
+            return self._outcome("aborted", self.overdue)
         request = self.stop_request
         return self._outcome(request.outcome, request.reason) if request else None
 
@@ -160,6 +193,9 @@ class Agent:
         self.rows += new
         judged = any(row.kind != "start" for row in new) and self._judge()
         milestone = judged or any(row.kind != "train" for row in new)
+        if new:
+            self.pace = pace(self.rows)
+            self.overdue = overdue(self.pace, self.spec.watch)
         try:
             if judged and self.verdict:
                 self.attempt.write("verdict.json", self.verdict.as_dict())
@@ -200,16 +236,22 @@ class Agent:
         self.attempt.write("alive.json", Beat.model_validate({"state": self.state, "time": time.time()}))
         self.beaten_at = time.monotonic()
 
+    def _beat_if_possible(self, state: str) -> None:
+        try:
+            self._beat(state)
+        except StoreError as error:
+            self._note_store_trouble(error)
+
     def _finish(self, outcome: Outcome) -> None:
         """Offers everything to the store until it takes it, the outcome last."""
         self._say(f"{outcome.outcome}: {outcome.reason}")
-        until = time.monotonic() + INSIST_SECONDS
+        until = time.monotonic() + min(INSIST_SECONDS, max(self.env.deadline - time.time(), 0.0) + INSIST_LATE_SECONDS)
         while True:
             try:
                 self._ship_all(at_once=True)
                 if self.verdict:
                     self.attempt.write("verdict.json", self.verdict.as_dict())
-                self.attempt.note("ended", AGENT, outcome=outcome.outcome, reason=outcome.reason)
+                self.attempt.note("ended", AGENT, **self._grounds(outcome))
                 self.attempt.write_once("outcome.json", outcome)
                 return
             except StoreError as error:
@@ -217,6 +259,20 @@ class Agent:
                 if time.monotonic() > until:
                     raise
                 time.sleep(INSIST_PAUSE_SECONDS)
+
+    def _grounds(self, outcome: Outcome) -> dict[str, Any]:
+        """What the attempt ended for, with what that was decided by, and the money."""
+        attempts = [attempt for attempt in self.run.attempts() if attempt.number <= self.attempt.number]
+        reckoned = money.reckon(money.bills(attempts), self.pace, outcome.outcome, self.env.deadline, outcome.time)
+        progress = self.shipper.progress()
+        return {
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "verdict": self.verdict.as_dict() if self.verdict else None,
+            "progress": progress.model_dump() if progress else None,
+            "stop_request": self.stop_request.model_dump() if self.stop_request else None,
+            "money": reckoned.as_dict(),
+        }
 
     def crashed(self, error: Exception) -> None:
         """The last word of an agent that met what it cannot handle."""
@@ -244,6 +300,7 @@ def main() -> int:
         agent.told_to_end = True
 
     signal.signal(signal.SIGTERM, told_to_end)
+    _guard_deadline(env.deadline)
     code = 0
     try:
         agent.work()
@@ -260,6 +317,18 @@ def main() -> int:
         sys.stderr.write(f"agent: this pod could not end itself: {error}\n")
         code = 1
     return code
+
+
+def _guard_deadline(deadline: float) -> None:
+    """Ends the whole pod by the kernel's alarm some time after the deadline, should the supervisor have died."""
+
+    def too_late(number: int, frame: FrameType | None) -> None:
+        sys.stderr.write("agent: the deadline has passed and nobody has ended this pod: killing it\n")
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    if os.getpgrp() == os.getppid():  # the supervisor leads the pod's group; one started by hand has none
+        signal.signal(signal.SIGALRM, too_late)
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 0.0) + LAST_RESORT_SECONDS)
 
 
 if __name__ == "__main__":

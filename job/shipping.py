@@ -4,8 +4,11 @@ Everything here may fail and be called again: what has been shipped is remembere
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+
+from pydantic import ValidationError
 
 from job import checkpoints
 from job.metrics_log import Row, parse
@@ -47,16 +50,17 @@ class Tail:
 
 
 class Shipper:
-    """Ships one attempt's files."""
+    """Ships one attempt's files, with a sign of life (``beat``) after each large one."""
 
-    def __init__(self, attempt: Attempt, folder: Path, log: Path, row_attempt: int) -> None:
+    def __init__(self, attempt: Attempt, folder: Path, log: Path, row_attempt: int, beat: Callable[[], None]) -> None:
         self.attempt = attempt
+        self.beat = beat
         self.row_attempt = row_attempt
         self.folder = folder
         self.rows_file = Tail(folder / "metrics.jsonl")
         self.log_file = Tail(log)
         self.read_to = 0
-        self.progress_seen = ""
+        self.progress_shipped: Progress | None = None
         self.done: set[str] = set()
 
     def new_rows(self) -> list[Row]:
@@ -81,17 +85,19 @@ class Shipper:
         if at_once or self.log_file.due:
             self._ship("log", self.log_file, self.log_file.pending(whole_lines=not at_once))
 
-    def ship_progress(self) -> Progress | None:
-        """Copies the training loop's beat; returns it where there is one."""
+    def progress(self) -> Progress | None:
+        """The training loop's newest beat, from its own file; None before the first, or where it cannot be read."""
         try:
-            text = (self.folder / "progress.json").read_text()
-        except FileNotFoundError:
+            return Progress.model_validate_json((self.folder / "progress.json").read_text())
+        except (FileNotFoundError, ValidationError):
             return None
-        progress = Progress.model_validate_json(text)
-        if text != self.progress_seen:
+
+    def ship_progress(self) -> None:
+        """Copies the training loop's beat."""
+        progress = self.progress()
+        if progress is not None and progress != self.progress_shipped:
             self.attempt.write("progress.json", progress)
-            self.progress_seen = text
-        return progress
+            self.progress_shipped = progress
 
     def ship_samples(self) -> None:
         """Ships original and decoded audio."""
@@ -100,6 +106,7 @@ class Shipper:
             if name not in self.done:
                 self.attempt.store.upload(path, f"{self.attempt.prefix}/{name}")
                 self.done.add(name)
+                self.beat()
 
     def ship_checkpoints(self, bad: bool, restored: str | None) -> None:
         """Ships finished checkpoints: to evidence/ when the run is BAD or the weights are not finite."""
@@ -112,6 +119,7 @@ class Shipper:
                 continue  # pruned between the listing and the reading
             if checkpoints.upload(self.attempt, path, "evidence" if evidence else "checkpoints"):
                 self.done.add(path.name)
+                self.beat()
 
     def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
         if data:

@@ -1,11 +1,15 @@
 """The trainer as a process: started by its command line, stopped by its stop file, then by signals."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from job.spec import JobSpec
 
@@ -14,7 +18,12 @@ STOPPED_ON_REQUEST = 3
 BAD_INPUT = 2
 # From the request: time for a step, a validation at worst, and a checkpoint; then SIGTERM, then SIGKILL.
 ASK_SECONDS = 40.0
+# A loop that was found hung has had its time. One that can still answer is at the end of a step by now.
+HUNG_ASK_SECONDS = 10.0
 TERM_SECONDS = 5.0
+# The trainer writes the stacks of all its threads into its log on this signal.
+DUMP_SIGNAL = signal.SIGUSR1
+DUMP_SECONDS = 1.0
 
 
 class Trainer:
@@ -32,6 +41,7 @@ class Trainer:
                 [*command, *spec.train.flags()], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
         self.asked_at: float | None = None
+        self.patience = ASK_SECONDS
 
     def exit_code(self) -> int | None:
         """The process's exit code once it has ended; negative is the signal that ended it."""
@@ -44,15 +54,36 @@ class Trainer:
         temporary.write_text(json.dumps({"reason": reason}))
         temporary.replace(self.folder / STOP_FILE)
 
+    def wake_and_dump(self) -> int:
+        """Has every process of a hung trainer write its stacks into the log; returns how many could be asked.
+
+        They are woken first: one that was only stopped can then answer, and obey the request to stop. The signal goes
+        only to those that have a handler for it, since it would end any other.
+        """
+        asked = 0
+        with suppress(psutil.Error):
+            trainer = psutil.Process(self.process.pid)
+            for process in [trainer, *trainer.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    handles = _handles(process.pid, DUMP_SIGNAL)
+                    if handles:
+                        process.send_signal(DUMP_SIGNAL)
+                    process.send_signal(signal.SIGCONT)
+                    asked += handles
+        if asked:
+            time.sleep(DUMP_SECONDS)
+        self.patience = HUNG_ASK_SECONDS
+        return asked
+
     def press(self) -> str | None:
         """Uses signals once the request has gone unheard for too long; says so when it does."""
         if self.asked_at is None:
             return None
         waited = time.monotonic() - self.asked_at
-        if waited > ASK_SECONDS + TERM_SECONDS:
+        if waited > self.patience + TERM_SECONDS:
             self.process.kill()
             return f"the trainer did not stop within {waited:.0f} s: killed"
-        if waited > ASK_SECONDS:
+        if waited > self.patience:
             self.process.terminate()
         return None
 
@@ -65,3 +96,13 @@ def how_it_ended(code: int, last_line: str) -> str:
     if code == BAD_INPUT:
         return last_line.removeprefix("error:").strip() or "the trainer refused its input"
     return f"the trainer crashed with exit code {code}: {last_line}"
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
