@@ -1,14 +1,23 @@
 """Ending an attempt from outside: ask the agent, then terminate the pod, then prove that billing is off."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from infra.pods import Pod, Provider
-from job.record import Attempt, Outcome, OutcomeName, StopRequest
+from job.errors import CannotTellError
+from job.money import bills, reckon
+from job.pace import pace
+from job.record import Attempt, Outcome, OutcomeName, Run, StopRequest
 
-# What the agent gets to save, upload and end its pod by itself before somebody outside does it.
+# What the agent gets to save, upload and end its pod by itself before somebody outside does it,
 AGENT_GRACE_SECONDS = 90.0
+# if it gives signs of life. It beats every two seconds, and between two files that it uploads.
+SILENT_AGENT_SECONDS = 30.0
+# An agent whose beat is younger than this may still be alive, and has beaten again after the next few seconds.
+RECENT_BEAT_SECONDS = 60.0
+BEAT_AGAIN_SECONDS = 5.0
 CONFIRM_SECONDS = 60.0
 POLL_SECONDS = 0.5
 
@@ -33,22 +42,33 @@ def is_gone(provider: Provider, attempt: Attempt) -> bool:
 
     Raises ProviderError when the provider gives no answer: an outage proves nothing.
     """
-    if pods_of(provider, attempt):
-        return False
-    time.sleep(provider.settle_seconds)
-    return not pods_of(provider, attempt)
+    return _answers_twice(provider, lambda: not pods_of(provider, attempt))
 
 
-def end(provider: Provider, attempt: Attempt, outcome: OutcomeName, reason: str, by: str, say: Say) -> Ended:
+def end(
+    provider: Provider,
+    attempt: Attempt,
+    outcome: OutcomeName,
+    reason: str,
+    by: str,
+    say: Say,
+    agent_grace: float = AGENT_GRACE_SECONDS,
+) -> Ended:
     """Ends an attempt and everything it bills, whoever has to do it.
 
-    The agent is asked first, since only it can save and upload. What it has not ended within the grace is terminated.
+    The agent is asked first, since only it can save and upload. What it has not ended within ``agent_grace`` seconds is
+    terminated; an agent without a sign of life gets less. What becomes of the run is written once its pod is gone.
+
+    Raises CannotTellError when the provider lists no pod from the beginning, and yet the agent beats.
     """
-    if attempt.outcome() is None and pods_of(provider, attempt):
+    listed = pods_of(provider, attempt)
+    if not listed:
+        check_silent(attempt)
+    elif attempt.outcome() is None:
         attempt.write("stop.json", StopRequest(outcome=outcome, reason=reason, by=by, time=time.time()))
         attempt.note("stop requested", by, outcome=outcome, reason=reason)
         say("asked the agent to save and stop")
-    _wait_until(lambda: not pods_of(provider, attempt), AGENT_GRACE_SECONDS)
+    _give_the_agent_time(provider, attempt, agent_grace)
     for pod in pods_of(provider, attempt):
         say(f"pod {pod.id} is still there: terminating it")
         attempt.note("terminating", by, pod=pod.id)
@@ -59,6 +79,18 @@ def end(provider: Provider, attempt: Attempt, outcome: OutcomeName, reason: str,
     return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
 
 
+def end_pods(provider: Provider, run_id: str, pod_ids: Collection[str]) -> bool:
+    """Terminates pods that have no agent to ask; returns whether the provider has confirmed that they are gone."""
+    for pod_id in pod_ids:
+        provider.terminate(pod_id)
+
+    def gone() -> bool:
+        return not any(pod.id in pod_ids for pod in provider.find(run_id))
+
+    _wait_until(gone, CONFIRM_SECONDS)
+    return _answers_twice(provider, gone)
+
+
 def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | None:
     """Writes the outcome of an attempt whose pod is gone without one; None while the attempt goes on."""
     outcome = attempt.outcome()
@@ -66,8 +98,30 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
         return outcome
     if not is_gone(provider, attempt):
         return None
+    check_silent(attempt)
     lost = Outcome(outcome="failed", reason="the pod vanished without an outcome", by=by, time=time.time())
     return _close(provider, attempt, lost)
+
+
+def check_silent(attempt: Attempt) -> None:
+    """Makes sure that a pod which the provider does not list has no living agent: it may be another account's pod.
+
+    Raises CannotTellError when it has.
+    """
+    beat = attempt.beat()
+    if beat is None or attempt.outcome() is not None or abs(time.time() - beat.time) > RECENT_BEAT_SECONDS:
+        return
+    time.sleep(BEAT_AGAIN_SECONDS)
+    if attempt.beat() != beat:
+        raise still_beats(attempt)
+
+
+def still_beats(attempt: Attempt) -> CannotTellError:
+    """What to say of a pod that is not listed and not gone."""
+    return CannotTellError(
+        f"{attempt.run_id}: the provider lists no pod of attempt {attempt.number}, but its agent still beats: "
+        "ask with the account (or the $CODECJOB_HOME) that started it"
+    )
 
 
 def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | None:
@@ -78,8 +132,27 @@ def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | 
             _keep_last_words(provider, attempt, claim.pod_id)
             provider.terminate(claim.pod_id)  # clears away what a pod that died by itself has left
         if attempt.write_once("outcome.json", outcome):
-            attempt.note("ended", outcome.by, outcome=outcome.outcome, reason=outcome.reason)
+            attempt.note("ended", outcome.by, **_grounds(provider, attempt, outcome))
     return attempt.outcome()
+
+
+def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
+    """What the attempt ended for, what the provider said, and the money."""
+    run, intent = Run(attempt.store, attempt.run_id), attempt.intent()
+    attempts = [other for other in run.attempts() if other.number <= attempt.number]
+    reckoned = reckon(
+        bills(attempts, billed=False),
+        pace(run.rows(attempts)),
+        outcome.outcome,
+        intent.deadline if intent else None,
+        outcome.time,
+    )
+    return {
+        "outcome": outcome.outcome,
+        "reason": outcome.reason,
+        "provider": f"{provider.name} listed no pod of the attempt, twice, {provider.settle_seconds:g} s apart",
+        "money": reckoned.as_dict(),
+    }
 
 
 def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
@@ -88,6 +161,25 @@ def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
     if printed:
         last = max((sequence for sequence, _ in attempt.segments("log")), default=0)
         attempt.add_segment("log", last + 1, b"--- what the pod itself printed\n" + printed)
+
+
+def _give_the_agent_time(provider: Provider, attempt: Attempt, seconds: float) -> None:
+    now = time.monotonic()
+    until, heard_at, beat = now + seconds, now, attempt.beat()
+    while pods_of(provider, attempt):
+        now, newest = time.monotonic(), attempt.beat()
+        if newest != beat:
+            beat, heard_at = newest, now
+        if now > until or now - heard_at > SILENT_AGENT_SECONDS:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _answers_twice(provider: Provider, true: Callable[[], bool]) -> bool:
+    if not true():
+        return False
+    time.sleep(provider.settle_seconds)
+    return true()
 
 
 def _wait_until(done: Callable[[], bool], seconds: float) -> bool:

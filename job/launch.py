@@ -1,5 +1,6 @@
 """Starting an attempt: intent, pod, claim, in this order, so that no crash between them leaves a paid orphan."""
 
+import hashlib
 import secrets
 import sys
 import time
@@ -38,7 +39,7 @@ def plan(store: Store, run_id: str, attempt: int, spec: JobSpec) -> Launch:
     """The intent and the provider's request for an attempt that starts now."""
     now = time.time()
     deadline = now + spec.max_hours * 3600
-    launch_id = secrets.token_hex(8)
+    launch_id = store_mark(store) + secrets.token_hex(8)
     pod_name = f"codecjob-{run_id}-{attempt}"
     request = LaunchRequest(
         name=pod_name,
@@ -49,6 +50,11 @@ def plan(store: Store, run_id: str, attempt: int, spec: JobSpec) -> Launch:
         env=client_part(run_id, attempt, store.url, deadline),
     )
     return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), request)
+
+
+def store_mark(store: Store) -> str:
+    """How the launch ids of a store's runs begin: whoever sees only a pod can tell where its record has to be."""
+    return hashlib.sha256(store.url.encode()).hexdigest()[:8]
 
 
 def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:

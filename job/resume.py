@@ -1,20 +1,28 @@
 """Resuming a run: a new attempt from the newest complete checkpoint, once the old pod is known to be gone."""
 
+import time
+
 from infra.pods import Pod, Provider
 from job.ending import close_if_lost, is_gone
 from job.errors import UsageError
 from job.launch import CLIENT, plan, start
-from job.record import Run
+from job.money import bills, spent
+from job.record import Outcome, Run
 
 
-def resume(run: Run, provider: Provider) -> Pod:
+def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
     """Starts the next attempt.
 
+    A run that was aborted goes on only for a reason, ``override``, which is kept in the audit trail. The checklist
+    judges it anew: what older attempts wrote after the restored checkpoint does not count any more.
+
     Raises:
-        UsageError: the run goes on, has finished, was aborted by its checklist, or its old pod is still listed.
+        UsageError: the run goes on, has finished, was aborted and there is no reason to override that, has spent its
+            max_cost, or its old pod is still listed.
     """
     spec = run.spec()
     number = 0
+    outcome: Outcome | None = None
     attempts = run.attempts()
     if attempts:
         newest = attempts[-1]
@@ -24,9 +32,19 @@ def resume(run: Run, provider: Provider) -> Pod:
             raise UsageError(f"{run.run_id} is still running: `codecjob stop {run.run_id}` ends it")
         if outcome.outcome == "succeeded":
             raise UsageError(f"{run.run_id} has finished: `codecjob pull {run.run_id} DIR` fetches what it made")
-        if outcome.outcome == "aborted":
-            raise UsageError(f"{run.run_id} was aborted: {outcome.reason}; change the spec and submit again")
+        if outcome.outcome == "aborted" and override is None:
+            raise UsageError(
+                f"{run.run_id} was aborted: {outcome.reason}; change the spec and submit again, "
+                'or continue it all the same with --override "the reason"'
+            )
+        if outcome.outcome != "aborted" and override is not None:
+            raise UsageError(f"{run.run_id} was not aborted ({outcome.outcome}): resume it without --override")
+        cost = spent(bills(attempts, billed=False), time.time())
+        if spec.max_cost is not None and (cost or 0.0) >= spec.max_cost:
+            raise UsageError(f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more")
         if not is_gone(provider, newest):
             raise UsageError(f"{run.run_id}: its last pod is still listed: `codecjob stop {run.run_id}` ends it")
     attempt = run.attempt(number + 1)
+    if override is not None:
+        attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
     return start(provider, attempt, plan(run.store, run.run_id, attempt.number, spec))

@@ -7,9 +7,11 @@ from typing import Any, Literal
 from infra.pods import Provider, ProviderError
 from job.checklist import evaluate
 from job.metrics_log import Row, collate, json_number
+from job.money import Money, bills, reckon
+from job.pace import pace
 from job.record import Attempt, Outcome, Progress, Run
 from job.spec import JobSpec
-from job.verdict import Verdict
+from job.verdict import State, Verdict
 
 Billing = Literal["on", "off", "unknown"]
 
@@ -29,8 +31,7 @@ class RunState:
     verdict: Verdict
     outcome: Outcome | None
     pods: list[str]
-    cost: float | None
-    """USD so far, the claim's price times the time; None before there is a pod."""
+    money: Money
     next_step: str
 
     def last_validation(self) -> Row | None:
@@ -61,7 +62,8 @@ class RunState:
             "metrics": {name: json_number(value) for name, value in validation.values.items()} if validation else None,
             "verdict": self.verdict.as_dict(),
             "outcome": self.outcome.model_dump() if self.outcome else None,
-            "cost_usd": self.cost,
+            "cost_usd": self.money.cost.usd,
+            "money": self.money.as_dict(),
             "next": self.next_step,
         }
 
@@ -80,6 +82,7 @@ def look(run: Run, provider: Provider) -> RunState:
     outcome = attempt.outcome()
     rows = run.rows(attempts)
     state = _state(attempt, outcome, billing)
+    intent = attempt.intent()
     return RunState(
         run_id=run.run_id,
         spec=spec,
@@ -89,12 +92,25 @@ def look(run: Run, provider: Provider) -> RunState:
         billing=billing,
         progress=attempt.progress(),
         rows=rows,
-        verdict=evaluate(rows, spec.checklist),
+        verdict=judge(rows, attempts, spec),
         outcome=outcome,
         pods=pods,
-        cost=_cost(attempts),
+        money=reckon(
+            bills(attempts, billed=billing == "on"),
+            pace(rows),
+            outcome.outcome if outcome else None,
+            intent.deadline if intent else None,
+            time.time(),
+        ),
         next_step=_next_step(run.run_id, state),
     )
+
+
+def judge(rows: list[Row], attempts: list[Attempt], spec: JobSpec) -> Verdict:
+    """The verdict of a run's rows, unless its newest attempt has none yet: it may hide what condemned the last one."""
+    if len(attempts) > 1 and rows and not any(True for _ in attempts[-1].segments("metrics")):
+        return Verdict(State.UNDECIDED, (), f"attempt {attempts[-1].number} has not begun to train")
+    return evaluate(rows, spec.checklist)
 
 
 def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:
@@ -111,21 +127,11 @@ def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:
     return beat.state
 
 
-def _cost(attempts: list[Attempt]) -> float | None:
-    total = None
-    for attempt in attempts:
-        claim, outcome = attempt.claim(), attempt.outcome()
-        if claim:
-            seconds = (outcome.time if outcome else time.time()) - claim.time
-            total = (total or 0.0) + claim.price_per_hour * max(seconds, 0.0) / 3600
-    return total
-
-
 def _next_step(run_id: str, state: str) -> str:
     if state in ("failed", "lost", "stopped", "expired", "submitted"):
         return f"codecjob logs {run_id}; codecjob resume {run_id}"
     if state == "aborted":
-        return f"codecjob logs {run_id}; change the spec and submit again"
+        return f"codecjob events {run_id}; change the spec and submit again"
     if state == "succeeded":
         return f"codecjob pull {run_id} DIR"
     return f"codecjob logs {run_id} -f"

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": ("job.cli.check", "Judge any metrics file, offline."),
     "logs": ("job.cli.logs", "Print a run's log."),
     "diff": ("job.cli.diff", "Show what differs between two runs, or a run and a spec."),
+    "events": ("job.cli.events", "Print a run's audit trail: who decided what, and by what."),
     "stop": ("job.cli.stop", "Stop a run and prove that billing is off."),
     "resume": ("job.cli.resume", "Continue a run from its newest checkpoint."),
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),

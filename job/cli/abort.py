@@ -4,86 +4,124 @@ import time
 
 import click
 
-from infra.pods import Provider, ProviderError, open_provider
-from infra.store import StoreError, Unavailable
-from job.cli.follow import ENDED
-from job.cli.options import json_option, run_argument, store_option
-from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, GOOD, UNDECIDED, print_json
+from infra.pods import ProviderError, open_provider
+from infra.store import Store, StoreError
+from job.cli.options import json_option, store_option
+from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
 from job.cli.signs import print_verdict
-from job.ending import close_if_lost, end
-from job.errors import CannotTellError
+from job.errors import CannotTellError, UsageError
 from job.home import open_default_store
-from job.record import Run, find_run
-from job.state import RunState, look
-from job.verdict import State
+from job.record import find_run
+from job.watch_beat import ALL, Clock, StoreClock
+from job.watchdog import Report, Result, look_after, look_after_all
 
-WATCHDOG = "watchdog"
 POLL_SECONDS = 2.0
+POLL_ALL_SECONDS = 15.0
+EXIT_CODES: dict[Result, int] = {
+    "good": GOOD,
+    "undecided": UNDECIDED,
+    "bad": BAD,
+    "stopped": BAD_AND_STOPPED,
+    "not confirmed": BAD_NOT_STOPPED,
+    "cannot tell": CANNOT_TELL,
+}
+# What needs a person most comes first.
+WORST_FIRST: tuple[Result, ...] = ("not confirmed", "cannot tell", "bad", "stopped", "undecided", "good")
 
 
 @click.command("abort-on-bad-signs")
-@run_argument
-@click.option("--watch", is_flag=True, help="Go on judging until the run has ended.")
-@click.option("--dry-run", is_flag=True, help="Judge and tell, stop nothing.")
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--all", "every", is_flag=True, help="Every run of the store that has not ended, and pods without a run.")
+@click.option("--watch", is_flag=True, help="Go on judging until the run has ended; with --all until interrupted.")
+@click.option("--dry-run", is_flag=True, help="Judge and tell, stop and write nothing.")
 @store_option
 @json_option
-def command(run: str, watch: bool, dry_run: bool, store: str | None, as_json: bool) -> None:
-    """Judge a run by its checklist and stop it if the verdict is BAD.
+def command(run: str | None, every: bool, watch: bool, dry_run: bool, store: str | None, as_json: bool) -> None:
+    """Judge a run by its checklist and stop it if the verdict is BAD, it is dead, or its time or money is up.
 
     The agent inside the pod does the same by itself; this is the second pair of eyes, from any machine that reaches the
-    store. It asks the agent first, terminates the pod after a grace, and is content only when billing is off.
+    store and the provider. It asks the agent first, terminates the pod after a grace, and is content only when billing
+    is off. A store or a provider that gives no answer ends nothing.
 
     Exit code: 0 good, 10 undecided, 20 bad and left alone (--dry-run), 21 bad and stopped with billing off, 22 bad and
-    the stop is not confirmed, 3 cannot tell.
+    the stop is not confirmed, 3 cannot tell. With --all the worst, in the order 22, 3, 20, 21, 10, 0.
 
     \b
     Examples:
       codecjob abort-on-bad-signs @last --watch
       codecjob abort-on-bad-signs quickstart --dry-run --json
+      codecjob abort-on-bad-signs --all
     """
-    found = find_run(open_default_store(store), run)
-    provider = open_provider(found.spec().provider)
-    state = _watch(found, provider) if watch else look(found, provider)
-    code = _act(found, provider, state, dry_run, quiet=as_json)
-    if as_json:
-        print_json({"run": found.run_id, "exit_code": code, **state.verdict.as_dict()})
+    if every == (run is not None):
+        raise UsageError("name one RUN, or give --all for every run that has not ended")
+    opened = open_default_store(store)
+    if run is None:
+        _watch_all(opened, watch, dry_run, as_json)
     else:
-        click.echo(f"{found.run_id}: {state.state}")
-        print_verdict(state.verdict)
+        _watch_one(opened, run, watch, dry_run, as_json)
+
+
+def _watch_one(store: Store, wanted: str, watch: bool, dry_run: bool, as_json: bool) -> None:
+    try:
+        run = find_run(store, wanted)
+        provider = open_provider(run.spec().provider)
+    except (StoreError, ProviderError) as error:
+        raise CannotTellError(str(error)) from error
+    clock = _clock(store, run.run_id, dry_run)
+    told = ""
+    while True:
+        report = look_after(run, provider, clock, not dry_run, _say)
+        over = report.ended or report.result in ("bad", "stopped")
+        if not watch or over:
+            break
+        if report.result in ("cannot tell", "not confirmed") and report.said != told:
+            _say(report.said)
+        told = report.said
+        time.sleep(POLL_SECONDS)
+    code = EXIT_CODES[report.result]
+    if as_json:
+        print_json({"exit_code": code, **report.as_dict()})
+    else:
+        click.echo(_line(report))
+        if report.verdict:
+            print_verdict(report.verdict)
     raise SystemExit(code)
 
 
-def _watch(run: Run, provider: Provider) -> RunState:
-    """Looks until there is something to do, or nothing more to see. No answer is no reason for either."""
-    told = ""
+def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
+    clock = _clock(store, ALL, dry_run)
+    told: dict[str, str] = {}
     while True:
         try:
-            state = look(run, provider)
-            if state.verdict.verdict is State.BAD or state.state in ENDED:
-                return state
-        except (ProviderError, Unavailable, CannotTellError) as error:
-            if str(error) != told:
-                click.echo(f"cannot tell: {error}", err=True)
-            told = str(error)
-        time.sleep(POLL_SECONDS)
+            reports = look_after_all(store, clock, not dry_run, _say)
+        except (StoreError, CannotTellError) as error:
+            reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
+        if not watch:
+            break
+        for report in reports:
+            if told.get(report.run_id) != _line(report):
+                click.echo(_line(report))
+            told[report.run_id] = _line(report)
+        time.sleep(POLL_ALL_SECONDS)
+    if as_json:
+        print_json([{"exit_code": EXIT_CODES[report.result], **report.as_dict()} for report in reports])
+    elif not reports:
+        click.echo("no run goes on, and nothing is billed")
+    else:
+        for report in reports:
+            click.echo(_line(report))
+    found = {report.result for report in reports}
+    raise SystemExit(EXIT_CODES[next((result for result in WORST_FIRST if result in found), "good")])
 
 
-def _act(run: Run, provider: Provider, state: RunState, dry_run: bool, quiet: bool) -> int:
-    attempt = run.attempt(state.attempt)
-    if state.verdict.verdict is not State.BAD:
-        if state.state == "lost" and not dry_run:
-            close_if_lost(provider, attempt, WATCHDOG)
-        return GOOD if state.verdict.verdict is State.GOOD else UNDECIDED
-    if dry_run:
-        return BAD
+def _clock(store: Store, name: str, dry_run: bool) -> Clock:
+    return time.time if dry_run else StoreClock(store, name)
 
-    def say(what: str) -> None:
-        if not quiet:
-            click.echo(what, err=True)
 
-    try:
-        ended = end(provider, attempt, "aborted", state.verdict.summary, WATCHDOG, say)
-    except (ProviderError, StoreError) as error:
-        click.echo(f"the stop is not confirmed: {error}", err=True)
-        return BAD_NOT_STOPPED
-    return BAD_AND_STOPPED if ended.billing_off else BAD_NOT_STOPPED
+def _line(report: Report) -> str:
+    kind = f" ({report.finding.kind})" if report.finding else ""
+    return f"{report.run_id}: {report.result.upper()}{kind}: {report.said}"
+
+
+def _say(what: str) -> None:
+    click.echo(what, err=True)

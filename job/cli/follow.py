@@ -90,6 +90,8 @@ def _show_progress(line: Status, state: RunState) -> None:
 def _conclude(state: RunState) -> int:
     reason = state.outcome.reason if state.outcome else "the pod is gone and has left no outcome"
     click.echo(f"{state.run_id} {state.state}: {reason}")
+    if state.money.saved.usd:
+        click.echo(f"saved {state.money.saved.usd:.2f} USD ({state.money.saved.basis})")
     click.echo(f"billing {state.billing}; next: {state.next_step}")
     if state.state == "succeeded":
         return 0

@@ -88,7 +88,7 @@ def _table(states: list[RunState]) -> Table:
             number(row.get("amplitude") if row else None),
             Text(verdict.upper(), style=COLOURS[verdict]),
             state.billing,
-            _cost(state),
+            _usd(state.money.cost.usd),
         )
     return table
 
@@ -100,7 +100,13 @@ def _details(state: RunState) -> Group:
     facts.add_row("state", f"{state.state} (attempt {state.attempt} on {state.spec.provider})")
     if state.outcome:
         facts.add_row("outcome", Text(f"{state.outcome.reason} (by {state.outcome.by})"))
-    facts.add_row("billing", f"{state.billing}, cost so far {_cost(state)}")
+    facts.add_row("billing", state.billing)
+    for label, amount in (
+        ("cost", state.money.cost),
+        ("cost to the end", state.money.to_the_end),
+        ("saved", state.money.saved),
+    ):
+        facts.add_row(label, Text(f"{_usd(amount.usd)} ({amount.basis})"))
     facts.add_row("submitted", f"{duration(time.time() - state.submitted)} ago")
     if state.progress:
         ago = f", {duration(time.time() - state.progress.time)} ago" if state.state not in ENDED else ""
@@ -124,5 +130,5 @@ def _epochs(state: RunState) -> str:
     return f"{state.progress.epoch}/{planned}" if planned else str(state.progress.epoch)
 
 
-def _cost(state: RunState) -> str:
-    return "-" if state.cost is None else f"{state.cost:.2f} USD"
+def _usd(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:.2f} USD"

@@ -1,0 +1,176 @@
+"""Why a run, or a pod, has to end: pure functions over what the record and the provider say at one moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from infra.pods import Pod
+from job.pace import Pace
+from job.record import Beat, Claim, Intent, Outcome, OutcomeName, Progress
+from job.spec import JobSpec
+from job.staleness import budget, overdue
+from job.verdict import State, Verdict
+
+Kind = Literal[
+    "bad signs", "deadline", "budget", "agent silent", "loop silent", "overdue", "lost", "unclaimed", "still billed"
+]
+# The agent ends an unclaimed pod after 120 s, and the client of a slow launch may need a little longer.
+UNCLAIMED_SECONDS = 300.0
+# What the agent gets to do by itself before the watchdog does it: save, upload, end the pod.
+AGENT_SECONDS = 180.0
+# A provider that does not list a pod which was claimed this recently proves nothing.
+LAUNCH_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason to end something."""
+
+    kind: Kind
+    reason: str
+    outcome: OutcomeName = "failed"
+    pods: tuple[str, ...] = ()
+    """What to end where it is not the whole attempt."""
+    attempt: int = 0
+
+    @property
+    def sure_at_once(self) -> bool:
+        """Whether one look is enough. What rests on silence, or on an absence, must be found several times."""
+        return self.kind in ("bad signs", "deadline", "budget")
+
+    def is_same_as(self, other: "Finding") -> bool:
+        """Whether two looks have found the same thing, whatever the seconds in their words."""
+        return (self.kind, self.attempt, self.pods) == (other.kind, other.attempt, other.pods)
+
+
+@dataclass(frozen=True)
+class AttemptFacts:
+    """What the record says of one attempt."""
+
+    number: int
+    intent: Intent | None
+    claim: Claim | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A run at one moment. Ages are in seconds by the store's clock, and so is ``now``."""
+
+    now: float
+    spec: JobSpec
+    attempts: tuple[AttemptFacts, ...]
+    pods: tuple[Pod, ...]
+    verdict: Verdict
+    pace: Pace
+    beat: Beat | None
+    beat_age: float | None
+    progress: Progress | None
+    broke_at: float | None
+    """When the run will have spent its max_cost."""
+
+    @property
+    def newest(self) -> AttemptFacts:
+        """The attempt that goes on, or was the last to."""
+        return self.attempts[-1]
+
+    @property
+    def own_pods(self) -> list[Pod]:
+        """The newest attempt's listed pods."""
+        return [pod for pod in self.pods if pod.attempt == self.newest.number]
+
+    @property
+    def loop_age(self) -> float | None:
+        """The age of the training loop's beat. It and the agent's beat are by the same clock, the pod's."""
+        if self.beat is None or self.beat_age is None or self.progress is None:
+            return None
+        return self.beat_age + max(self.beat.time - self.progress.time, 0.0)
+
+    def inputs(self) -> dict[str, Any]:
+        """What a decision was made by, for the audit trail."""
+        return {
+            "store_time": self.now,
+            "verdict": self.verdict.as_dict(),
+            "pods": [{"id": pod.id, "state": pod.state, "created": pod.created} for pod in self.pods],
+            "agent": self.beat.model_dump() if self.beat else None,
+            "agent_age": self.beat_age,
+            "progress": self.progress.model_dump() if self.progress else None,
+            "progress_age": self.loop_age,
+            "deadline": self.newest.intent.deadline if self.newest.intent else None,
+            "max_cost_spent_at": self.broke_at,
+        }
+
+
+def judge(sight: Sight) -> Finding | None:
+    """The first reason to act on, in the order of certainty; None where there is none."""
+    return next(_findings(sight), None)
+
+
+def _findings(sight: Sight) -> Iterator[Finding]:
+    newest, verdict = sight.newest, sight.verdict
+    if verdict.verdict is State.BAD:
+        yield Finding("bad signs", verdict.summary, "aborted", attempt=newest.number)
+    for facts in sight.attempts:
+        for pod in sight.pods:
+            if pod.attempt == facts.number:
+                yield from _pod(pod, facts, sight.now)
+    if newest.outcome is not None:
+        return
+    if sight.own_pods:
+        yield from _limits(sight)
+        yield from _silence(sight)
+    elif newest.claim and (sight.beat or sight.now - newest.claim.time > LAUNCH_SECONDS):
+        yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
+
+
+def _pod(pod: Pod, facts: AttemptFacts, now: float) -> Iterator[Finding]:
+    if facts.outcome is not None:
+        ended = now - facts.outcome.time
+        if ended > AGENT_SECONDS:
+            said = f"pod {pod.id} is still billed {ended:.0f} s after the attempt has {facts.outcome.outcome}"
+            yield Finding("still billed", said, pods=(pod.id,), attempt=facts.number)
+        return
+    if facts.claim is not None and pod.id == facts.claim.pod_id:
+        return
+    age = None if pod.created is None else now - pod.created
+    if age is not None and age > UNCLAIMED_SECONDS:
+        said = "no claim names it" if facts.claim is None else f"the claim names pod {facts.claim.pod_id}"
+        yield Finding("unclaimed", f"pod {pod.id} is {age:.0f} s old and {said}", pods=(pod.id,), attempt=facts.number)
+
+
+def _limits(sight: Sight) -> Iterator[Finding]:
+    newest, now = sight.newest, sight.now
+    if newest.intent and now > newest.intent.deadline + AGENT_SECONDS:
+        said = f"max_hours ({sight.spec.max_hours:g}) is over since {now - newest.intent.deadline:.0f} s"
+        yield Finding("deadline", said, "expired", attempt=newest.number)
+    if sight.broke_at is not None and now > sight.broke_at:
+        said = f"max_cost ({sight.spec.max_cost:g} USD) is spent"
+        yield Finding("budget", said, "expired", attempt=newest.number)
+
+
+def _silence(sight: Sight) -> Iterator[Finding]:
+    newest, watch = sight.newest, sight.spec.watch
+    if newest.claim is None:
+        return
+    if sight.beat is None or sight.beat_age is None:
+        waited = sight.now - newest.claim.time
+        if waited > watch.starting:
+            said = f"the agent has never reported in {waited:.0f} s (allowed: {watch.starting:g} s)"
+            yield Finding("agent silent", said, attempt=newest.number)
+        return
+    if sight.beat_age > watch.agent:
+        said = f"the agent is silent for {sight.beat_age:.0f} s while {sight.beat.state} (allowed: {watch.agent:g} s)"
+        yield Finding("agent silent", said, attempt=newest.number)
+        return
+    if sight.beat.state != "training":
+        return
+    if sight.progress is not None and sight.loop_age is not None:
+        allowed = budget(watch, sight.progress.phase)
+        if sight.loop_age > allowed + AGENT_SECONDS:
+            said = (
+                f"the training loop hung: no beat for {sight.loop_age:.0f} s while {sight.progress.phase} "
+                f"(allowed: {allowed:g} s), and the agent has not ended it"
+            )
+            yield Finding("loop silent", said, "aborted", attempt=newest.number)
+    if late := overdue(sight.pace, watch):
+        yield Finding("overdue", late, "aborted", attempt=newest.number)

@@ -1,0 +1,243 @@
+"""The watchdog outside the pod: the same verdict as the agent's, and what the agent cannot see: that it is dead itself.
+
+It needs the store and the provider, and keeps nothing anywhere else, so it may run once from cron on any machine. It
+ends a pod only when it is sure. An error of the store or of the provider means "cannot tell", never a kill.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from infra.pods import Pod, Provider, ProviderError, open_provider
+from infra.store import Store, StoreError
+from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
+from job.errors import CannotTellError, UsageError
+from job.findings import UNCLAIMED_SECONDS, AttemptFacts, Finding, Sight, judge
+from job.launch import store_mark
+from job.money import broke_at
+from job.pace import pace
+from job.record import Attempt, Run, list_runs
+from job.state import judge as judge_rows
+from job.verdict import State, Verdict
+from job.watch_beat import Clock
+
+WATCHDOG = "watchdog"
+# A run id that no record has is looked for this often, this far apart.
+ORPHAN_LOOKS = 3
+ORPHAN_PAUSE_SECONDS = 5.0
+
+Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
+NO_ANSWER = (StoreError, ProviderError, CannotTellError)
+PodsOf = Callable[[str], list[Pod]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the watchdog found of one run, or of one pod without a run, and what came of it."""
+
+    run_id: str
+    result: Result
+    said: str
+    verdict: Verdict | None = None
+    finding: Finding | None = None
+    ended: bool = False
+    """Whether nothing of it goes on: there is an outcome, and the provider lists no pod."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: the verdict's own fields, and the watchdog's beside them."""
+        verdict = self.verdict.as_dict() if self.verdict else {"verdict": None, "signs": [], "summary": self.said}
+        return {
+            "run": self.run_id,
+            **verdict,
+            "result": self.result,
+            "finding": self.finding.kind if self.finding else None,
+            "reason": self.said,
+        }
+
+
+def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) -> Report:
+    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that."""
+    try:
+        if not run.attempts():
+            return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
+        sight, finding = _look_surely(run, provider, clock)
+    except (*NO_ANSWER, UsageError) as error:
+        return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
+    ended = sight.newest.outcome is not None and not sight.pods
+    if finding is None:
+        result: Result = "good" if sight.verdict.verdict is State.GOOD else "undecided"
+        return Report(run.run_id, result, sight.verdict.summary, sight.verdict, ended=ended)
+    if not act:
+        return Report(run.run_id, "bad", finding.reason, sight.verdict, finding, ended)
+    try:
+        confirmed = _act(run, provider, sight, finding, say)
+    except NO_ANSWER as error:
+        said = f"{finding.reason}; the stop is not confirmed: {error}"
+        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
+    result = "stopped" if confirmed else "not confirmed"
+    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
+
+
+def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
+    """Judges every run that has not ended, and every pod whose run this store should know and does not.
+
+    Raises StoreError when the store cannot even say which runs there are.
+    """
+    clock()  # the beat: somebody watches
+    reports: list[Report] = []
+    providers: dict[str, Provider] = {}
+    listed: dict[str, list[Pod] | None] = {}
+    for run_id in list_runs(store):
+        run = Run(store, run_id)
+        try:
+            name = run.spec().provider
+            if name not in providers:
+                providers[name] = open_provider(name)
+                listed[name], trouble = _all_pods(providers[name])
+                reports += [Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}")] if trouble else []
+            if _has_ended(run, listed[name]):
+                continue
+        except (*NO_ANSWER, UsageError) as error:
+            reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
+            continue
+        reports.append(look_after(run, providers[name], clock, act, say))
+    for name, pods in listed.items():
+        reports += _orphans(store, providers[name], pods or [], clock, act)
+    return reports
+
+
+def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
+    """Everything that is known of a run now. Raises when the store or the provider gives no answer."""
+    spec, attempts = run.spec(), run.attempts()
+    pods = provider.find(run.run_id)
+    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
+    rows = run.rows(attempts)
+    facts = [AttemptFacts(a.number, a.intent(), a.claim(), a.outcome()) for a in attempts]
+    beat_written = _modified(attempts[-1], "alive.json")
+    beat = attempts[-1].beat()
+    now = clock()
+    return Sight(
+        now=now,
+        spec=spec,
+        attempts=tuple(facts),
+        pods=tuple(pods),
+        verdict=judge_rows(rows, attempts, spec),
+        pace=pace(rows),
+        beat=beat,
+        beat_age=None if beat_written is None else max(now - beat_written, 0.0),
+        progress=attempts[-1].progress(),
+        broke_at=broke_at(attempts, spec.max_cost),
+    )
+
+
+def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Finding | None]:
+    """Looks as often as it takes to be sure: what is not the same at every look is not found at all."""
+    sight = observe(run, provider, clock)
+    finding = judge(sight)
+    if finding is None or finding.sure_at_once:
+        return sight, finding
+    watch = sight.spec.watch
+    for _ in range(watch.polls - 1):
+        time.sleep(watch.poll_seconds)
+        before, sight = sight, observe(run, provider, clock)
+        again = judge(sight)
+        if finding.kind == "lost" and sight.beat != before.beat:
+            raise still_beats(run.attempt(finding.attempt))
+        if again is None or not again.is_same_as(finding) or sight.beat != before.beat:
+            return sight, None
+        finding = again
+    return sight, finding
+
+
+def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> bool:
+    """Ends what was found; returns whether the provider has confirmed that nothing of it is billed any more."""
+    attempt = run.attempt(finding.attempt)
+    already_over = sight.newest.outcome is not None and not sight.pods
+    if not already_over:
+        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
+    if finding.kind == "lost":
+        return close_if_lost(provider, attempt, WATCHDOG) is not None
+    if finding.pods:
+        say(f"terminating {', '.join(finding.pods)}")
+        confirmed = end_pods(provider, run.run_id, finding.pods)
+    else:
+        grace = 0.0 if finding.kind == "agent silent" else AGENT_GRACE_SECONDS
+        ended = end(provider, attempt, finding.outcome, finding.reason, WATCHDOG, say, grace)
+        confirmed = ended.billing_off
+    if not already_over:
+        attempt.note("billing off" if confirmed else "still billed", WATCHDOG, finding=finding.kind)
+    return confirmed
+
+
+def _has_ended(run: Run, listed: Iterable[Pod] | None) -> bool:
+    """Whether a run has its outcome and no pod; nothing is billed for one that was never started, either."""
+    if any(pod.run_id == run.run_id for pod in listed or ()):
+        return False
+    attempts = run.attempts()
+    return not attempts or attempts[-1].outcome() is not None
+
+
+def _all_pods(provider: Provider) -> tuple[list[Pod] | None, str]:
+    try:
+        return provider.find(None), ""
+    except ProviderError as error:
+        return None, str(error)
+
+
+def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
+    """Pods that were started for a run of this store which the store does not know.
+
+    Pods of other stores are somebody else's business; their launch ids tell them apart.
+    """
+    suspects = [pod for pod in pods if pod.launch_id.startswith(store_mark(store))]
+    for look in range(ORPHAN_LOOKS):
+        suspects = _unknown(store, provider, suspects, clock, again=look > 0)
+        if not suspects:
+            return []
+        if look < ORPHAN_LOOKS - 1:
+            time.sleep(ORPHAN_PAUSE_SECONDS)
+    return [_end_orphan(store, provider, pod, act) for pod in suspects]
+
+
+def _unknown(store: Store, provider: Provider, suspects: list[Pod], clock: Clock, again: bool) -> list[Pod]:
+    try:
+        if again:
+            living = {pod.id for pod in provider.find(None)}
+            suspects = [pod for pod in suspects if pod.id in living]
+        known, now = set(list_runs(store)), clock()
+    except NO_ANSWER:
+        return []
+    if not known:
+        return []  # a store without any run may be one that is not mounted
+    return [
+        pod
+        for pod in suspects
+        if pod.run_id not in known and pod.created is not None and now - pod.created > UNCLAIMED_SECONDS
+    ]
+
+
+def _end_orphan(store: Store, provider: Provider, pod: Pod, act: bool) -> Report:
+    said = f"pod {pod.id} is billed for run {pod.run_id}, of which the store has no record"
+    finding = Finding("unclaimed", said, pods=(pod.id,))
+    if not act:
+        return Report(pod.run_id, "bad", said, finding=finding)
+    try:
+        confirmed = end_pods(provider, pod.run_id, finding.pods)
+        note = {"what": "decided", "by": WATCHDOG, "time": time.time(), "reason": said, "billing_off": confirmed}
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        store.create(f"watchdog/events/{stamp}-{secrets.token_hex(4)}.json", json.dumps(note).encode())
+    except NO_ANSWER as error:
+        return Report(pod.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
+    return Report(pod.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
+
+
+def _modified(attempt: Attempt, name: str) -> float | None:
+    """When the store has got a document, by its own clock."""
+    key = f"{attempt.prefix}/{name}"
+    for info in attempt.store.list(f"{attempt.prefix}/"):
+        if info.key >= key:  # sorted, and fetched while it is read: the beat is the first of all
+            return info.modified if info.key == key else None
+    return None
