@@ -31,6 +31,7 @@ def evaluate(rows: Iterable[Row], checklist: Checklist) -> Verdict:
     warnings: list[Sign] = []
     for row in collate(rows):
         signs: list[Sign] = []
+        table.pass_step(row)
         if row.kind == "start":
             for reader in (faults, training, table):
                 reader.new_attempt(row)
@@ -53,6 +54,7 @@ class _Table:
         self.causes = ValidationCauses(checklist.causes, checklist.epoch)
         self.adversarial = AdversarialSigns(checklist.causes, checklist.min_steps)
         self.planned_steps: float | None = None
+        self.reached = 0  # the highest step so far
         self.good = False
         self.signs: list[Sign] = []
         self.beside: list[Sign] = []
@@ -68,12 +70,16 @@ class _Table:
         self.causes.new_attempt(start)
         self.planned_steps = start.get("planned_steps") or self.planned_steps
 
+    def pass_step(self, row: Row) -> None:
+        """Takes note of how far the run is: a row that doesn't say its step is no earlier than those before it."""
+        self.reached = max(self.reached, row.step or 0)
+
     def see(self, row: Row) -> list[Sign]:
         """The signs to condemn the run by, if one of them is bad."""
         faults = list(self._non_finite(row)) or list(self._blow_up(row))
         if faults:
             return faults
-        decisive = self.checklist.decides(row.epoch, row.step)
+        decisive = self.checklist.decides(row.epoch, self.reached if row.step is None else row.step)
         bands = [_judge_band(name, band, row) for name, band in self.checklist.bands()]
         fine = bool(bands) and all(sign.state is State.GOOD for sign in bands)
         causes = [*self.causes.see(row, decisive, fine), *self._adversarial(row, decisive, fine)]

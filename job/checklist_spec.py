@@ -157,9 +157,9 @@ class Checklist(_Part):
             laid["improvement"] = {**recipe["improvement"], **laid["improvement"]}
         return {**data, **laid}
 
-    def decides(self, epoch: int | None, step: int | None) -> bool:
-        """Whether a validation row is past the grace. One that doesn't say where it stands never is."""
-        return epoch is not None and step is not None and epoch >= self.epoch and step >= self.min_steps
+    def decides(self, epoch: int | None, step: int) -> bool:
+        """Whether a validation row is past the grace. One that doesn't say its epoch never is."""
+        return epoch is not None and epoch >= self.epoch and step >= self.min_steps
 
     def bands(self) -> Iterator[tuple[str, Band]]:
         """The signs that are judged."""

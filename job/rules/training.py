@@ -108,7 +108,8 @@ class TrainingSigns:
         if abs(loss - first) > limit.limit:
             self._equal = []
         self._equal.append(row)
-        exact = 10.0**-self._decimals <= FINE * abs(loss)
+        # A whole number is no rounded loss but a stand-in.
+        exact = 10.0**-self._decimals <= FINE * abs(loss) or loss.is_integer()
         if len(self._equal) >= limit.rows and exact:
             steps = row.step - (self._equal[0].step or 0)
             said = f"the training loss was {loss:.9g} to the last digit in {len(self._equal)} rows over {steps} steps"

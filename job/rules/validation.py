@@ -21,6 +21,8 @@ NEAR_ONE_CODE = 1.5
 CROPS_TO_COUNT_CODES = 8.0
 # A best lag of an output that has nothing to do with the input is chance.
 RELATED = 0.05
+# Beyond these a correlation can't be told from SNR and amplitude.
+BLOWN_UP_DB, NEAR_SILENCE = -10.0, 0.05
 # These act at once, or never: their own conditions say when.
 ALWAYS = frozenset({"trivial"})
 WARNINGS = frozenset({"few_crops", "skipped_steps"})
@@ -65,6 +67,7 @@ class ValidationCauses:
 
     def see(self, row: Row, decisive: bool, good: bool) -> list[Sign]:
         """The causes that a row shows; bad ones where ``decisive`` and the table does not find the row ``good``."""
+        row = _with_correlation(row)
         signs = []
         for name, (needs, look) in LOOKS.items():
             limit = self._limits.get(name)
@@ -93,6 +96,20 @@ class ValidationCauses:
         if good:
             return sign.as_warning()
         return replace(sign, state=State.BAD) if self._rows[name] >= limit.rows else sign
+
+
+def _with_correlation(row: Row) -> Row:
+    """The row with its correlation, where it says only from what that follows.
+
+    With g = std(y)/std(x), d = mean(y)/std(x) and N = sum((x-y)²)/sum(x²) of a zero-mean x, N = 1 - 2 g rho + g² + d².
+    """
+    snr, g, d = row.get("snr_db"), row.get("amplitude"), row.get("dc_offset") or 0.0
+    if "correlation" in row.values or snr is None or g is None:
+        return row
+    if not (snr > BLOWN_UP_DB and NEAR_SILENCE < g < 1 / NEAR_SILENCE and abs(d) < 1 / NEAR_SILENCE):
+        return row
+    rho = (1 + g * g + d * d - 10 ** (-snr / 10)) / (2 * g)
+    return replace(row, values={**row.values, "correlation": rho}) if abs(rho) <= 1 else row
 
 
 def _zero_correlation(row: Row, limit: float, _: Context) -> Seen | None:

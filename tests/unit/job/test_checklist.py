@@ -154,6 +154,14 @@ def test_a_row_without_step_or_epoch_never_decides(lacking: str) -> None:
         assert "do not say their step and epoch" in verdict.summary
 
 
+def test_a_row_without_step_is_no_earlier_than_the_rows_before_it() -> None:
+    row = validation(1, amplitude=0.1)
+    del row["step"]
+    before = {"kind": "train", "step": 2999, "epoch": 0, "loss": 0.3}
+    assert judge(BASELINE, before, row).verdict is State.UNDECIDED
+    assert judge(BASELINE, {**before, "step": 3000}, row).verdict is State.BAD
+
+
 def test_a_row_without_step_does_not_cover_the_evidence_of_one_that_decided() -> None:
     good = judge(BASELINE, validation(1), {"kind": "validation", "snr_db": -3.0})
     assert good.verdict is State.GOOD

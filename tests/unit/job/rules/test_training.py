@@ -106,6 +106,11 @@ def test_a_loss_that_is_the_same_to_the_last_digit_is_bad_in_the_tenth_row() -> 
     assert bad_signs(*rows) == ["frozen_loss"]
 
 
+def test_a_stand_in_from_the_first_step_on_is_known_by_being_whole() -> None:
+    assert bad_signs(*(train(step, loss=1.0) for step in range(1, 11))) == ["frozen_loss"]
+    assert judge(*(train(step, loss=0.05) for step in range(1, 100))).verdict is State.UNDECIDED
+
+
 def test_a_loss_that_is_rounded_may_repeat() -> None:
     rounded = [train(step, loss=round(0.0312 + 0.0002 * math.sin(step), 3)) for step in range(1, 300)]
     assert judge(*rounded).verdict is State.UNDECIDED

@@ -141,12 +141,20 @@ def test_what_a_row_does_not_say_is_never_a_cause(metric: str, value: Any) -> No
     assert judge(START, *rows, **ALONE).verdict is State.UNDECIDED
 
 
+@pytest.mark.parametrize(("snr", "amplitude"), [(-1.11, 0.53), (-0.61, 0.38), (-0.03, 0.07), (0.03, 0.01)])
+def test_a_correlation_that_is_not_written_follows_from_snr_and_amplitude(snr: float, amplitude: float) -> None:
+    row = {"kind": "validation", "step": 3000, "epoch": 5, "loss": 0.2, "snr_db": snr, "amplitude": amplitude}
+    assert ("zero_correlation" in bad_signs(row)) is (amplitude > 0.05)
+    assert "zero_correlation" not in bad_signs({**row, "snr_db": 0.53, "amplitude": 0.285})
+
+
 # Strikes.
 
 
 def test_a_row_without_the_sign_clears_the_count_and_a_missing_metric_does_not() -> None:
     def rows(*values: float | None) -> list[dict[str, Any]]:
-        return [honest(4.0, epoch, correlation=value) for epoch, value in enumerate(values, 1)]
+        # Without SNR too, or the correlation would follow.
+        return [honest(4.0, epoch, correlation=value, snr_db=None) for epoch, value in enumerate(values, 1)]
 
     assert judge(*rows(0.0, 0.0, 0.3, 0.0, 0.0), **ALONE).verdict is State.UNDECIDED
     assert bad_signs(*rows(0.0, None, 0.0, 0.0), **ALONE) == ["zero_correlation"]
