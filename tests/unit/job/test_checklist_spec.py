@@ -1,9 +1,12 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from job.checklist_spec import METRICS, Band, Checklist, Improvement
+from job.hints import HINTS
+from job.rules.limits import DEFAULT_CAUSES, Limit
 
 
 def checklist(**settings: Any) -> Checklist:
@@ -72,6 +75,13 @@ def test_a_band_with_two_sides() -> None:
         ({"improvement": {"metric": "lag"}}, "lag is best at zero"),
         ({"improvement": {"patience": 0}}, "greater than or equal to 1"),
         ({"faults": {"nonfinite_share": 0}}, "greater than 0"),
+        ({"recipe": "perceptive"}, "Input should be 'waveform' or 'perceptual'"),
+        ({"causes": {"zero_corelation": None}}, "unknown cause 'zero_corelation': did you mean 'zero_correlation'"),
+        ({"causes": {"zero_correlation": {"above": 1}}}, "Extra inputs are not permitted"),
+        ({"causes": {"zero_correlation": {"rows": 0}}}, "greater than or equal to 1"),
+        ({"causes": {"zero_correlation": 3}}, "valid dictionary"),
+        ({"causes": {"dc_shift": {"limit": float("nan")}}}, "finite number"),
+        ({"causes": []}, "valid dictionary"),
     ],
 )
 def test_a_checklist_that_makes_no_sense_is_refused(settings: dict[str, Any], complaint: str) -> None:
@@ -87,6 +97,45 @@ def test_better_has_a_direction(metric: str) -> None:
     assert rule.better(0.2, than=0.1) is not lower
     assert not rule.better(0.1, than=0.1)
     assert rule.best([0.3, 0.1, 0.2]) == (0.1 if lower else 0.3)
+
+
+def test_a_cause_is_laid_over_its_default() -> None:
+    causes = checklist(causes={"zero_correlation": {"rows": 5}, "dc_shift": None}).causes
+    assert causes["zero_correlation"] == Limit(limit=0.05, rows=5)
+    assert causes["dc_shift"] is None
+    assert {name: causes[name] for name in DEFAULT_CAUSES if name not in ("zero_correlation", "dc_shift")} == {
+        name: limit for name, limit in DEFAULT_CAUSES.items() if name not in ("zero_correlation", "dc_shift")
+    }
+
+
+def test_a_recipe_brings_its_own_signs() -> None:
+    perceptual = Checklist.for_recipe("perceptual")
+    assert [name for name, _ in perceptual.bands()] == ["mel_distance", "amplitude", "perplexity"]
+    assert perceptual.improvement == Improvement(metric="mel_distance", patience=3)
+    assert Checklist.for_recipe("waveform") == checklist()
+    patient = checklist(recipe="perceptual", improvement={"patience": 9}, signs={"snr_db": {"bad_below": -20}})
+    assert patient.improvement == Improvement(metric="mel_distance", patience=9)
+    assert dict(patient.bands())["snr_db"] == Band(bad_below=-20)
+    assert checklist(recipe="perceptual", improvement=None).improvement is None
+
+
+@pytest.mark.parametrize("recipe", ["waveform", "perceptual"])
+def test_every_sign_has_its_hint(recipe: str) -> None:
+    default = Checklist.for_recipe(recipe)
+    faults = ["improvement", "non_finite", "dead_codebooks", "blow_up"]
+    for name in [*(name for name, _ in default.bands()), *default.causes, *faults]:
+        assert HINTS[name].startswith("Usually ")
+        assert "; " in HINTS[name]
+
+
+def test_the_documents_say_what_each_cause_means() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bad-signs.md").read_text(encoding="utf-8")
+    assert [name for name in DEFAULT_CAUSES if f"| `{name}` | {HINTS[name]} |" not in page] == []
+
+
+def test_perceptual_survives_the_record() -> None:
+    changed = checklist(recipe="perceptual", causes={"dc_shift": None, "inverted": {}}, signs={"perplexity": None})
+    assert Checklist.model_validate(changed.model_dump(mode="json")) == changed
 
 
 def test_a_checklist_survives_the_record() -> None:

@@ -30,6 +30,22 @@ def test_a_row_holds_its_numbers_alone() -> None:
     assert row.get("loss") is None
 
 
+def test_a_metric_of_each_stage_is_read_as_their_mean() -> None:
+    row = only({**VALIDATION, "perplexity": [0.5, 0.25], "codes_used": [0.5, "lost"], "loss": [0.1]})
+    assert row.stages == {"perplexity": (0.5, 0.25)}
+    assert (row.get("perplexity"), row.get("codes_used"), row.get("loss")) == (0.375, None, None)
+    assert only({**VALIDATION, "perplexity": 0.3}).get("perplexity") == 0.3
+    broken = only({**VALIDATION, "perplexity": ["NaN", 0.25]}).get("perplexity")
+    assert broken is not None
+    assert math.isnan(broken)
+
+
+def test_a_start_row_has_the_numbers_of_its_configuration() -> None:
+    row = only({**START, "device": "cuda:0", "config": {"codebook_size": 256, "step": 9, "strides": [2, 2]}})
+    assert (row.get("codebook_size"), row.step, row.device) == (256.0, 0, "cuda:0")
+    assert only({**START, "config": "lost", "device": 7}).device is None
+
+
 @pytest.mark.parametrize("spelt", ["NaN", "nan", "-nan"])
 def test_nan_in_words(spelt: str) -> None:
     value = only({"loss": spelt}).get("loss")
