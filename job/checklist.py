@@ -25,25 +25,43 @@ def evaluate(rows: Iterable[Row], checklist: Checklist) -> Verdict:
     the table with the causes beside it. Once a run is GOOD, only faults, causes and the table's bad limits can still
     condemn it. Warnings are those of the newest row of each kind.
     """
-    faults = TrainingFaults(checklist.faults)
-    training = TrainingSigns(checklist.causes)
-    table = _Table(checklist)
-    warnings: list[Sign] = []
+    judge = Judge(checklist)
     for row in collate(rows):
+        judge.see(row)
+    return judge.verdict()
+
+
+class Judge:
+    """The same, row by row, for whoever already has the rows in the order of training."""
+
+    def __init__(self, checklist: Checklist) -> None:
+        self._faults = TrainingFaults(checklist.faults)
+        self._training = TrainingSigns(checklist.causes)
+        self._table = _Table(checklist)
+        self._warnings: list[Sign] = []
+        self._bad: Verdict | None = None
+
+    def see(self, row: Row) -> None:
+        """Reads one row. After the row that condemned the run, the rest changes nothing."""
+        if self._bad:
+            return
         signs: list[Sign] = []
-        table.pass_step(row)
+        self._table.pass_step(row)
         if row.kind == "start":
-            for reader in (faults, training, table):
+            for reader in (self._faults, self._training, self._table):
                 reader.new_attempt(row)
         elif row.kind == "train":
-            signs = [*faults.see(row), *training.see(row), *table.adversarial.see(row)]
-            warnings = [sign for sign in signs if sign.severity is Severity.WARNING]
+            signs = [*self._faults.see(row), *self._training.see(row), *self._table.adversarial.see(row)]
+            self._warnings = [sign for sign in signs if sign.severity is Severity.WARNING]
         elif row.kind == "validation":
-            signs = [*faults.see_validation(row), *table.see(row)]
-            training.see_validation(row)
+            signs = [*self._faults.see_validation(row), *self._table.see(row)]
+            self._training.see_validation(row)
         if _any_bad(signs):
-            return Verdict.bad(signs)
-    return table.verdict(warnings)
+            self._bad = Verdict.bad(signs)
+
+    def verdict(self) -> Verdict:
+        """The verdict of the rows read so far."""
+        return self._bad or self._table.verdict(self._warnings)
 
 
 class _Table:

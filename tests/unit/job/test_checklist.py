@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job.checklist import evaluate
+from job.checklist import Judge, evaluate
 from job.checklist_spec import Checklist
 from job.metrics_log import Row, parse
 from job.verdict import Sign, State, Verdict
@@ -409,6 +409,14 @@ DEFAULT = Checklist.model_validate({})
 @pytest.mark.parametrize("state", RUNS)
 def test_the_three_runs_have_their_verdicts(state: State) -> None:
     assert evaluate(rows_of(state), DEFAULT).verdict is state
+
+
+@pytest.mark.parametrize("state", RUNS)
+def test_reading_row_by_row_says_the_same_at_every_row(state: State) -> None:
+    reader, rows = Judge(DEFAULT), rows_of(state)
+    for number, row in enumerate(rows, 1):
+        reader.see(row)
+        assert reader.verdict() == evaluate(rows[:number], DEFAULT)
 
 
 @given(any_run, st.data())
