@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod
 from job import dataset, launch
+from job.pod_env import client_part
 from job.record import Run, Submission
 from job.spec import load_spec
 
@@ -113,6 +115,21 @@ def test_a_run_without_its_supervisor_goes_on_to_its_end(desk: Any) -> None:
     run = training(desk, train={"num_epochs": 40})
     send(desk, run, signal.SIGKILL, "job.supervisor")
     assert desk.wait_for_end(run.attempt(1)) == "succeeded"
+
+
+# A pod's first process and its agent as they are, but for the time that the agent leaves to the first.
+AGENT = "import sys, job.agent; job.agent.LAST_RESORT_SECONDS = 1; sys.exit(job.agent.main())"
+LEADER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {AGENT!r}])"
+
+
+def test_an_agent_without_a_supervisor_cannot_outlive_the_deadline(desk: Any) -> None:
+    run = Run(desk.store, "tiny-20260101-000000-0000")
+    env = {**desk.env, **client_part(run.run_id, 1, desk.store.url, time.time() + 5)}
+    pod = desk.provider.launch(LaunchRequest("pod", run.run_id, 1, "launch", (sys.executable, "-c", LEADER), env))
+    (agent,) = desk.wait_for(lambda: desk.processes(run, AGENT))
+    agent.parent().kill()
+    desk.wait_for(lambda: not desk.provider.find(run.run_id), seconds=30)
+    assert b"the deadline has passed and nobody has ended this pod" in b"".join(desk.provider.logs(pod.id))
 
 
 class Priced:
