@@ -10,14 +10,16 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.pods import ProviderError, open_provider
-from infra.store import StoreError, open_store
+from infra.store import StoreError, Unavailable, open_store
 from job import checkpoints, dataset, money
 from job.checklist import evaluate
+from job.errors import CannotTellError
 from job.metrics_log import Row
 from job.pace import pace
 from job.pod_env import PodEnv
@@ -31,12 +33,17 @@ AGENT = "agent"
 CLAIM_SECONDS = 120.0
 BEAT_SECONDS = 2.0
 TICK_SECONDS = 0.3
-# How long the last words of a run are offered to a store that does not answer.
+# How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
 INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
 INSIST_PAUSE_SECONDS = 2.0
 # After the deadline, when even the supervisor should have ended this agent: see `_guard_deadline`.
 LAST_RESORT_SECONDS = 120.0
+
+
+# The store does not answer, or what it answers cannot be read now.
+NO_ANSWER = (StoreError, CannotTellError)
+T = TypeVar("T")
 
 
 class NotMineError(Exception):
@@ -76,21 +83,18 @@ class Agent:
 
     def work(self) -> None:
         """The whole attempt. On return the outcome is in the record."""
-        if self.attempt.outcome() is not None:
+        if self._patiently(self.attempt.outcome) is not None:
             return  # the container was restarted after the end
-        self._wait_for_claim()
-        self.spec = self.run.spec()
-        earlier = [attempt for attempt in self.run.attempts() if attempt.number < self.attempt.number]
-        self.rows = self.run.rows(earlier)
-        self.broke_at = money.broke_at(self.run.attempts(), self.spec.max_cost)
+        self._patiently(self._wait_for_claim)
+        self._patiently(self._read_record)
         row_attempt = max((row.attempt for row in self.rows), default=0) + 1
         self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt, self._beat)
         try:
-            self._sync()
+            self._patiently(self._sync)
             outcome = self._train()
         except EndedEarlyError as early:
             outcome = early.outcome
-        except StoreError as error:
+        except NO_ANSWER as error:
             outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
         self._finish(outcome)
 
@@ -108,6 +112,24 @@ class Agent:
         if claim.launch_id != self.env.launch_id or claim.pod_id != self.env.pod_id:
             raise NotMineError(f"the claim names pod {claim.pod_id}")
         return True
+
+    def _read_record(self) -> None:
+        self.spec = self.run.spec()
+        attempts = self.run.attempts()
+        self.rows = self.run.rows(attempt for attempt in attempts if attempt.number < self.attempt.number)
+        self.broke_at = money.broke_at(attempts, self.spec.max_cost)
+
+    def _patiently(self, step: Callable[[], T]) -> T:
+        """Does a step that must be done before training, again and again while the store is away."""
+        until = time.monotonic() + min(INSIST_SECONDS, max(self.env.deadline - time.time(), 0.0))
+        while True:
+            try:
+                return step()
+            except (Unavailable, CannotTellError) as error:
+                self._note_store_trouble(error)
+                if self.told_to_end or time.monotonic() > until:
+                    raise
+                time.sleep(INSIST_PAUSE_SECONDS)
 
     def _sync(self) -> None:
         self._say("fetching the data")
@@ -202,7 +224,7 @@ class Agent:
             self._ship_all(at_once, rows_at_once=milestone)
             self._beat()
             self.store_trouble = ""
-        except StoreError as error:
+        except NO_ANSWER as error:
             # Training and judging go on; what was not shipped is tried again in the next round.
             self._note_store_trouble(error)
 
@@ -214,9 +236,9 @@ class Agent:
         self.shipper.ship_samples()
         self.shipper.ship_log(at_once)
 
-    def _note_store_trouble(self, error: StoreError) -> None:
+    def _note_store_trouble(self, error: Exception) -> None:
         if str(error) != self.store_trouble:
-            self._say(f"the record cannot be written now: {error}")
+            self._say(f"the record cannot be reached now: {error}")
         self.store_trouble = str(error)
 
     def _judge(self) -> bool:
@@ -239,7 +261,7 @@ class Agent:
     def _beat_if_possible(self, state: str) -> None:
         try:
             self._beat(state)
-        except StoreError as error:
+        except NO_ANSWER as error:
             self._note_store_trouble(error)
 
     def _finish(self, outcome: Outcome) -> None:
@@ -254,7 +276,7 @@ class Agent:
                 self.attempt.note("ended", AGENT, **self._grounds(outcome))
                 self.attempt.write_once("outcome.json", outcome)
                 return
-            except StoreError as error:
+            except NO_ANSWER as error:
                 self._note_store_trouble(error)
                 if time.monotonic() > until:
                     raise

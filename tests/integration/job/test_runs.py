@@ -132,7 +132,7 @@ def test_training_outlives_a_store_that_is_away(desk: Any) -> None:
     steps = [row.step for row in collate(run.rows()) if row.kind == "validation"]
     assert len(steps) == 61, "no row was lost"
     log = b"".join(piece for _, piece in attempt.segments("log")).decode()
-    assert "the record cannot be written now" in log
+    assert "the record cannot be reached now" in log
 
 
 def test_ctrl_c_detaches_and_the_run_goes_on(desk: Any) -> None:
