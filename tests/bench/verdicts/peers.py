@@ -1,0 +1,59 @@
+"""What other tools would have done with the same validation rows."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from job.metrics_log import Row
+from tests.bench.verdicts.replay import Replay
+
+WORKER = Path(__file__).with_name("peers_worker.py")
+METRICS = ("loss", "snr_db")
+# Pruners compare a run with others that were finished: these, which are no cases of their own comparison.
+TEACHERS = ("seed_1", "seed_2", "seed_3", "wider", "eight_stages", "two_stages")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One tool's answers: the index, among a case's validation rows, at which it stops the run."""
+
+    name: str
+    stops: Mapping[str, int | None] | None  # None: not installed
+
+    def caught(self, replays: Sequence[Replay]) -> list[Replay]:
+        """Bad runs that it stopped, at the row that shows the fault or later."""
+        return [replay for replay in replays if (late := self._late(replay)) is not None and late >= 0]
+
+    def in_time(self, replays: Sequence[Replay]) -> list[Replay]:
+        """Bad runs that it stopped at the first validation row from the one that shows the fault on."""
+        return [replay for replay in replays if self._late(replay) == 0]
+
+    def stopped_good(self, replays: Sequence[Replay]) -> list[Replay]:
+        """Good runs that it stopped."""
+        return [r for r in replays if r.case.kind == "good" and self.stops and self.stops.get(r.case.name) is not None]
+
+    def _late(self, replay: Replay) -> int | None:
+        """Validation rows between the fault and the stop; None where a run is not bad or was not stopped."""
+        stop = (self.stops or {}).get(replay.case.name)
+        if replay.shown_at is None or stop is None:
+            return None
+        before = sum(row.kind == "validation" for row in replay.rows[: replay.shown_at])
+        return stop - before
+
+
+def ask(python: Path | None, replays: Sequence[Replay]) -> list[Peer]:
+    """Asks the tools that are installed beside a Python of their own."""
+    if python is None:
+        return []
+    rows = {replay.case.name: [_told(row) for row in replay.rows if row.kind == "validation"] for replay in replays}
+    teachers = [rows[name] for name in TEACHERS if name in rows]
+    cases = {name: told for name, told in rows.items() if name not in TEACHERS}
+    question = json.dumps({"teachers": teachers, "cases": cases})
+    done = subprocess.run([python, WORKER], input=question, stdout=subprocess.PIPE, text=True, check=True)
+    return [Peer(name, stops) for name, stops in json.loads(done.stdout).items()]
+
+
+def _told(row: Row) -> dict[str, float | None]:
+    return {name: row.get(name) for name in METRICS}
