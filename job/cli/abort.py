@@ -91,6 +91,8 @@ def _watch_one(store: Store, wanted: str, watch: bool, dry_run: bool, as_json: b
 def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     clock = _clock(store, ALL, dry_run)
     told: dict[str, str] = {}
+    if watch:
+        _say(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
     while True:
         try:
             reports = look_after_all(store, clock, not dry_run, _say)

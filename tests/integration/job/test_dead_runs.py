@@ -112,7 +112,7 @@ def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: 
 
 
 def test_a_run_without_its_supervisor_goes_on_to_its_end(desk: Any) -> None:
-    run = training(desk, train={"num_epochs": 40})
+    run = training(desk, train={"num_epochs": 12})
     send(desk, run, signal.SIGKILL, "job.supervisor")
     assert desk.wait_for_end(run.attempt(1)) == "succeeded"
 
