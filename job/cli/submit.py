@@ -13,6 +13,7 @@ from job.cli.follow import follow
 from job.cli.options import json_option, store_option
 from job.cli.output import duration, print_json
 from job.cli.preflight import look, print_findings
+from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.home import open_default_store
 from job.preflight.examine import Report
@@ -26,6 +27,7 @@ from job.spec import JobSpec, load_spec
 @click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
 @click.option("--follow/--detach", "following", default=True, help="Watch the run until it ends, or return at once.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print what would be sent, start nothing.")
+@unwatched_option
 @click.option("--strict", is_flag=True, help="Start nothing if the preflight has warnings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Lay a value over the spec's.")
 @store_option
@@ -34,6 +36,7 @@ def command(
     spec: Path,
     following: bool,
     dry_run: bool,
+    unwatched: bool,
     strict: bool,
     overrides: tuple[str, ...],
     store: str | None,
@@ -59,6 +62,9 @@ def command(
     if dry_run and not as_json:
         print_findings(report.findings)
     data = _passed(report, strict)
+    detached = not following or as_json
+    if detached:
+        check_watched(job, provider, opened, unwatched)
     run_id = new_run_id(job.name)
     if dry_run:
         _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, report, as_json)
@@ -73,7 +79,7 @@ def command(
         print_json({"run": run_id, "store": opened.url})
     else:
         click.echo(f"run {run_id} has started; codecjob stop {run_id} ends it")
-    if following and not as_json:
+    if not detached:
         raise SystemExit(follow(run, provider))
     if not as_json:
         click.echo(f"next: codecjob status {run_id}")
