@@ -1,17 +1,22 @@
 # Two commands on a fresh machine with Python 3.11+ and make:
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make test   sets up what is missing, then lints, type-checks and tests
+#   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test bench-verdicts lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: lint
 	$(BIN)/pytest
+
+# The other tools are compared where .venv/bench has them: see tests/bench/requirements.txt.
+bench-verdicts: $(VENV)/ready
+	$(BIN)/python -m tests.bench.verdicts
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from tests.bench.verdicts.cases import CASES
 from tests.bench.verdicts.record import ROOT, ROWS, can_train, record
 from tests.bench.verdicts.replay import replay
 
-PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+PEERS_PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
 AT_ONCE = 2
 
 

@@ -19,10 +19,10 @@ TESTS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Shows:
-    """The first row that shows a fault: the ``nth`` row of a kind, epoch and step that fulfils a condition.
+    """A row that shows a fault: the ``nth`` row of a kind, from an epoch on, that fulfils a condition.
 
-    It is declared for each case from what the fault does, not from what the rule engine says. Rows are counted without
-    gaps in between only where the sign needs rows in a row.
+    It is declared for each case from what the fault does, not from what the rule engine says. An epoch's training rows
+    carry the number of epochs that are complete.
     """
 
     kind: str = "validation"
@@ -34,15 +34,19 @@ class Shows:
 
     def index(self, rows: Sequence[Row]) -> int | None:
         """Position of that row; None where no row shows it."""
-        found = [number for number, row in enumerate(rows) if self._fits(row)]
+        found = []
+        before: float | None = None
+        for number, row in enumerate(rows):
+            if row.kind != self.kind or row.epoch is None or row.epoch < self.epoch:
+                continue
+            value = row.get(self.metric)
+            if not self.metric or (value is not None and self._fits(value, before)):
+                found.append(number)
+            before = value
         return found[self.nth - 1] if len(found) >= self.nth else None
 
-    def _fits(self, row: Row) -> bool:
-        # An epoch's training rows carry the number of epochs that are complete.
-        if row.kind != self.kind or row.epoch is None or row.epoch < self.epoch:
-            return False
-        value = row.get(self.metric) if self.metric else 0.0
-        return value is not None and (not self.metric or TESTS[self.test](value, self.limit))
+    def _fits(self, value: float, before: float | None) -> bool:
+        return value == before if self.test == "same" else TESTS[self.test](value, self.limit)
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,17 @@ class Case:
     kind: Literal["bad", "good"]
     what: str
     how: Training | Made
-    # None in a good case; in a bad one, that no row can show it, and ``what`` says who finds it.
-    shows: Shows | None = None
+    # Whichever comes first: rows come by the clock, so a slow machine writes more of them. Nothing in a good case; in a
+    # bad one, that no row can show it, and ``what`` says who finds it.
+    shows: tuple[Shows, ...] = ()
     checklist: Mapping[str, Any] = field(default_factory=lambda: {"min_steps": 40})
     # What goes wrong and why, where the bench knows it: the result stays in the table as it is.
     known: str = ""
+
+    def shown_at(self, rows: Sequence[Row]) -> int | None:
+        """Position of the first row that shows the fault; None where there is none."""
+        found = [index for shows in self.shows if (index := shows.index(rows)) is not None]
+        return min(found, default=None)
 
     def judge(self) -> Checklist:
         """The checklist of this case."""

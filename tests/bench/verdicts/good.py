@@ -17,7 +17,7 @@ def _good(
     **flags: object,
 ) -> Case:
     how = Training(flags, fault, data, interrupt)
-    return Case(name, "good", what, how, None, checklist or {"min_steps": 40}, known)
+    return Case(name, "good", what, how, (), checklist or {"min_steps": 40}, known)
 
 
 GOOD = [
@@ -64,7 +64,7 @@ GOOD = [
     _good("long_crops", "half a second", segment_length=8000, batch_size=2),
     _good(
         "short_epochs",
-        "epochs of 6 steps, decided from step 60",
+        "epochs of 8 steps, decided from step 60",
         batch_size=32,
         num_epochs=20,
         checklist={"min_steps": 60},
@@ -78,7 +78,12 @@ GOOD = [
     ),
     _good("quiet_clips", "clips 26 dB lower", data="quiet"),
     _good("two_levels", "every other clip 28 dB lower", data="two levels"),
-    _good("two_rates", "every other clip at half the rate", data="two rates"),
+    _good(
+        "two_rates",
+        "every other clip at half the rate, which it learns more slowly",
+        data="two rates",
+        checklist={"min_steps": 60},
+    ),
     _good("pauses", "a second of silence after each clip", data="pauses"),
     _good("noisy_clips", "clips with hiss", data="noisy"),
     # What happens on the way.

@@ -29,7 +29,9 @@ def _case(
     def write() -> bytes:
         return "".join(json.dumps(row) + "\n" for row in rows()).encode()
 
-    return Case(name, kind, what, Made(source, write), shows, DEFAULT if checklist is None else checklist)
+    return Case(
+        name, kind, what, Made(source, write), (shows,) if shows else (), DEFAULT if checklist is None else checklist
+    )
 
 
 def lost_run() -> Rows:

@@ -17,18 +17,18 @@ TEACHERS = ("seed_1", "seed_2", "seed_3", "wider", "eight_stages", "two_stages")
 
 @dataclass(frozen=True)
 class Peer:
-    """One tool's answers: the index, among a case's validation rows, at which it stops the run."""
+    """One tool's answers: the index, among a case's validation rows from epoch 1 on, at which it stops the run."""
 
     name: str
     stops: Mapping[str, int | None] | None  # None: not installed
 
     def caught(self, replays: Sequence[Replay]) -> list[Replay]:
-        """Bad runs that it stopped, at the row that shows the fault or later."""
-        return [replay for replay in replays if (late := self._late(replay)) is not None and late >= 0]
+        """Bad runs that it stopped at any row."""
+        return [replay for replay in replays if self._late(replay) is not None]
 
     def in_time(self, replays: Sequence[Replay]) -> list[Replay]:
-        """Bad runs that it stopped at the first validation row from the one that shows the fault on."""
-        return [replay for replay in replays if self._late(replay) == 0]
+        """Bad runs that it stopped at the first validation row from the one that shows the fault on, or before."""
+        return [replay for replay in replays if (late := self._late(replay)) is not None and late <= 0]
 
     def stopped_good(self, replays: Sequence[Replay]) -> list[Replay]:
         """Good runs that it stopped."""
@@ -39,15 +39,14 @@ class Peer:
         stop = (self.stops or {}).get(replay.case.name)
         if replay.shown_at is None or stop is None:
             return None
-        before = sum(row.kind == "validation" for row in replay.rows[: replay.shown_at])
-        return stop - before
+        return stop - len(_told(replay.rows[: replay.shown_at]))
 
 
 def ask(python: Path | None, replays: Sequence[Replay]) -> list[Peer]:
     """Asks the tools that are installed beside a Python of their own."""
     if python is None:
         return []
-    rows = {replay.case.name: [_told(row) for row in replay.rows if row.kind == "validation"] for replay in replays}
+    rows = {replay.case.name: _told(replay.rows) for replay in replays}
     teachers = [rows[name] for name in TEACHERS if name in rows]
     cases = {name: told for name, told in rows.items() if name not in TEACHERS}
     question = json.dumps({"teachers": teachers, "cases": cases})
@@ -55,5 +54,7 @@ def ask(python: Path | None, replays: Sequence[Replay]) -> list[Peer]:
     return [Peer(name, stops) for name, stops in json.loads(done.stdout).items()]
 
 
-def _told(row: Row) -> dict[str, float | None]:
-    return {name: row.get(name) for name in METRICS}
+def _told(rows: Sequence[Row]) -> list[dict[str, float | None]]:
+    """Validations of a trained model: by the untrained one's, a pruner would judge the luck of the first weights."""
+    seen = [row for row in rows if row.kind == "validation" and row.step != 0]
+    return [{name: row.get(name) for name in METRICS} for row in seen]

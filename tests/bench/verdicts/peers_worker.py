@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import sys
+import warnings
 
 MODES = {"loss": "min", "snr_db": "max"}
 
@@ -108,6 +109,7 @@ TOOLS = {
 
 def main():
     """Answers the question on stdin."""
+    warnings.simplefilter("ignore")
     asked = json.load(sys.stdin)
     answer = {}
     with contextlib.redirect_stdout(sys.stderr):

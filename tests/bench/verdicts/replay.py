@@ -24,7 +24,7 @@ class Replay:
         """One word for the table."""
         if self.case.kind == "good":
             return "untouched" if self.bad_at is None else "FALSE ABORT"
-        if self.case.shows is None:
+        if not self.case.shows:
             return "not in rows" if self.bad_at is None else "caught"
         if self.bad_at is None:
             return "MISSED"
@@ -46,7 +46,7 @@ def replay(case: Case) -> Replay:
 def replay_rows(case: Case, data: bytes) -> Replay:
     """Replays the lines of a metrics file."""
     rows, checklist = parse(data).rows, case.judge()
-    shown_at = case.shows.index(rows) if case.shows else None
+    shown_at = case.shown_at(rows)
     for count in range(1, len(rows) + 1):
         verdict = evaluate(rows[:count], checklist)
         if verdict.verdict is State.BAD:
