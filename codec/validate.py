@@ -63,7 +63,10 @@ def write_samples(model: Codec, held_out: HeldOut, folder: Path) -> None:
         restored = (audio / held_out.gain).nan_to_num().clamp(-1, 1)[:, 0].cpu()
         for k, length in enumerate(held_out.lengths.tolist()):
             samples = restored[k, :length].numpy()
-            soundfile.write(folder / f"{k}-{name}.wav", samples, model.config.sample_rate, subtype="PCM_16")
+            # Renamed when whole: somebody may be waiting to carry it away.
+            partial = folder / f".{k}-{name}"
+            soundfile.write(partial, samples, model.config.sample_rate, subtype="PCM_16", format="WAV")
+            partial.replace(folder / f"{k}-{name}.wav")
 
 
 def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:

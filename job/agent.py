@@ -211,6 +211,8 @@ class Agent:
 
     def _ship(self, at_once: bool) -> None:
         """One round: judge first, from the trainer's own file, then bring everything into the record."""
+        # Listed before the rows are read: whatever row condemns a checkpoint's weights is then among them.
+        finished = self.shipper.finished_checkpoints()
         new = self.shipper.new_rows()
         self.rows += new
         judged = any(row.kind != "start" for row in new) and self._judge()
@@ -221,18 +223,18 @@ class Agent:
         try:
             if judged and self.verdict:
                 self.attempt.write("verdict.json", self.verdict.as_dict())
-            self._ship_all(at_once, rows_at_once=milestone)
+            self._ship_all(finished, at_once, rows_at_once=milestone)
             self._beat()
             self.store_trouble = ""
         except NO_ANSWER as error:
             # Training and judging go on; what was not shipped is tried again in the next round.
             self._note_store_trouble(error)
 
-    def _ship_all(self, at_once: bool, rows_at_once: bool = False) -> None:
+    def _ship_all(self, finished: list[Path], at_once: bool, rows_at_once: bool = False) -> None:
         self.shipper.ship_rows(at_once or rows_at_once)
         self.shipper.ship_progress()
         bad = self.verdict is not None and self.verdict.verdict is State.BAD
-        self.shipper.ship_checkpoints(bad, self.restored)
+        self.shipper.ship_checkpoints(finished, bad, self.restored)
         self.shipper.ship_samples()
         self.shipper.ship_log(at_once)
 
@@ -270,7 +272,7 @@ class Agent:
         until = time.monotonic() + min(INSIST_SECONDS, max(self.env.deadline - time.time(), 0.0) + INSIST_LATE_SECONDS)
         while True:
             try:
-                self._ship_all(at_once=True)
+                self._ship_all(self.shipper.finished_checkpoints(), at_once=True)
                 if self.verdict:
                     self.attempt.write("verdict.json", self.verdict.as_dict())
                 self.attempt.note("ended", AGENT, **self._grounds(outcome))

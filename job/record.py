@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.store import NotFound, Store
+from infra.store import NotFound, Store, StoreError
 from job.errors import CannotTellError, UsageError
 from job.metrics_log import Row, parse
 from job.spec import NAME_PATTERN, JobSpec, check_spec
@@ -170,8 +170,10 @@ class Attempt:
                 yield int(name), self.store.get(info.key)
 
     def add_segment(self, kind: Literal["metrics", "log"], sequence: int, data: bytes) -> None:
-        """Appends a piece."""
-        self.store.create(f"{self.prefix}/{kind}/{sequence:08d}", data)
+        """Appends a piece. Raises StoreError if another one has this number: pieces are never replaced."""
+        key = f"{self.prefix}/{kind}/{sequence:08d}"
+        if not self.store.create(key, data) and self.store.get(key) != data:
+            raise StoreError(f"{key} in {self.store.url} was written by somebody else: is the attempt running twice?")
 
     def checkpoints(self) -> list[CheckpointRef]:
         """The complete checkpoints that a resume may restore, oldest first."""

@@ -108,9 +108,13 @@ class Shipper:
                 self.done.add(name)
                 self.beat()
 
-    def ship_checkpoints(self, bad: bool, restored: str | None) -> None:
+    def finished_checkpoints(self) -> list[Path]:
+        """The checkpoints that the trainer has finished until now, oldest first."""
+        return checkpoints.complete_checkpoints(self.folder / "checkpoints")
+
+    def ship_checkpoints(self, finished: list[Path], bad: bool, restored: str | None) -> None:
         """Ships finished checkpoints: to evidence/ when the run is BAD or the weights are not finite."""
-        for path in checkpoints.complete_checkpoints(self.folder / "checkpoints"):
+        for path in finished:
             if path.name in self.done or path.name == restored:
                 continue
             try:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -54,20 +55,19 @@ def _wait(agent: "subprocess.Popen[bytes]") -> int | None:
 def _end_group() -> None:
     """A killed agent leaves its trainer behind; nothing may live on in a pod that has ended."""
     killing_from = time.monotonic() + CHILDREN_SECONDS
-    number = signal.SIGTERM
+    asked: set[int] = set()
     while members := _other_members():
-        for pid in members:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+        killing = time.monotonic() > killing_from
+        for pid in members if killing else members - asked:  # asked once: a second SIGTERM ends a trainer at once
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if killing else signal.SIGTERM)
+        asked |= members
         time.sleep(0.1)
-        number = signal.SIGKILL if time.monotonic() > killing_from else signal.SIGTERM
 
 
-def _other_members() -> list[int]:
+def _other_members() -> set[int]:
     """The living processes of this process's group, without itself."""
-    members = []
+    members = set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
@@ -76,7 +76,7 @@ def _other_members() -> list[int]:
         except OSError:
             continue  # gone between the listing and the reading
         if int(group) == os.getpgrp() and state != "Z":
-            members.append(int(folder.name))
+            members.add(int(folder.name))
     return members
 
 

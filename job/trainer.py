@@ -41,6 +41,7 @@ class Trainer:
                 [*command, *spec.train.flags()], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
         self.asked_at: float | None = None
+        self.terminated = False
         self.patience = ASK_SECONDS
 
     def exit_code(self) -> int | None:
@@ -83,7 +84,9 @@ class Trainer:
         if waited > self.patience + TERM_SECONDS:
             self.process.kill()
             return f"the trainer did not stop within {waited:.0f} s: killed"
-        if waited > self.patience:
+        if waited > self.patience and not self.terminated:
+            # Once: the trainer answers the first with a checkpoint, and a second ends it at once.
+            self.terminated = True
             self.process.terminate()
         return None
 
