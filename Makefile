@@ -5,13 +5,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test servers lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: lint
 	$(BIN)/pytest
+
+# The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
+servers:
+	PYTHON=$(PYTHON) bash tests/servers/install.sh
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
