@@ -106,7 +106,7 @@ def explained(verb: str, location: S3Location, key: str) -> Iterator[None]:
     """Turn boto3's errors into the store's own. `key` is the store's key or prefix."""
     try:
         yield
-    except (ClientError, BotoCoreError, HTTPError) as error:
+    except (ClientError, BotoCoreError, HTTPError, ResponseParserError) as error:
         raise translate(error, verb, location, key) from error
 
 

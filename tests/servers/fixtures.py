@@ -18,18 +18,24 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
-def radosgw_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, S3Server]]:
-    """Ceph's gateway: fast, its conditional writes atomic. Over http and over TLS."""
+def radosgw_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, S3Server, S3Server]]:
+    """Ceph's gateway: fast, its conditional writes atomic."""
     need(RADOSGW, "Ceph's radosgw")
     with running_radosgw(tmp_path_factory.mktemp("radosgw")) as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
-def radosgw(radosgw_pair: tuple[S3Server, S3Server]) -> S3Server:
-    return radosgw_pair[0]
+def radosgw(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    return radosgw_all[0]
 
 
 @pytest.fixture(scope="session")
-def radosgw_tls(radosgw_pair: tuple[S3Server, S3Server]) -> S3Server:
-    return radosgw_pair[1]
+def radosgw_tls(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    return radosgw_all[1]
+
+
+@pytest.fixture(scope="session")
+def stranger(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    """The same gateway, as a user to whom the bucket does not belong."""
+    return radosgw_all[2]

@@ -1,24 +1,26 @@
 """Ceph's S3 gateway on loopback: one monitor, one OSD that keeps everything in memory, and radosgw, also over TLS."""
 
 import os
+import platform
 import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from servers.server import RADOSGW, S3Server, daemon, free_ports, make_certificate, wait_for_port
 
 ROOT = RADOSGW / "root"
-LIB = ROOT / "usr" / "lib" / "x86_64-linux-gnu"
-KEY, SECRET = "AKTESTS", "a-secret-of-the-tests"
+LIB = ROOT / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
+KEY, STRANGER, SECRET = "AKOWNER", "AKSTRANGER", "a-secret-of-the-tests"
 CLUSTER = "c0dec0b0-0000-4000-8000-000000000001"
 OSD = "c0dec0b0-0000-4000-8000-000000000002"
 
 
 @contextmanager
-def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server]]:
-    """The same gateway over http and over TLS, with its data in memory; ends with the block."""
+def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server, S3Server]]:
+    """One gateway with its data in memory: over http, over TLS, as a user without rights; ends with the block."""
     monitor, plain, secure = free_ports(3)
     certificate, private = make_certificate(folder)
     (folder / "osd").mkdir()
@@ -54,12 +56,14 @@ def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server]]:
         call("ceph-osd", "--conf", conf, *osd, "--mkfs", "--osd-uuid", OSD)
         start("osd", "ceph-osd", *osd)
         gateway, log = start("radosgw", "radosgw", "-n", "client.admin")
-        user = ("--uid", "tests", "--display-name", "tests", "--access-key", KEY, "--secret", SECRET)
-        call("radosgw-admin", "--conf", conf, "user", "create", *user)
+        for name, key in (("owner", KEY), ("stranger", STRANGER)):
+            user = ("--uid", name, "--display-name", name, "--access-key", key, "--secret", SECRET)
+            call("radosgw-admin", "--conf", conf, "user", "create", *user)
         wait_for_port(secure, gateway, log)
         http = S3Server(f"http://127.0.0.1:{plain}", KEY, SECRET)
         http.make_bucket()
-        yield http, S3Server(f"https://127.0.0.1:{secure}", KEY, SECRET, certificate)
+        tls = S3Server(f"https://127.0.0.1:{secure}", KEY, SECRET, certificate)
+        yield http, tls, replace(http, key=STRANGER)
 
 
 def _env() -> dict[str, str]:

@@ -11,7 +11,8 @@ from servers.server import SWIFT, S3Server, daemon, free_ports, wait_for_port
 KEY, SECRET = "test:tester", "testing"
 BACKENDS = ("account", "container", "object")
 PIPELINE = (
-    "catch_errors gatekeeper healthcheck listing_formats bulk s3api tempauth copy slo dlo versioned_writes symlink proxy-server"
+    "catch_errors gatekeeper healthcheck listing_formats bulk s3api tempauth "
+    "copy slo dlo versioned_writes symlink proxy-server"
 )
 RING = """
 import sys
