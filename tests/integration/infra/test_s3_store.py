@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -366,3 +367,30 @@ def test_a_body_that_is_cut_off_is_none(radosgw: S3Server, monkeypatch: pytest.M
             store.download("key", tmp_path / "copy")
         assert list(tmp_path.iterdir()) == []
         assert store.get("key") == bytes(1 << 20)
+
+
+def test_a_damaged_upload_is_refused(store: Store, tmp_path: Path) -> None:
+    assert isinstance(store, S3Store)
+    (tmp_path / "file").write_bytes(b"the data")
+
+    def damage(request: Any, **_: Any) -> None:
+        request.body = b"the dat4"
+
+    store._client.meta.events.register("before-send.s3.PutObject", damage)
+    for write in (lambda: store.put("put", b"the data"), lambda: store.upload(tmp_path / "file", "upload")):
+        with pytest.raises(StoreError, match="cannot write"):
+            write()
+    assert list(store.list("")) == []
+
+
+def test_a_clock_that_is_wrong(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: late)
+    with pytest.raises(StoreError, match=r"clock differs from the server's \(RequestTimeTooSkewed\); set the clock"):
+        store.put("key", b"")
+
+
+def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "host without scheme")
+    with pytest.raises(StoreError, match="the endpoint is no URL; mend AWS_ENDPOINT_URL_S3"):
+        open_store("s3://bucket")
