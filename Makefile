@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench-verdicts lint format lock clean
+.PHONY: demo test servers bench-verdicts lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -17,6 +17,10 @@ test: lint
 # The other tools are compared where .venv/bench has them: see tests/bench/requirements.txt.
 bench-verdicts: $(VENV)/ready
 	$(BIN)/python -m tests.bench.verdicts
+
+# The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
+servers:
+	PYTHON=$(PYTHON) bash tests/servers/install.sh
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

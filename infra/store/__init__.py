@@ -33,18 +33,23 @@ __all__ = [
 
 
 def open_store(url: str) -> Store:
-    """Open a store: a folder's path (~ is the home) or a file:// URL. Touches nothing; the first write makes folders.
+    """Open a store: a folder's path (~ is the home), a file:// URL, or s3://bucket/prefix (see docs/storage.md).
 
-    Raises `StoreError` for a URL of no known store.
+    Touches nothing; the first write makes folders, but a bucket has to exist. Raises `StoreError` for a URL of no known
+    store.
     """
     from infra.store.folder import FolderStore
 
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", url)
     if scheme is None:
         return FolderStore(_folder(url))
+    if scheme[1].lower() == "s3":
+        from infra.store.s3 import S3Store
+
+        return S3Store(url)
     # The message names the scheme only: the rest of a URL may hold credentials.
     if scheme[1].lower() != "file":
-        raise StoreError(f"unknown store {scheme[1]}://...; known: a folder, file://")
+        raise StoreError(f"unknown store {scheme[1]}://...; known: a folder, file://, s3://")
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise StoreError(f"file://{parts.netloc}/... names another machine; write file:///folder with three slashes")

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from infra.store import InvalidKey, NotFound, Store, check_writable, open_store
+from servers.server import S3Server, use
 
 
-@pytest.fixture(params=["folder"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    assert request.param == "folder"
-    return open_store(str(tmp_path / "store"))
+@pytest.fixture(params=["folder", "swift", "radosgw", "radosgw_tls"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if request.param == "folder":
+        return open_store(str(tmp_path / "store"))
+    server: S3Server = request.getfixturevalue(request.param)
+    use(server, monkeypatch)
+    return open_store(server.new_url())
 
 
 def keys(store: Store, prefix: str = "") -> list[str]:

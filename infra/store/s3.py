@@ -1,0 +1,122 @@
+"""A store in a bucket of AWS S3, or of any server that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra.files import write_atomic
+from infra.store.base import InvalidKey, ObjectInfo
+from infra.store.keys import check_key, check_prefix
+from infra.store.s3_client import make_client
+from infra.store.s3_create import create_object
+from infra.store.s3_errors import explained
+from infra.store.s3_upload import upload_file
+from infra.store.s3_url import parse_s3_url
+
+CHUNK_BYTES = 1 << 20
+
+
+class S3Store:
+    """The store below one prefix of a bucket, which has to exist. See `infra.store.base.Store` for the promises.
+
+    Credentials, and whatever the URL leaves open, come from AWS's own environment and files, on every machine that
+    opens the URL. docs/storage.md says what `create` promises where the server has no conditional writes.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.location = parse_s3_url(url)
+        self.url = self.location.url
+        self._client = make_client(self.location)
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `Store.put`."""
+        check_key(key)
+        with explained("write", self.location, key):
+            self._client.put_object(Bucket=self.location.bucket, Key=self._full(key), Body=data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Store.create`."""
+        check_key(key)
+        with explained("create", self.location, key):
+            return create_object(self._client, self.location.bucket, self._full(key), data)
+
+    def get(self, key: str) -> bytes:
+        """See `Store.get`."""
+        check_key(key)
+        return b"".join(self._read(key))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See `Store.list`."""
+        check_prefix(prefix)
+        return self._walk(prefix)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """See `Store.folders`."""
+        check_prefix(prefix)
+        start = len(self._full(prefix))
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.location.bucket, Prefix=self._full(prefix), Delimiter="/"
+        )
+        with explained("list", self.location, prefix):
+            names = {item["Prefix"][start:-1] for page in pages for item in page.get("CommonPrefixes", [])}
+        return sorted(name for name in names if _is_key(name))
+
+    def upload(self, path: Path, key: str) -> None:
+        """See `Store.upload`."""
+        check_key(key)
+        with explained("write", self.location, key):
+            upload_file(self._client, self.location.bucket, self._full(key), path)
+
+    def download(self, key: str, path: Path) -> None:
+        """See `Store.download`."""
+        check_key(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, self._read(key))
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        check_key(key)
+        with explained("delete", self.location, key):
+            self._client.delete_object(Bucket=self.location.bucket, Key=self._full(key))
+
+    def _full(self, key: str) -> str:
+        return self.location.prefix + key
+
+    def _read(self, key: str) -> Iterator[bytes]:
+        with explained("read", self.location, key):
+            body = self._client.get_object(Bucket=self.location.bucket, Key=self._full(key))["Body"]
+        with body:
+            while True:
+                with explained("read", self.location, key):
+                    # Raises when the connection ends before the length that was announced.
+                    chunk = body.read(CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
+
+    def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
+        start = len(self.location.prefix)
+        # S3 lists by the bytes of UTF-8, which is the order of code points.
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.location.bucket, Prefix=self._full(prefix)
+            )
+        )
+        while True:
+            with explained("list", self.location, prefix):
+                page = next(pages, None)
+            if page is None:
+                return
+            for item in page.get("Contents", []):
+                # Others' odd keys, such as the "folder/" that web consoles make, are no objects of the store.
+                if _is_key(key := item["Key"][start:]):
+                    yield ObjectInfo(key, item["Size"], item["LastModified"].timestamp())
+
+
+def _is_key(text: str) -> bool:
+    try:
+        check_key(text)
+    except InvalidKey:
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""Create-if-absent in a bucket: by a conditional write where the server has it, else by writing, waiting and reading.
+
+Some servers refuse `If-None-Match: *` (Backblaze B2), some take it and ignore it, and Swift tests it some time before
+it writes, so that two racers pass. Which of these a server is shows in its answers to the first create itself: nothing
+beside the wanted object is ever written, so a restricted key needs no more rights than the creates themselves.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from infra.store.s3_errors import status_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+NONCE = "codecjob-nonce"
+SETTLE_SECONDS = 1.0
+CONFLICTS = 8
+
+_atomic: dict[tuple[str, str], bool] = {}
+"""Whether of racing conditional writes one wins, by endpoint and bucket, as far as this process has found out."""
+
+
+def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
+    """Write an object unless there is one; whether it was written. Raises boto3's errors.
+
+    Where the server has no atomic condition, exactly one of racing callers gets True as long as none of them needs
+    longer than `SETTLE_SECONDS` from finding no object to having written its own. (The wait grows with the time that
+    this caller needed.)
+    """
+    place, nonce = (client.meta.endpoint_url, bucket), uuid.uuid4().hex
+    if _atomic.get(place):
+        return _put_if_absent(client, bucket, key, data, nonce)
+    started = time.monotonic()
+    # A server that ignores the condition would replace what is there.
+    if _nonce_of(client, bucket, key) is not None:
+        return False
+    if place not in _atomic:
+        try:
+            if not _put_if_absent(client, bucket, key, data, nonce):
+                return False
+            _atomic[place] = _holds(client, bucket, key, data, nonce)
+        except ClientError as error:
+            if status_of(error) != 501:
+                raise
+            _atomic[place] = False
+        if _atomic[place]:
+            return True
+    client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce})
+    time.sleep(max(SETTLE_SECONDS, 3 * (time.monotonic() - started)))
+    # Whoever else found no object has written by now: the last of them has won.
+    return _nonce_of(client, bucket, key) == nonce
+
+
+def _put_if_absent(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> bool:
+    for attempt in range(CONFLICTS):
+        try:
+            client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce}, IfNoneMatch="*")
+        except ClientError as error:
+            if status_of(error) == 412:
+                # boto3 repeats a write whose answer was lost, and that one then meets itself.
+                return _nonce_of(client, bucket, key) == nonce
+            if status_of(error) != 409 or attempt == CONFLICTS - 1:
+                raise
+            # Another write of this key is under way, and may yet fail.
+            time.sleep(0.05 * 2**attempt)
+        else:
+            return True
+    raise AssertionError
+
+
+def _holds(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> bool:
+    """Whether the condition that has just let an object through keeps a second one out, also in a race."""
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce}, IfNoneMatch="*")
+    except ClientError as error:
+        if status_of(error) != 412:
+            raise
+        # Swift looks some time before it writes. Nothing but its own header tells it from servers that don't.
+        return "x-openstack-request-id" not in error.response["ResponseMetadata"]["HTTPHeaders"]
+    return False
+
+
+def _nonce_of(client: S3Client, bucket: str, key: str) -> str | None:
+    """What the object's writer has marked it with, "" for nothing; None if there is no object."""
+    try:
+        found = client.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if status_of(error) == 404:
+            return None
+        raise
+    return {name.lower(): text for name, text in found["Metadata"].items()}.get(NONCE, "")

@@ -1,0 +1,41 @@
+"""Fixtures: real S3 servers on loopback, each started once in a session, when the first test asks for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers.radosgw import running_radosgw
+from servers.server import RADOSGW, SWIFT, S3Server, need
+from servers.swift import running_swift
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """OpenStack Swift: strict about checksums and signatures, slow, its conditional writes not atomic."""
+    need(SWIFT, "OpenStack Swift")
+    with running_swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def radosgw_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, S3Server, S3Server]]:
+    """Ceph's gateway: fast, its conditional writes atomic."""
+    need(RADOSGW, "Ceph's radosgw")
+    with running_radosgw(tmp_path_factory.mktemp("radosgw")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def radosgw(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    return radosgw_all[0]
+
+
+@pytest.fixture(scope="session")
+def radosgw_tls(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    return radosgw_all[1]
+
+
+@pytest.fixture(scope="session")
+def stranger(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
+    """The same gateway, as a user to whom the bucket does not belong."""
+    return radosgw_all[2]
