@@ -19,6 +19,8 @@ from job.record import Run, find_run, list_runs
 from job.state import RunState, look
 
 REFRESH_SECONDS = 2.0
+COLUMNS = ("run", "state", "epoch", "loss", "SNR", "ampl.", "verdict", "billing", "cost")
+WIDE = 100  # columns of text
 
 
 @click.command("status")
@@ -41,12 +43,12 @@ def command(run: str | None, watch: bool, store: str | None, as_json: bool) -> N
         return
     console = Console(highlight=False)
     if not watch:
-        console.print(_picture(_look(opened, run), run))
+        console.print(_picture(_look(opened, run), run, console.width))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             states = _look(opened, run)
-            live.update(_picture(states, run), refresh=True)
+            live.update(_picture(states, run, console.width), refresh=True)
             if all(state.state in ENDED for state in states):
                 break
             time.sleep(REFRESH_SECONDS)
@@ -63,33 +65,36 @@ def _look(store: Store, wanted: str | None) -> list[RunState]:
     return states
 
 
-def _picture(states: list[RunState], wanted: str | None) -> RenderableType:
+def _picture(states: list[RunState], wanted: str | None, width: int) -> RenderableType:
     if wanted:
         return _details(states[0])
     if not states:
         return Text("no runs yet: start one with `codecjob submit SPEC`")
-    return _table(states)
+    return _table(states, width)
 
 
-def _table(states: list[RunState]) -> Table:
+def _table(states: list[RunState], width: int) -> Table:
     table = Table(box=None, pad_edge=False)
     right = ("epoch", "loss", "SNR", "ampl.", "cost")
-    for title in ("run", "state", "epoch", "loss", "SNR", "ampl.", "verdict", "billing", "cost"):
+    # A run's whole name is what the other commands take; on a narrow terminal the lesser figures make room for it.
+    titles = [title for title in COLUMNS if width >= WIDE or title not in ("loss", "ampl.", "cost")]
+    for title in titles:
         table.add_column(title, justify="right" if title in right else "left", overflow="fold")
     for state in states:
         row = state.last_validation()
         verdict = state.verdict.verdict
-        table.add_row(
-            state.run_id,
-            state.state,
-            _epochs(state),
-            number(row.get("loss") if row else None, 3),
-            number(row.get("snr_db") if row else None, 1),
-            number(row.get("amplitude") if row else None),
-            Text(verdict.upper(), style=COLOURS[verdict]),
-            state.billing,
-            _usd(state.money.cost.usd),
-        )
+        cells: dict[str, RenderableType] = {
+            "run": state.run_id,
+            "state": state.state,
+            "epoch": _epochs(state),
+            "loss": number(row.get("loss") if row else None, 3),
+            "SNR": number(row.get("snr_db") if row else None, 1),
+            "ampl.": number(row.get("amplitude") if row else None),
+            "verdict": Text(verdict.upper(), style=COLOURS[verdict]),
+            "billing": state.billing,
+            "cost": _usd(state.money.cost.usd),
+        }
+        table.add_row(*(cells[title] for title in titles))
     return table
 
 
