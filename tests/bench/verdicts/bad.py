@@ -70,7 +70,6 @@ BAD = [
     _bad("dead_codebooks", "codes far from the data from the first step on", FIRST, DEAD, num_epochs=4),
     _bad("one_code", "the first code is chosen for everything"),
     _bad("late_codebook_collapse", "after a good first epoch every code is the same", Shows(epoch=2)),
-    _bad("commitment_x1000", "the commitment error counts a thousandfold", fault="none", commitment_weight=250.0),
     # The optimizer.
     _bad("zero_gradient", "the gradient is cut off", FIRST, FLAT),
     _bad("gradient_ascent", "the update has the wrong sign", SATURATED),
@@ -100,10 +99,10 @@ BAD = [
     # Bad runs that no row can show.
     _hidden(
         "padded_validation",
-        "validation crops are three quarters zeros; a unit test of the validation finds it, no row does",
+        "validation crops are three quarters zeros; the tests of validation find it, no row does",
     ),
     _hidden(
         "leaky_split",
-        "validation clips are learned from; preflight finds the overlap, no row does",
+        "validation clips are learned from; the tests of the split find it, no row does",
     ),
 ]

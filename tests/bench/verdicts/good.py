@@ -51,6 +51,12 @@ GOOD = [
     ),
     _good("no_warmup", "no warm-up", warmup_steps=0),
     _good("commitment_x4", "four times the commitment", commitment_weight=1.0),
+    _good(
+        "commitment_x1000",
+        "meant as a bad run, but without clipping, too, a codec this small learns all the same",
+        commitment_weight=250.0,
+        grad_clip=1e9,
+    ),
     _good("fast_codebooks", "EMA of 0.9", ema_decay=0.9),
     _good("tight_clipping", "gradient norm of 0.1", grad_clip=0.1),
     _good(

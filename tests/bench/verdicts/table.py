@@ -17,6 +17,7 @@ def as_dict(replay: Replay) -> dict[str, Any]:
         "kind": replay.case.kind,
         "how": _how(replay),
         "result": replay.result,
+        "known": replay.case.known,
         "fault_shows_at": _where(replay, replay.shown_at),
         "bad_at": _where(replay, replay.bad_at),
         "verdict": replay.verdict.verdict,
@@ -42,7 +43,7 @@ def markdown(replays: Sequence[Replay], others: Sequence[Peer]) -> str:
             "### Good runs\n\n"
             + _table(
                 ("run", "what is odd", "from", "rows", "result", "last verdict"),
-                ([r.case.name, r.case.what, _how(r), len(r.rows), r.result, r.verdict.verdict.upper()] for r in good),
+                ([r.case.name, r.case.what, _how(r), len(r.rows), _result(r), r.verdict.verdict.upper()] for r in good),
             ),
         ]
     )
@@ -76,6 +77,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _of(some: Sequence[object], of: Sequence[object]) -> str:
     return f"{len(some)} of {len(of)}"
+
+
+def _result(replay: Replay) -> str:
+    return f"{replay.result}: {replay.case.known}" if replay.case.known else replay.result
 
 
 def _how(replay: Replay) -> str:
