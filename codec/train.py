@@ -100,8 +100,8 @@ def _run_epochs(run: Run, recorder: Recorder, stop: StopRequest) -> int:
             values = _step(run)
             at.step, at.index = at.step + 1, at.index + 1
             recorder.step(values)
+        recorder.train_row()  # still of the epoch that its steps belong to
         at.epoch, at.index = at.epoch + 1, 0
-        recorder.train_row()
         row = _validate(run, recorder)
         recorder.save(snr_db=row["snr_db"])
     recorder.beat("done")

@@ -34,7 +34,8 @@ def number(value: float | None, digits: int = 2) -> str:
     """A metric in a table; a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+    # Adding zero turns the -0.0 of a rounded small number into 0.0.
+    return f"{round(value, digits) + 0.0:.{digits}f}" if math.isfinite(value) else str(value)
 
 
 def duration(seconds: float) -> str:
