@@ -68,8 +68,8 @@ def test_the_pod_finds_its_environment_and_its_output_is_kept(provider: Provider
     names = ["EXTRA", "CODECJOB_POD_ID", "CODECJOB_LAUNCH_ID", "CODECJOB_PROVIDER"]
     script = (
         "import os, sys\n"
-        f"for name in {names}: print(os.environ[name])\n"
-        "print(os.path.samefile(os.environ['CODECJOB_WORKSPACE'], os.getcwd()))\n"
+        f"for name in {names}: print(os.environ[name], flush=True)\n"
+        "print(os.path.samefile(os.environ['CODECJOB_WORKSPACE'], os.getcwd()), flush=True)\n"
         "print('end', file=sys.stderr)\n"
     )
     request = request_for("run-a", (sys.executable, "-c", script), EXTRA="one two")
