@@ -1,6 +1,5 @@
 """Checkpoints between a folder and the store: files first, manifest last; every file verified by its hash on return."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Literal
 
 from infra.store import InvalidKey, NotFound, Store, StoreError
 from infra.store.keys import check_key
+from job.hashing import sha256_of
 from job.record import Attempt, CheckpointRef, Run
 
 MANIFEST = "manifest.json"
@@ -64,8 +64,7 @@ def download(store: Store, ref: CheckpointRef, folder: Path) -> Path:
 def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[str]]:
     """Brings the newest checkpoint that verifies; also says which ones were skipped as broken."""
     skipped: list[str] = []
-    refs = [ref for attempt in run.attempts() for ref in attempt.checkpoints()]
-    for ref in sorted(refs, key=lambda ref: (ref.step, ref.attempt), reverse=True):
+    for ref in run.checkpoints():
         try:
             download(run.store, ref, folder)
         except BrokenCheckpointError as error:
@@ -80,7 +79,7 @@ def _download(store: Store, ref: CheckpointRef, target: Path) -> None:
         manifest = store.get(f"{ref.prefix}/{MANIFEST}")
         for name, facts in _manifest_files(json.loads(manifest)).items():
             store.download(f"{ref.prefix}/{name}", target / name)
-            if _sha256(target / name) != facts["sha256"]:
+            if sha256_of(target / name) != facts["sha256"]:
                 raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
     except (NotFound, InvalidKey, ValueError, KeyError, TypeError) as error:
         raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
@@ -93,8 +92,3 @@ def _manifest_files(manifest: Any) -> dict[str, Any]:
     for name in files:
         check_key(name)  # what a pod wrote is not trusted with paths
     return files
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

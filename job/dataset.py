@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from codec.audio import AudioError, ClipInfo, find_audio, inspect
 from infra.store import Store, StoreError
 from infra.store.keys import check_key
+from job.hashing import sha256_of
 
 OnFile = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -128,10 +129,10 @@ def pull(store: Store, dataset_id: str, folder: Path, on_file: OnFile = lambda d
         on_file(number, len(manifest.files))
         check_key(file.path)  # the manifest comes from outside: nothing may leave the folder
         target = folder / file.path
-        if target.is_file() and _sha256(target) == file.sha256:
+        if target.is_file() and sha256_of(target) == file.sha256:
             continue
         store.download(f"objects/{file.sha256}", target)
-        if _sha256(target) != file.sha256:
+        if sha256_of(target) != file.sha256:
             target.unlink()
             raise StoreError(f"objects/{file.sha256} in {store.url} is damaged: remove it and submit the data again")
     on_file(len(manifest.files), len(manifest.files))
@@ -142,7 +143,7 @@ def _manifest_key(dataset_id: str) -> str:
 
 
 def _data_file(path: Path, folder: Path) -> DataFile:
-    return DataFile(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=_sha256(path))
+    return DataFile(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=sha256_of(path))
 
 
 def _usable(path: Path, name: str, sample_rate: int | None) -> ClipInfo:
@@ -154,8 +155,3 @@ def _usable(path: Path, name: str, sample_rate: int | None) -> ClipInfo:
     if not clip.finite:
         raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
     return clip
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

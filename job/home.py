@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from infra.store import Store, open_store
-
-STORE_VARIABLE = "CODECJOB_STORE"
+from job.pod_env import STORE_VARIABLE
 
 
 def open_default_store(wanted: str | None = None) -> Store:

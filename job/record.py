@@ -234,10 +234,14 @@ class Run:
             rows += parse(data, first).rows
         return rows
 
-    def newest_checkpoint(self) -> CheckpointRef | None:
-        """What a resume restores: the complete checkpoint with the most steps, of the newest attempt that has it."""
+    def checkpoints(self) -> list[CheckpointRef]:
+        """The complete checkpoints of all attempts, in the order in which a resume tries them: most steps first."""
         found = [ref for attempt in self.attempts() for ref in attempt.checkpoints()]
-        return max(found, key=lambda ref: (ref.step, ref.attempt), default=None)
+        return sorted(found, key=lambda ref: (ref.step, ref.attempt), reverse=True)
+
+    def newest_checkpoint(self) -> CheckpointRef | None:
+        """What a resume restores if it verifies."""
+        return next(iter(self.checkpoints()), None)
 
 
 def new_run_id(name: str) -> str:
