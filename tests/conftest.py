@@ -1,11 +1,16 @@
 """What holds for every test."""
 
 import os
-from collections.abc import Generator
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["servers.fixtures"]
+
+SmallDisk = Callable[..., list[str]]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -18,3 +23,19 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: needs a part that is missing here: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def small_disk() -> SmallDisk:
+    """small_disk(folder, size, script, *arguments): the command that runs Python with such a disk at the folder.
+
+    The script finds the folder as its first argument, the others behind it.
+    """
+
+    def command(folder: Path, size: str, script: str, *arguments: str) -> list[str]:
+        if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", folder], check=False).returncode:
+            pytest.skip("this machine does not let a test mount a small disk")
+        mount = f'mount -t tmpfs -o size={size} none "$2" && exec "$0" -c "$@"'
+        return ["unshare", "-rm", "sh", "-c", mount, sys.executable, script, str(folder), *arguments]
+
+    return command
