@@ -56,9 +56,38 @@ class Offer:
 
     provider: str
     gpu: str
+    """The provider's own name of the kind of GPU."""
     price_per_hour: float
-    """USD, 0.0 where nothing is paid."""
+    """USD for one GPU, 0.0 where nothing is paid."""
     available: bool
+    cloud: str = ""
+    """Which of the provider's pools it is in, where there are several."""
+    data_centers: tuple[str, ...] = ()
+    """Where it can be had now, the likeliest first; empty where the provider does not say or has one place only."""
+    memory_gb: int | None = None
+    """Of one GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a pod is to run on. A provider leaves aside what it has no notion of."""
+
+    image: str = ""
+    """Reference of the image, with its digest where that is known; empty where no image is needed."""
+    gpu_count: int = 1
+    """GPUs of one node; 0 asks for none."""
+    nodes: int = 1
+    """Machines that train together. More than one is listed and ended as one pod."""
+    disk_gb: int = 40
+    network_volume: str | None = None
+    """Id of a volume that is kept; without one the workspace goes with the pod."""
+    min_cuda: str | None = None
+    """Oldest CUDA version that the host's driver must support, such as "13.0"."""
+    registry: str | None = None
+    """Id by which the provider knows the credential of a private registry."""
+    cpus: float | None = None
+    memory_gb: float | None = None
+    """Limits of one node; None is as much as there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +102,9 @@ class LaunchRequest:
     """Chosen by the caller, unique for each call of `launch`: how an ambiguous answer is resolved."""
     command: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)  # may hold secrets
+    machine: Machine = Machine()
+    offer: Offer | None = None
+    """Which of `offers` to take; None leaves the choice to the provider. One call tries one offer only."""
 
 
 @dataclass(frozen=True, slots=True)
