@@ -4,12 +4,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.pods import LAUNCH_ID_VARIABLE, POD_ID_VARIABLE, PROVIDER_VARIABLE, WORKSPACE_VARIABLE
+from infra.pods import (
+    ATTEMPT_VARIABLE,
+    LAUNCH_ID_VARIABLE,
+    POD_ID_VARIABLE,
+    PROVIDER_VARIABLE,
+    RUN_VARIABLE,
+    WORKSPACE_VARIABLE,
+)
 
-RUN_VARIABLE = "CODECJOB_RUN"
-ATTEMPT_VARIABLE = "CODECJOB_ATTEMPT"
 STORE_VARIABLE = "CODECJOB_STORE"
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# Set by RunPod in every pod: what a client cannot know before the pod is there.
+RUNPOD_POD_ID_VARIABLE = "RUNPOD_POD_ID"
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class PodEnv:
             launch_id=env[LAUNCH_ID_VARIABLE],
             store=env[STORE_VARIABLE],
             deadline=float(env[DEADLINE_VARIABLE]),
-            pod_id=env[POD_ID_VARIABLE],
+            pod_id=env.get(POD_ID_VARIABLE) or env[RUNPOD_POD_ID_VARIABLE],
             provider=env[PROVIDER_VARIABLE],
             workspace=env[WORKSPACE_VARIABLE],
         )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 
 from infra.pods.base import (
+    ANY_MACHINE,
+    ATTEMPT_VARIABLE,
     LAUNCH_ID_VARIABLE,
     POD_ID_VARIABLE,
     PROVIDER_VARIABLE,
+    RUN_VARIABLE,
     WORKSPACE_VARIABLE,
+    Bills,
     CannotTell,
     InvalidRequest,
     LaunchRequest,
@@ -25,11 +29,15 @@ from infra.pods.base import (
 )
 
 __all__ = [
+    "ANY_MACHINE",
+    "ATTEMPT_VARIABLE",
     "LAUNCH_ID_VARIABLE",
     "POD_ID_VARIABLE",
     "PROVIDERS",
     "PROVIDER_VARIABLE",
+    "RUN_VARIABLE",
     "WORKSPACE_VARIABLE",
+    "Bills",
     "CannotTell",
     "InvalidRequest",
     "LaunchRequest",

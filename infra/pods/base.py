@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+RUN_VARIABLE = "CODECJOB_RUN"
+ATTEMPT_VARIABLE = "CODECJOB_ATTEMPT"
 POD_ID_VARIABLE = "CODECJOB_POD_ID"
 LAUNCH_ID_VARIABLE = "CODECJOB_LAUNCH_ID"
 PROVIDER_VARIABLE = "CODECJOB_PROVIDER"
@@ -66,6 +68,8 @@ class Offer:
     """Where it can be had now, the likeliest first; empty where the provider does not say or has one place only."""
     memory_gb: int | None = None
     """Of one GPU."""
+    stock: str = ""
+    """How much of it there is, in the provider's own word; empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,9 @@ class Machine:
     cpus: float | None = None
     memory_gb: float | None = None
     """Limits of one node; None is as much as there is."""
+
+
+ANY_MACHINE = Machine()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,13 @@ class Pod:
     """USD, as the provider states it now."""
     created: float | None
     """Unix seconds; None where the provider does not say."""
+    uptime: float | None = None
+    """Seconds that its container has run; 0 while it has not started, None where the provider does not say.
+
+    A pod that stays at 0 has a machine that cannot start it: it is billed and will do nothing.
+    """
+    data_center: str = ""
+    """Where it is, where the provider has several places."""
 
 
 class Provider(Protocol):
@@ -139,8 +153,11 @@ class Provider(Protocol):
         """How far apart two answers of `find` without a pod must lie to prove that it is gone and bills nothing."""
         ...
 
-    def offers(self) -> list[Offer]:
-        """What can be had now, cheapest first."""
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
+        """Every kind that such a machine could have, cheapest first; `available` says whether it can be had now.
+
+        Of the machine, what the provider can look for counts: GPUs, CUDA version, volume.
+        """
         ...
 
     def launch(self, request: LaunchRequest) -> Pod:
@@ -171,4 +188,16 @@ class Provider(Protocol):
 
     def logs(self, pod_id: str) -> Iterator[bytes]:
         """What the pod has printed so far, in pieces; nothing when the provider has no output of it, or no more."""
+        ...
+
+
+@runtime_checkable
+class Bills(Protocol):
+    """What a provider can do besides if it tells what it has billed: ask with `isinstance(provider, Bills)`."""
+
+    def billed(self, pod_id: str) -> float | None:
+        """USD that the provider has put on its bill for a pod, living or gone; None where it knows of nothing.
+
+        The newest hours may be missing. Raises as the methods of `Provider` do.
+        """
         ...

@@ -22,6 +22,7 @@ import psutil
 from infra.files import write_atomic
 from infra.pods import processes
 from infra.pods.base import (
+    ANY_MACHINE,
     LAUNCH_ID_VARIABLE,
     POD_ID_VARIABLE,
     PROVIDER_VARIABLE,
@@ -29,6 +30,7 @@ from infra.pods.base import (
     CannotTell,
     InvalidRequest,
     LaunchRequest,
+    Machine,
     NoCapacity,
     Offer,
     Pod,
@@ -73,7 +75,7 @@ class LocalProvider:
     def __init__(self, home: Path | None = None) -> None:
         self.home = (home or Path(os.environ.get(HOME_VARIABLE) or "~/.codecjob")).expanduser().absolute()
 
-    def offers(self) -> list[Offer]:
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`."""
         return [Offer(provider=self.name, gpu="this machine", price_per_hour=0.0, available=True)]
 
