@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.pods import (
@@ -17,7 +17,9 @@ from infra.pods import (
     Unauthorised,
 )
 from infra.store import Store
+from job.choice import Candidate, candidates
 from job.errors import UsageError
+from job.machine import command, machine
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
 from job.spec import JobSpec
@@ -25,6 +27,9 @@ from job.spec import JobSpec
 CLIENT = "client"
 # After these answers certainly no pod was made; after any other, one may exist.
 NO_POD = (NoCapacity, NoBalance, Unauthorised, InvalidRequest)
+# How often, and how far apart, a pod is looked for whose launch gave no clear answer.
+LOOKS = 3
+LOOK_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -32,24 +37,38 @@ class Launch:
     """What will be written and sent. `--dry-run` prints it, `start` sends it: they cannot differ."""
 
     intent: Intent
-    request: LaunchRequest
+    requests: tuple[LaunchRequest, ...]
+    """One for each offer that fits, in the order in which they are tried; only a lack of capacity leads to the next."""
+
+    def candidates(self) -> list[Candidate]:
+        """What the requests are for, in the same order."""
+        return [Candidate(request.offer, request.machine) for request in self.requests if request.offer is not None]
 
 
-def plan(store: Store, run_id: str, attempt: int, spec: JobSpec) -> Launch:
-    """The intent and the provider's request for an attempt that starts now."""
+def plan(store: Store, provider: Provider, run_id: str, attempt: int, spec: JobSpec) -> Launch:
+    """The intent and the provider's requests for an attempt that starts now.
+
+    Raises:
+        UsageError, NoCapacity: nothing of what the provider offers fits the spec.
+    """
     now = time.time()
     deadline = now + spec.max_hours * 3600
     launch_id = store_mark(store) + secrets.token_hex(8)
     pod_name = f"codecjob-{run_id}-{attempt}"
-    request = LaunchRequest(
-        name=pod_name,
-        run_id=run_id,
-        attempt=attempt,
-        launch_id=launch_id,
-        command=(sys.executable, "-m", "job.supervisor"),
-        env=client_part(run_id, attempt, store.url, deadline),
+    requests = tuple(
+        LaunchRequest(
+            name=pod_name,
+            run_id=run_id,
+            attempt=attempt,
+            launch_id=f"{launch_id}-{number}",
+            command=command(spec),
+            env=client_part(run_id, attempt, store.url, deadline),
+            machine=candidate.machine,
+            offer=candidate.offer,
+        )
+        for number, candidate in enumerate(candidates(provider.offers(), spec, machine(spec)), start=1)
     )
-    return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), request)
+    return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), requests)
 
 
 def store_mark(store: Store) -> str:
@@ -61,19 +80,18 @@ def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
     """Writes the intent, creates the pod, writes the claim that the agent waits for.
 
     Raises:
-        UsageError: another client is starting this attempt.
-        ProviderError: there is no pod. The attempt has its outcome then.
+        UsageError: another client is starting this attempt, or has closed it meanwhile.
+        NoCapacity, NoBalance, Unauthorised, InvalidRequest: there is no pod; the attempt has its outcome.
+        ProviderError: nobody knows whether there is a pod. Without a claim it ends itself; the attempt stays open.
     """
     if not attempt.write_once("intent.json", launch.intent):
         raise UsageError(f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else")
     try:
-        pod = _create_or_adopt(provider, launch.request)
+        request, pod = _first_to_be_had(provider, attempt, launch.requests)
     except NO_POD as error:
         fail(attempt, f"no pod could be had: {error}")
         raise
-    claim = Claim(
-        launch_id=launch.request.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time()
-    )
+    claim = Claim(launch_id=request.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time())
     attempt.write_once("claim.json", claim)
     attempt.note("launched", CLIENT, pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
     return pod
@@ -85,14 +103,45 @@ def fail(attempt: Attempt, reason: str) -> None:
     attempt.note("failed", CLIENT, reason=reason)
 
 
-def _create_or_adopt(provider: Provider, request: LaunchRequest) -> Pod:
+def _first_to_be_had(
+    provider: Provider, attempt: Attempt, requests: Sequence[LaunchRequest]
+) -> tuple[LaunchRequest, Pod]:
+    """Tries one request after another. The next is tried only where the last has certainly made no pod."""
+    refused: list[str] = []
+    for request in requests:
+        try:
+            return request, _create_or_adopt(provider, attempt, request)
+        except NoCapacity as error:
+            refused.append(str(error))
+            gpu = request.offer.gpu if request.offer else None
+            attempt.note("refused", CLIENT, launch_id=request.launch_id, gpu=gpu, answer=str(error))
+    raise NoCapacity(refused[0] if len(refused) == 1 else f"none of {len(refused)} offers had room: {refused[-1]}")
+
+
+def _create_or_adopt(provider: Provider, attempt: Attempt, request: LaunchRequest) -> Pod:
     try:
         return provider.launch(request)
     except NO_POD:
         raise
-    except ProviderError:
+    except ProviderError as error:
         # No clear answer: the pod may exist. Creating again blindly is how two are paid for.
-        mine = [pod for pod in provider.find(request.run_id) if pod.launch_id == request.launch_id]
-        if not mine:
+        attempt.note("no clear answer", CLIENT, launch_id=request.launch_id, answer=str(error))
+        pod = _look_for(provider, request)
+        if pod is None:
             raise
-        return mine[0]
+        attempt.note("adopted", CLIENT, launch_id=request.launch_id, pod=pod.id)
+        return pod
+
+
+def _look_for(provider: Provider, request: LaunchRequest) -> Pod | None:
+    """The pod of a launch, if the provider lists it at one of several looks."""
+    for look in range(LOOKS):
+        try:
+            mine = [pod for pod in provider.find(request.run_id) if pod.launch_id == request.launch_id]
+        except ProviderError:
+            mine = []  # the launch's own error says more
+        if mine:
+            return mine[0]
+        if look < LOOKS - 1:
+            time.sleep(LOOK_PAUSE_SECONDS)
+    return None

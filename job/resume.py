@@ -47,4 +47,4 @@ def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
     attempt = run.attempt(number + 1)
     if override is not None:
         attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
-    return start(provider, attempt, plan(run.store, run.run_id, attempt.number, spec))
+    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec))

@@ -78,18 +78,53 @@ class Watch(_Part):
     poll_seconds: float = Field(5.0, gt=0, description="between two of the watchdog's looks")
 
 
+class PodSpec(_Part):
+    """What a pod needs beside its GPUs. A provider leaves aside what it has no notion of."""
+
+    disk_gb: int = Field(40, ge=5, le=10_000, description="GB of disk; wiped with the pod")
+    cloud: Literal["secure", "community"] | None = Field(None, description="which of the provider's pools; either")
+    data_centers: tuple[str, ...] = Field((), description="the only ones to start in, in order of preference")
+    network_volume: str | None = Field(None, min_length=1, description="id of a volume that is kept")
+    registry: str | None = Field(None, min_length=1, description="the provider's id of a private registry's credential")
+    cpus: float | None = Field(None, gt=0, description="limit of a node")
+    memory_gb: float | None = Field(None, gt=0, description="limit of a node")
+
+    @field_validator("data_centers", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
     name: str = Field(pattern=f"^{NAME_PATTERN}$", description="lower-case letters, digits and dashes")
     data: Path = Field(description="folder of wav, flac, ogg or mp3 files")
     provider: str = Field("local", description="where the pod runs")
+    image: str | None = Field(None, min_length=1, description="what the pod runs; default: the image pushed last")
+    gpu: tuple[str, ...] = Field((), description="one name or several in order of preference; default: the cheapest")
+    gpu_count: int | None = Field(None, ge=0, le=64, description="GPUs of a node; default: 1 where there are any")
+    nodes: int = Field(1, ge=1, le=64, description="machines that train together")
+    max_price_per_hour: float | None = Field(None, gt=0, description="USD for all GPUs of all nodes together")
+    pod: PodSpec = Field(default_factory=lambda: PodSpec.model_validate({}))
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
     max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
     watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))
     train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
     checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
+
+    @field_validator("gpu", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("gpu")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in value):
+            raise ValueError("holds an empty name; `codecjob gpus` lists them")
+        return value
 
 
 def load_spec(path: Path, overrides: Iterable[str] = ()) -> JobSpec:

@@ -58,7 +58,7 @@ class Offer:
 
     provider: str
     gpu: str
-    """The provider's own name of the kind of GPU."""
+    """The provider's own name of the kind of GPU; empty where the machine has none."""
     price_per_hour: float
     """USD for one GPU, 0.0 where nothing is paid."""
     available: bool

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -66,8 +67,9 @@ def command(
     if detached:
         check_watched(job, provider, opened, unwatched)
     run_id = new_run_id(job.name)
+    planned = launch.plan(opened, provider, run_id, 1, job)  # before the upload: it may find that nothing can be had
     if dry_run:
-        _show_plan(job, opened, launch.plan(opened, run_id, 1, job), data, report, as_json)
+        _show_plan(job, opened, planned, data, report, as_json)
         return
     for finding in report.of(Level.WARNING):
         click.echo(f"warning: {finding.message}", err=True)
@@ -97,14 +99,14 @@ def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: da
     dataset_id = dataset.push(store, data)
     run = Run(store, run_id)
     run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
-    launch.start(provider, run.attempt(1), launch.plan(store, run_id, 1, job))
+    launch.start(provider, run.attempt(1), launch.plan(store, provider, run_id, 1, job))
     return run
 
 
 def _show_plan(
     job: JobSpec, store: Store, planned: launch.Launch, data: dataset.LocalData, report: Report, as_json: bool
 ) -> None:
-    request = planned.request
+    request = planned.requests[0]
     if as_json:
         print_json(
             {
@@ -116,11 +118,20 @@ def _show_plan(
                     "name": request.name,
                     "command": list(request.command),
                     "env": dict(request.env),
+                    "machine": asdict(request.machine),
                 },
+                "candidates": [
+                    {**asdict(candidate.offer), "usd_per_hour": candidate.price_per_hour}
+                    for candidate in planned.candidates()
+                ],
             }
         )
         return
     click.echo(f"would start {request.name} on provider {job.provider}, record in {store.url}")
+    if request.machine.image:
+        click.echo(f"would run image {request.machine.image}")
+    for number, candidate in enumerate(planned.candidates(), start=1):
+        click.echo(f"would try {number}. {candidate}")
     click.echo(f"would upload at most {data.size / 1e6:.1f} MB as dataset {data.manifest.dataset_id()}")
     click.echo(f"would run {shlex.join(request.command)}")
     for name, value in sorted(request.env.items()):

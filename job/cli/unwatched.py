@@ -6,6 +6,8 @@ import click
 
 from infra.pods import Provider
 from infra.store import Store
+from job.choice import candidates
+from job.machine import machine
 from job.spec import JobSpec
 from job.watch_beat import last_watched, require_watch
 
@@ -16,8 +18,8 @@ unwatched_option = click.option(
 
 def check_watched(spec: JobSpec, provider: Provider, store: Store, unwatched: bool) -> None:
     """Before detaching. Raises UsageError if the run is paid, nobody watches and ``unwatched`` is not given."""
-    # The cheapest offer that can be had is what a launch takes.
-    price = next((offer.price_per_hour for offer in provider.offers() if offer.available), 0.0)
+    # Which of the candidates has room is not known before the launch.
+    price = max(found.price_per_hour for found in candidates(provider.offers(), spec, machine(spec)))
     said = require_watch(price, spec.max_hours, spec.max_cost, last_watched(store), unwatched, time.time())
     if said:
         click.echo(f"warning: {said}", err=True)

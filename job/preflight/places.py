@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.pods import Offer, Provider
+from infra.pods import NoCapacity, Offer, Provider
 from infra.store import Store, StoreError, check_writable
 from infra.store.folder import FolderStore
+from job.choice import Candidate, candidates
 from job.dataset import LocalData
+from job.errors import UsageError
+from job.machine import machine
 from job.preflight.finding import Finding, error, note, warning
 from job.spec import JobSpec
 from job.trainer_plan import TrainerPlan
@@ -71,21 +74,37 @@ def about_disk(needed: Forecast, pod_free: int | None, store_free: int | None, s
 
 
 def about_offers(offers: Sequence[Offer], spec: JobSpec) -> list[Finding]:
-    """Whether the provider has something now, and what it costs."""
-    free = [offer for offer in offers if offer.available]
-    if not free:
-        said = "has no machine free now" if offers else "offers no machine"
-        return [warning("price", f"provider {spec.provider} {said}; try again later or take another provider")]
-    cheapest = min(free, key=lambda offer: offer.price_per_hour)
-    if cheapest.price_per_hour == 0:
-        return [note("price", f"{cheapest.gpu} on provider {spec.provider}: nothing is paid")]
-    worst = cheapest.price_per_hour * spec.max_hours
-    said = f"{cheapest.gpu} on provider {spec.provider}: {cheapest.price_per_hour:.2f} USD an hour"
-    findings = [note("price", f"{said}, at most {worst:.2f} USD in max_hours {spec.max_hours:g}")]
+    """Whether image and machine are known, whether the provider has such a machine now, and what it costs."""
+    try:
+        wanted = machine(spec)
+    except UsageError as trouble:
+        return [error("machine", str(trouble))]
+    findings = [note("machine", f"image {wanted.image}")] if wanted.image else []
+    try:
+        first, *others = candidates(offers, spec, wanted)
+    except UsageError as trouble:
+        return [*findings, error("price", str(trouble))]
+    except NoCapacity as trouble:
+        return [*findings, warning("price", str(trouble))]
+    return [*findings, *_about_price(first, others, spec)]
+
+
+def _about_price(first: Candidate, others: Sequence[Candidate], spec: JobSpec) -> list[Finding]:
+    price = first.price_per_hour
+    if price == 0:
+        return [note("price", f"{first.offer.gpu or 'no GPU'} on provider {spec.provider}: nothing is paid")]
+    more = f"; if that is taken, {len(others)} more, at most {_dearest(others):.2f} USD/h" if others else ""
+    worst = price * spec.max_hours
+    findings = [note("price", f"{first}, at most {worst:.2f} USD in max_hours {spec.max_hours:g}{more}")]
     if spec.max_cost is not None and worst > spec.max_cost:
-        hours = spec.max_cost / cheapest.price_per_hour
-        findings.append(note("price", f"max_cost {spec.max_cost:g} USD ends the run after {hours:.1f} h"))
+        findings.append(
+            note("price", f"max_cost {spec.max_cost:g} USD ends the run after {spec.max_cost / price:.1f} h")
+        )
     return findings
+
+
+def _dearest(found: Sequence[Candidate]) -> float:
+    return max(candidate.price_per_hour for candidate in found)
 
 
 def about_store(store: Store) -> list[Finding]:

@@ -98,7 +98,10 @@ def test_specs_are_valid(page: str, text: str) -> None:
 def test_the_reference_names_every_key_of_a_spec() -> None:
     text = (DOCS / "reference.md").read_text(encoding="utf-8")
     schema = JobSpec.model_json_schema()
-    parts = [schema, *(schema["$defs"][name] for name in ("TrainSpec", "Checklist", "FaultLimits", "Improvement"))]
+    parts = [
+        schema,
+        *(schema["$defs"][name] for name in ("TrainSpec", "PodSpec", "Checklist", "FaultLimits", "Improvement")),
+    ]
     keys = {key for part in parts for key in part["properties"]}
     assert [key for key in sorted(keys) if not re.search(rf"`([\w]+\.)?{key}(\.[^`]*)?`", text)] == []
 

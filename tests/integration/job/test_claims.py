@@ -79,7 +79,7 @@ class Ambiguous:
 def test_an_ambiguous_launch_is_adopted_not_repeated(desk: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     attempt = run.attempt(1)
-    planned = launch.plan(desk.store, run.run_id, 1, run.spec())
+    planned = launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec())
     pod = launch.start(Ambiguous(desk.provider), attempt, planned)
     assert [listed.id for listed in desk.provider.find(run.run_id)] == [pod.id]
     assert attempt.claim().pod_id == pod.id
@@ -87,15 +87,15 @@ def test_an_ambiguous_launch_is_adopted_not_repeated(desk: Any, run: Run, monkey
 
 
 def test_a_refused_launch_ends_the_attempt(desk: Any, run: Run) -> None:
-    planned = launch.plan(desk.store, run.run_id, 1, run.spec())
-    impossible = launch.Launch(planned.intent, LaunchRequest("pod", run.run_id, 1, "launch-1", (), {}))
+    planned = launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec())
+    impossible = launch.Launch(planned.intent, (LaunchRequest("pod", run.run_id, 1, "launch-1", (), {}),))
     with pytest.raises(ProviderError):
         launch.start(desk.provider, run.attempt(1), impossible)
     assert run.attempt(1).outcome().outcome == "failed"
 
 
 def test_two_clients_cannot_start_one_attempt(desk: Any, run: Run) -> None:
-    run.attempt(1).write_once("intent.json", launch.plan(desk.store, run.run_id, 1, run.spec()).intent)
+    run.attempt(1).write_once("intent.json", launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec()).intent)
     with pytest.raises(UsageError, match="started by somebody else"):
-        launch.start(desk.provider, run.attempt(1), launch.plan(desk.store, run.run_id, 1, run.spec()))
+        launch.start(desk.provider, run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec()))
     assert desk.provider.find(run.run_id) == []

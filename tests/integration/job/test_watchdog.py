@@ -34,9 +34,9 @@ def start(
     job = load_spec(desk.spec(**{"name": name, "watch": HASTY, **spec}))
     now = time.time() - age
     run.create(Submission(submitted=now, dataset="none", spec=job.model_dump(mode="json")))
-    attempt, planned = run.attempt(1), launch.plan(desk.store, run.run_id, 1, job)
+    attempt, planned = run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, job)
     attempt.write_once("intent.json", planned.intent.model_copy(update={"time": now}))
-    pod = desk.provider.launch(replace(planned.request, command=SLEEP))
+    pod = desk.provider.launch(replace(planned.requests[0], command=SLEEP))
     if claimed:
         claim = Claim(launch_id=planned.intent.launch_id, pod_id=pod.id, price_per_hour=price, time=now)
         attempt.write_once("claim.json", claim)

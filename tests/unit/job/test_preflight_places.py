@@ -53,17 +53,39 @@ def spec(**changes: Any) -> JobSpec:
     return JobSpec.model_validate({"name": "a", "data": "/clips", "max_hours": 10, **changes})
 
 
+def rented(**changes: Any) -> JobSpec:
+    return spec(provider="p", image="me/codec:1", **changes)
+
+
 def test_the_price_is_that_of_the_cheapest_free_offer() -> None:
     offers = [Offer("p", "A40", 0.4, False), Offer("p", "H100", 2.5, True), Offer("p", "L4", 0.5, True)]
-    (finding,) = places.about_offers(offers, spec())
-    assert finding.message.startswith("L4 on provider local: 0.50 USD an hour, at most 5.00 USD in max_hours 10")
-    messages = [finding.message for finding in places.about_offers(offers, spec(max_cost=2.0))]
+    image, price = places.about_offers(offers, rented())
+    assert image.message == "image me/codec:1"
+    assert price.message == "L4 at 0.50 USD/h, at most 5.00 USD in max_hours 10"
+    messages = [finding.message for finding in places.about_offers(offers, rented(max_cost=2.0))]
     assert "max_cost 2 USD ends the run after 4.0 h" in messages
 
 
+def test_the_price_counts_every_gpu_of_every_node() -> None:
+    offers = [Offer("p", "L4", 0.5, True), Offer("p", "A40", 0.6, True)]
+    _, price = places.about_offers(offers, rented(gpu_count=2, nodes=2))
+    assert price.message.startswith(
+        "2 nodes x 2 x L4 at 2.00 USD/h, at most 20.00 USD in max_hours 10; if that is taken"
+    )
+    assert price.message.endswith("1 more, at most 2.40 USD/h")
+
+
 def test_nothing_to_be_had() -> None:
-    assert levels(*places.about_offers([Offer("p", "A40", 0.4, False)], spec())) == [Level.WARNING]
-    assert levels(*places.about_offers([], spec())) == [Level.WARNING]
+    assert levels(*places.about_offers([Offer("p", "A40", 0.4, False)], rented())) == [Level.WARNING]
+    assert levels(*places.about_offers([], rented())) == [Level.WARNING]
+
+
+def test_a_price_above_the_limit_and_a_missing_image_are_errors() -> None:
+    offers = [Offer("p", "A40", 0.4, True)]
+    assert levels(*places.about_offers(offers, rented(max_price_per_hour=0.3))) == [Level.ERROR]
+    (finding,) = places.about_offers(offers, spec(provider="p"))
+    assert (finding.check, finding.level) == ("machine", Level.ERROR)
+    assert "codecjob image push" in finding.message
 
 
 def test_this_machine_is_free(tmp_path: Path) -> None:

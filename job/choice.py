@@ -1,0 +1,147 @@
+"""Which of a provider's offers a run takes, and in which order they are tried: pure functions."""
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from infra.pods import Machine, NoCapacity, Offer
+from job.errors import UsageError
+from job.machine import LOCAL, in_words
+from job.spec import JobSpec
+
+NAMES_SHOWN = 8
+# Without `gpu` and `max_price_per_hour`, nothing dearer than this many times the cheapest is taken.
+UNASKED_FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One offer that fits the spec."""
+
+    offer: Offer
+    machine: Machine
+
+    @property
+    def price_per_hour(self) -> float:
+        """USD for all GPUs of all nodes."""
+        return self.offer.price_per_hour * max(self.machine.gpu_count, 1) * self.machine.nodes
+
+    def __str__(self) -> str:
+        pool = f" ({self.offer.cloud})" if self.offer.cloud else ""
+        return f"{in_words(self.machine, self.offer.gpu)}{pool} at {self.price_per_hour:.2f} USD/h"
+
+
+def candidates(offers: Sequence[Offer], spec: JobSpec, machine: Machine) -> list[Candidate]:
+    """The offers to try, in order: the spec's order of GPUs, the cheapest first within a name. At least one.
+
+    Where the spec names neither a GPU nor a price, only what costs at most twice the cheapest is taken.
+
+    Raises:
+        UsageError: a GPU that the provider doesn't know, none where one was asked for, all above max_price_per_hour.
+        NoCapacity: what the spec asks for is known, and none of it is free now.
+    """
+    known = _fitting(offers, spec, machine)
+    if not known:
+        raise NoCapacity(f"provider {spec.provider} offers nothing that fits {_wanted(spec)}; ask for less")
+    ranks = _ranks(known, spec)
+    known = [known[index] for index in sorted(ranks, key=lambda index: (ranks[index], known[index].price_per_hour))]
+    free = [candidate for candidate in known if candidate.offer.available]
+    if not free:
+        raise NoCapacity(
+            f"provider {spec.provider} has nothing free now of {_wanted(spec)}; try again later, or allow more in the "
+            "spec's gpu, pod.cloud and pod.data_centers"
+        )
+    cheapest = min(free, key=lambda candidate: candidate.price_per_hour)
+    limit = spec.max_price_per_hour
+    if limit is None:
+        # Nobody who names no GPU and no price has agreed to whatever is left.
+        limit = math.inf if spec.gpu else UNASKED_FACTOR * cheapest.price_per_hour
+    if cheapest.price_per_hour > limit:
+        raise UsageError(
+            f"max_price_per_hour: {limit:g} USD, but the cheapest that is free now is {cheapest}; raise it"
+        )
+    return [candidate for candidate in free if candidate.price_per_hour <= limit]
+
+
+def means(wanted: str, gpu: str) -> bool:
+    """Whether a name in a spec means a GPU: its words are among the GPU's, one behind the other.
+
+    "rtx 4090" means "NVIDIA GeForce RTX 4090", "L40" does not mean "NVIDIA L40S".
+    """
+    return f" {_words(wanted)} " in f" {_words(gpu)} "
+
+
+def _fitting(offers: Sequence[Offer], spec: JobSpec, machine: Machine) -> list[Candidate]:
+    """What has a GPU where one is asked for, in the right pool; not available where it is in the wrong places."""
+    fitting = []
+    for offer in offers:
+        if spec.pod.cloud is not None and offer.cloud and offer.cloud != spec.pod.cloud:
+            continue
+        if offer.gpu:
+            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), machine))
+        elif not spec.gpu and not spec.gpu_count:
+            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), replace(machine, gpu_count=0)))
+    if not fitting and offers and not any(offer.gpu for offer in offers):
+        raise UsageError(
+            f"the spec asks for {_wanted(spec)}, but provider {spec.provider} has no GPU; leave gpu out and set "
+            "gpu_count: 0 to train without"
+        )
+    return fitting
+
+
+def _placed(offer: Offer, wanted: Sequence[str]) -> Offer:
+    """The offer in the wanted places only; where the provider does not say, it may have it in all of them."""
+    if not wanted:
+        return offer
+    places = tuple(place for place in wanted if not offer.data_centers or place in offer.data_centers)
+    return replace(offer, data_centers=places, available=offer.available and bool(places))
+
+
+def _ranks(known: Sequence[Candidate], spec: JobSpec) -> dict[int, int]:
+    """Index of each candidate that the spec allows -> place of its GPU in the spec's order."""
+    if not spec.gpu or spec.provider == LOCAL:  # this machine has what it has
+        return dict.fromkeys(range(len(known)), 0)
+    names = sorted({candidate.offer.gpu for candidate in known})
+    ranks: dict[int, int] = {}
+    for place, wanted in enumerate(spec.gpu):
+        exact = [name for name in names if _words(name) == _words(wanted)]
+        meant = exact or [name for name in names if means(wanted, name)]
+        if not meant:
+            raise UsageError(
+                f"gpu: provider {spec.provider} has no{_nearest(wanted, names)} `codecjob gpus` lists what it has"
+            )
+        for index, candidate in enumerate(known):
+            if candidate.offer.gpu in meant:
+                ranks.setdefault(index, place)
+    return ranks
+
+
+def _nearest(wanted: str, names: Sequence[str]) -> str:
+    """The rest of "provider p has no": the name, and the GPU with the nearest words, or what is known."""
+    spans: dict[str, str] = {}
+    for name in names:
+        words = _words(name).split()
+        ends = range(1, len(words) + 1)
+        spans |= {" ".join(words[start:end]): name for end in ends for start in range(end)}
+    near = difflib.get_close_matches(_words(wanted), spans, n=1, cutoff=0.6)
+    if near:
+        return f" {wanted!r}: did you mean {spans[near[0]]!r}?"
+    shown = ", ".join(names[:NAMES_SHOWN]) + (" ..." if len(names) > NAMES_SHOWN else "")
+    return f" {wanted!r}; it has {shown};"
+
+
+def _words(name: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
+
+
+def _wanted(spec: JobSpec) -> str:
+    parts = [", ".join(spec.gpu) or "any GPU"]
+    if spec.gpu_count is not None:
+        parts.append(f"gpu_count {spec.gpu_count}")
+    if spec.pod.cloud:
+        parts.append(f"cloud {spec.pod.cloud}")
+    if spec.pod.data_centers:
+        parts.append(f"in {', '.join(spec.pod.data_centers)}")
+    return ", ".join(parts)

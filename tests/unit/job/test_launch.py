@@ -1,0 +1,111 @@
+"""Which answers of a provider lead to another try, and which never do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.pods import (
+    InvalidRequest,
+    LaunchRequest,
+    NoBalance,
+    NoCapacity,
+    Offer,
+    Pod,
+    PodState,
+    ProviderError,
+    Transient,
+    Unauthorised,
+)
+from job import launch
+from job.record import Run
+from job.spec import JobSpec, check_spec
+
+SPEC: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}, "test")
+Answer = Exception | None
+
+
+class Desk:
+    """A provider with three offers that gives one prepared answer a launch."""
+
+    name, settle_seconds = "p", 0.0
+
+    def __init__(self, *answers: Answer, listed: bool = False) -> None:
+        self.answers = list(answers)
+        self.listed = listed
+        self.requests: list[LaunchRequest] = []
+
+    def offers(self) -> list[Offer]:
+        return [Offer("p", gpu, price, True) for gpu, price in (("L4", 0.4), ("A40", 0.5), ("L40S", 0.8))]
+
+    def launch(self, request: LaunchRequest) -> Pod:
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if answer is not None:
+            raise answer
+        return self._pod(request)
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        return [self._pod(self.requests[-1])] if self.listed else []
+
+    def _pod(self, request: LaunchRequest) -> Pod:
+        return Pod("pod-1", request.name, request.run_id, 1, request.launch_id, PodState.STARTING, 0.5, None)
+
+
+@pytest.fixture
+def start(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Pod]:
+    monkeypatch.setattr(launch, "LOOK_PAUSE_SECONDS", 0.0)
+    return lambda desk: launch.start(desk, run.attempt(1), launch.plan(run.store, desk, run.run_id, 1, SPEC))
+
+
+def whats(run: Run) -> list[str]:
+    return [event["what"] for event in run.attempt(1).events()]
+
+
+def test_no_capacity_leads_to_the_next_offer(run: Run, start: Callable[[Any], Pod]) -> None:
+    desk = Desk(NoCapacity("L4 is gone"), NoCapacity("A40 is gone"), None)
+    start(desk)
+    assert [request.offer.gpu for request in desk.requests if request.offer] == ["L4", "A40", "L40S"]
+    assert len({request.launch_id for request in desk.requests}) == 3
+    claim = run.attempt(1).claim()
+    assert claim is not None
+    assert claim.launch_id == desk.requests[2].launch_id
+    assert whats(run) == ["refused", "refused", "launched"]
+    assert run.attempt(1).events()[0]["answer"] == "L4 is gone"
+
+
+def test_no_capacity_anywhere_ends_the_attempt(run: Run, start: Callable[[Any], Pod]) -> None:
+    with pytest.raises(NoCapacity, match="none of 3 offers had room: gone"):
+        start(Desk(*[NoCapacity("gone")] * 3))
+    outcome = run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.outcome == "failed"
+
+
+@pytest.mark.parametrize("answer", [Unauthorised("bad key"), NoBalance("empty"), InvalidRequest("no such image")])
+def test_what_will_never_work_stops_at_once(run: Run, start: Callable[[Any], Pod], answer: ProviderError) -> None:
+    desk = Desk(answer, None)
+    with pytest.raises(type(answer)):
+        start(desk)
+    assert len(desk.requests) == 1
+    assert run.attempt(1).outcome() is not None
+
+
+@pytest.mark.parametrize("answer", [Transient("timeout"), ProviderError("odd")])
+def test_an_answer_that_is_not_clear_never_leads_to_a_second_create(
+    run: Run, start: Callable[[Any], Pod], answer: ProviderError
+) -> None:
+    desk = Desk(answer, None)
+    with pytest.raises(ProviderError, match=str(answer)):
+        start(desk)
+    assert len(desk.requests) == 1
+    assert run.attempt(1).outcome() is None  # nobody knows yet
+    assert run.attempt(1).claim() is None
+
+
+def test_a_pod_that_was_made_all_the_same_is_adopted(run: Run, start: Callable[[Any], Pod]) -> None:
+    assert start(Desk(Transient("timeout"), listed=True)).id == "pod-1"
+    claim = run.attempt(1).claim()
+    assert claim is not None
+    assert claim.pod_id == "pod-1"
+    assert whats(run) == ["no clear answer", "adopted", "launched"]
