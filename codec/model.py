@@ -52,12 +52,12 @@ class Codec(nn.Module):
         padded = functional.pad(audio, (0, -audio.shape[-1] % self.config.hop))
         return self.project_in(self.encoder(padded))  # type: ignore[no-any-return]
 
-    def encode(self, audio: Tensor) -> Tensor:
-        """Audio [B, 1, T] -> codes [B, S, ceil(T / hop)]."""
-        return self.quantizer(self.latents(audio)).codes  # type: ignore[no-any-return]
+    def encode(self, audio: Tensor, stages: int | None = None) -> Tensor:
+        """Audio [B, 1, T] -> codes [B, S, ceil(T / hop)] of all stages, or of the first ones."""
+        return self.quantizer.encode(self.latents(audio), stages or self.config.num_quantizers)
 
     def decode(self, codes: Tensor, length: int) -> Tensor:
-        """Codes [B, S, T'] -> audio [B, 1, length]."""
+        """Codes [B, s, T'] of the first s stages -> audio [B, 1, length]."""
         return self._synthesise(self.quantizer.decode(codes), length)
 
     def _synthesise(self, latents: Tensor, length: int) -> Tensor:

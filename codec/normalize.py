@@ -32,5 +32,10 @@ def normalize(x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]
         real = x * (torch.arange(x.shape[-1], device=x.device) < count)
     rms = (real.square().sum(-1, keepdim=True) / count).sqrt()  # [..., 1]
     peak = real.abs().amax(-1, keepdim=True)
-    gain = torch.minimum(TARGET_RMS / rms.clamp(min=SILENCE_RMS), PEAK_LIMIT / peak)
+    gain = gain_of(rms, peak)
     return x * gain, gain
+
+
+def gain_of(rms: Tensor, peak: Tensor) -> Tensor:
+    """The gain of signals whose RMS and peak are known: for audio that is too long to lie in memory."""
+    return torch.minimum(TARGET_RMS / rms.clamp(min=SILENCE_RMS), PEAK_LIMIT / peak)

@@ -92,6 +92,15 @@ class ResidualQuantizer(nn.Module):
                 statistics=Statistics(torch.stack(counts), torch.stack(sums), torch.stack(candidates)),
             )
 
+    def encode(self, latents: Tensor, stages: int) -> Tensor:
+        """The codes [B, stages, T'] of latents [B, D, T'] by the first stages, without the statistics of training."""
+        residual = latents.float().transpose(1, 2).reshape(-1, latents.shape[1])  # [N, D]
+        codes = []
+        for codebook in self.codebooks[:stages]:
+            codes.append(_nearest(residual, codebook))
+            residual = residual - codebook[codes[-1]]
+        return torch.stack(codes).reshape(stages, len(latents), -1).transpose(0, 1)
+
     def decode(self, codes: Tensor) -> Tensor:
         """The latents [B, D, T'] that codes [B, s, T'] of the first s stages stand for."""
         used = codes.shape[1]

@@ -46,11 +46,15 @@ def shorter_than_a_sample(path: Path, sample_rate: int) -> AudioError:
 
 
 class Resampler:
-    """Turns blocks at one rate into blocks at another; the same rate passes through untouched."""
+    """Turns blocks at one rate into blocks at another; the same rate passes through untouched.
 
-    def __init__(self, rate_in: int, rate_out: int) -> None:
+    Blocks are [T], or [T, channels] where more channels than one are asked for.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int, channels: int = 1) -> None:
         same = rate_in == rate_out
-        self._stream = None if same else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32")
+        self._nothing = np.zeros((0, channels) if channels > 1 else 0, np.float32)
+        self._stream = None if same else soxr.ResampleStream(rate_in, rate_out, channels, dtype="float32")
 
     def feed(self, block: Float32Array) -> Float32Array:
         """What is ready after this block."""
@@ -58,8 +62,9 @@ class Resampler:
 
     def rest(self) -> Float32Array:
         """What was held back, once there are no more blocks."""
-        nothing = np.zeros(0, np.float32)
-        return nothing if self._stream is None else np.asarray(self._stream.resample_chunk(nothing, last=True))
+        if self._stream is None:
+            return self._nothing
+        return np.asarray(self._stream.resample_chunk(self._nothing, last=True))
 
 
 def opened(path: Path) -> soundfile.SoundFile:
@@ -81,6 +86,12 @@ def opened(path: Path) -> soundfile.SoundFile:
 
 def mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
     """The file's mono mix in blocks [≤ _BLOCK]; raises AudioError where the file breaks off."""
+    for block in channel_blocks(path, file):
+        yield block.mean(axis=1, dtype=np.float32)
+
+
+def channel_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
+    """The file in blocks [≤ _BLOCK, channels]; raises AudioError where it breaks off."""
     done = 0
     while True:
         try:
@@ -90,7 +101,7 @@ def mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]
         if not len(block):
             break
         done += len(block)
-        yield block.mean(axis=1, dtype=np.float32)
+        yield block
     _check_length(path, file, done)
     if not done:
         raise AudioError(f"{path}: holds no samples; copy it again or remove it")

@@ -192,3 +192,10 @@ def test_perplexity_and_codes_used_are_shares_of_the_codebook() -> None:
     counts = torch.tensor([[5, 5, 5, 5], [7, 0, 0, 0], [3, 3, 0, 0], [0, 0, 0, 0]])
     assert perplexity(counts)[:3].tolist() == pytest.approx([1, 0.25, 0.5])
     assert codes_used(counts).tolist() == [1, 0.25, 0.5, 0]
+
+
+def test_encode_chooses_what_training_chooses() -> None:
+    quantizer = initialised(stages=3)
+    codes = quantizer(latents()).codes
+    assert torch.equal(quantizer.encode(latents(), 3), codes)
+    assert torch.equal(quantizer.encode(latents(), 2), codes[:, :2])
