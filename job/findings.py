@@ -106,6 +106,23 @@ def judge(sight: Sight) -> Finding | None:
     return next(_findings(sight), None)
 
 
+def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
+    """Why one listed pod has to end, whatever becomes of its attempt: nothing owns it, and its time to end is over."""
+    if facts.outcome is not None:
+        ended = now - facts.outcome.time
+        if ended <= AGENT_SECONDS:
+            return None
+        said = f"pod {pod.id} is still billed {ended:.0f} s after the attempt has {facts.outcome.outcome}"
+        return Finding("still billed", said, pods=(pod.id,), attempt=facts.number)
+    if facts.claim is not None and pod.id == facts.claim.pod_id:
+        return None
+    age = None if pod.created is None else now - pod.created
+    if age is None or age <= UNCLAIMED_SECONDS:
+        return None
+    said = "no claim names it" if facts.claim is None else f"the claim names pod {facts.claim.pod_id}"
+    return Finding("unclaimed", f"pod {pod.id} is {age:.0f} s old and {said}", pods=(pod.id,), attempt=facts.number)
+
+
 def _findings(sight: Sight) -> Iterator[Finding]:
     newest, verdict = sight.newest, sight.verdict
     if verdict.verdict is State.BAD:
@@ -113,7 +130,9 @@ def _findings(sight: Sight) -> Iterator[Finding]:
     for facts in sight.attempts:
         for pod in sight.pods:
             if pod.attempt == facts.number:
-                yield from _pod(pod, facts, sight.now)
+                finding = about_pod(pod, facts, sight.now)
+                if finding is not None:
+                    yield finding
     if newest.outcome is not None:
         return
     if sight.own_pods:
@@ -121,21 +140,6 @@ def _findings(sight: Sight) -> Iterator[Finding]:
         yield from _silence(sight)
     elif newest.claim and (sight.beat or sight.now - newest.claim.time > LAUNCH_SECONDS):
         yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
-
-
-def _pod(pod: Pod, facts: AttemptFacts, now: float) -> Iterator[Finding]:
-    if facts.outcome is not None:
-        ended = now - facts.outcome.time
-        if ended > AGENT_SECONDS:
-            said = f"pod {pod.id} is still billed {ended:.0f} s after the attempt has {facts.outcome.outcome}"
-            yield Finding("still billed", said, pods=(pod.id,), attempt=facts.number)
-        return
-    if facts.claim is not None and pod.id == facts.claim.pod_id:
-        return
-    age = None if pod.created is None else now - pod.created
-    if age is not None and age > UNCLAIMED_SECONDS:
-        said = "no claim names it" if facts.claim is None else f"the claim names pod {facts.claim.pod_id}"
-        yield Finding("unclaimed", f"pod {pod.id} is {age:.0f} s old and {said}", pods=(pod.id,), attempt=facts.number)
 
 
 def _limits(sight: Sight) -> Iterator[Finding]:

@@ -92,7 +92,10 @@ def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
         fail(attempt, f"no pod could be had: {error}")
         raise
     claim = Claim(launch_id=request.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time())
-    attempt.write_once("claim.json", claim)
+    if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != pod.id:
+        raise UsageError(
+            f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile"
+        )
     attempt.note("launched", CLIENT, pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
     return pod
 

@@ -4,8 +4,6 @@ It needs the store and the provider, and keeps nothing anywhere else, so it may 
 ends a pod only when it is sure. An error of the store or of the provider means "cannot tell", never a kill.
 """
 
-import json
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,10 +11,10 @@ from typing import Any, Literal
 
 from infra.pods import Pod, Provider, ProviderError, open_provider
 from infra.store import Store, StoreError
+from job import reconcile
 from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.errors import CannotTellError, UsageError
-from job.findings import UNCLAIMED_SECONDS, AttemptFacts, Finding, Sight, judge
-from job.launch import store_mark
+from job.findings import Finding, Sight, judge
 from job.money import broke_at
 from job.pace import pace
 from job.record import Attempt, Run, list_runs
@@ -25,9 +23,6 @@ from job.verdict import State, Verdict
 from job.watch_beat import Clock
 
 WATCHDOG = "watchdog"
-# A run id that no record has is looked for this often, this far apart.
-ORPHAN_LOOKS = 3
-ORPHAN_PAUSE_SECONDS = 5.0
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
 NO_ANSWER = (StoreError, ProviderError, CannotTellError)
@@ -115,7 +110,7 @@ def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
     pods = provider.find(run.run_id)
     # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
     rows = run.rows(attempts)
-    facts = [AttemptFacts(a.number, a.intent(), a.claim(), a.outcome()) for a in attempts]
+    facts = [reconcile.facts_of(attempt) for attempt in attempts]
     beat_written = _modified(attempts[-1], "alive.json")
     beat = attempts[-1].beat()
     now = clock()
@@ -188,50 +183,30 @@ def _all_pods(provider: Provider) -> tuple[list[Pod] | None, str]:
 
 
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
-    """Pods that were started for a run of this store which the store does not know.
-
-    Pods of other stores are somebody else's business; their launch ids tell them apart.
-    """
-    suspects = [pod for pod in pods if pod.launch_id.startswith(store_mark(store))]
-    for look in range(ORPHAN_LOOKS):
-        suspects = _unknown(store, provider, suspects, clock, again=look > 0)
-        if not suspects:
-            return []
-        if look < ORPHAN_LOOKS - 1:
-            time.sleep(ORPHAN_PAUSE_SECONDS)
-    return [_end_orphan(store, provider, pod, act) for pod in suspects]
-
-
-def _unknown(store: Store, provider: Provider, suspects: list[Pod], clock: Clock, again: bool) -> list[Pod]:
+    """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
     try:
-        if again:
-            living = {pod.id for pod in provider.find(None)}
-            suspects = [pod for pod in suspects if pod.id in living]
-        known, now = set(list_runs(store)), clock()
+        suspects = [
+            entry
+            for entry in reconcile.survey_pods(store, provider, pods, clock())
+            if entry.kind is reconcile.Kind.ORPHANED and entry.unknown_run
+        ]
     except NO_ANSWER:
         return []
-    if not known:
-        return []  # a store without any run may be one that is not mounted
     return [
-        pod
-        for pod in suspects
-        if pod.run_id not in known and pod.created is not None and now - pod.created > UNCLAIMED_SECONDS
+        _end_orphan(store, provider, entry, act) for entry in reconcile.still_orphaned(store, provider, suspects, clock)
     ]
 
 
-def _end_orphan(store: Store, provider: Provider, pod: Pod, act: bool) -> Report:
-    said = f"pod {pod.id} is billed for run {pod.run_id}, of which the store has no record"
-    finding = Finding("unclaimed", said, pods=(pod.id,))
+def _end_orphan(store: Store, provider: Provider, entry: reconcile.Entry, act: bool) -> Report:
+    said = f"pod {entry.pod_id} {entry.reason}"
+    finding = Finding("unclaimed", said, pods=(entry.pod_id,))
     if not act:
-        return Report(pod.run_id, "bad", said, finding=finding)
+        return Report(entry.run_id, "bad", said, finding=finding)
     try:
-        confirmed = end_pods(provider, pod.run_id, finding.pods)
-        note = {"what": "decided", "by": WATCHDOG, "time": time.time(), "reason": said, "billing_off": confirmed}
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        store.create(f"watchdog/events/{stamp}-{secrets.token_hex(4)}.json", json.dumps(note).encode())
+        confirmed = reconcile.end_orphan(store, provider, entry, WATCHDOG)
     except NO_ANSWER as error:
-        return Report(pod.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
-    return Report(pod.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
+        return Report(entry.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
+    return Report(entry.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
 
 
 def _modified(attempt: Attempt, name: str) -> float | None:

@@ -12,6 +12,7 @@ COMMANDS = {
     "submit": ("job.cli.submit", "Start a run from a spec file."),
     "status": ("job.cli.status", "Show all runs, or one in detail."),
     "abort-on-bad-signs": ("job.cli.abort", "Judge a run and stop it if the verdict is BAD."),
+    "reconcile": ("job.cli.reconcile", "Compare what is billed with what the records say."),
     "check": ("job.cli.check", "Judge any metrics file, offline."),
     "logs": ("job.cli.logs", "Print a run's log."),
     "diff": ("job.cli.diff", "Show what differs between two runs, or a run and a spec."),

@@ -6,6 +6,7 @@ import click
 
 from infra.pods import ProviderError, open_provider
 from infra.store import Store, StoreError
+from job.cli.notice import Notice
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
 from job.cli.signs import print_verdict
@@ -67,6 +68,7 @@ def _watch_one(store: Store, wanted: str, watch: bool, dry_run: bool, as_json: b
         provider = open_provider(run.spec().provider)
     except (StoreError, ProviderError) as error:
         raise CannotTellError(str(error)) from error
+    notice = Notice(store, provider)
     clock = _clock(store, run.run_id, dry_run)
     told = ""
     while True:
@@ -79,6 +81,7 @@ def _watch_one(store: Store, wanted: str, watch: bool, dry_run: bool, as_json: b
         told = report.said
         time.sleep(POLL_SECONDS)
     code = EXIT_CODES[report.result]
+    notice.show()
     if as_json:
         print_json({"exit_code": code, **report.as_dict()})
     else:

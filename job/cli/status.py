@@ -11,6 +11,7 @@ from rich.text import Text
 from infra.pods import Provider, open_provider
 from infra.store import Store
 from job.cli.follow import ENDED
+from job.cli.notice import Notice
 from job.cli.options import json_option, store_option
 from job.cli.output import duration, number, print_json
 from job.cli.signs import COLOURS
@@ -43,7 +44,10 @@ def command(run: str | None, watch: bool, store: str | None, as_json: bool) -> N
         return
     console = Console(highlight=False)
     if not watch:
-        console.print(_picture(_look(opened, run), run, console.width))
+        states = _look(opened, run)
+        notice = Notice(opened, *(open_provider(name) for name in {state.spec.provider for state in states}))
+        console.print(_picture(states, run, console.width))
+        notice.show()
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:

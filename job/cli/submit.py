@@ -11,6 +11,7 @@ from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
 from job import dataset, launch
 from job.cli.follow import follow
+from job.cli.notice import Notice
 from job.cli.options import json_option, store_option
 from job.cli.output import duration, print_json
 from job.cli.preflight import look, print_findings
@@ -57,11 +58,13 @@ def command(
     job = load_spec(spec, overrides)
     provider = open_provider(job.provider)
     opened = open_default_store(store or job.store)
+    notice = Notice(opened, provider)
     # Where nothing is paid, the run itself is the trial.
     paid = any(offer.price_per_hour for offer in provider.offers())
     report = look(job, opened, provider, with_trial=paid and can_train(), quiet=as_json)
     if dry_run and not as_json:
         print_findings(report.findings)
+    notice.show()
     data = _passed(report, strict)
     detached = not following or as_json
     if detached:

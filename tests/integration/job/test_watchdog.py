@@ -11,7 +11,7 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod, Transient
 from infra.pods.local import LocalProvider
-from job import findings, launch, watchdog
+from job import findings, launch, reconcile, watchdog
 from job.ending import end
 from job.errors import CannotTellError
 from job.pod_env import client_part
@@ -268,8 +268,8 @@ def test_a_pod_whose_run_the_store_has_lost_is_ended_and_other_stores_pods_are_n
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODECJOB_HOME", str(desk.folder / "home"))
-    monkeypatch.setattr(watchdog, "UNCLAIMED_SECONDS", 0.0)
-    monkeypatch.setattr(watchdog, "ORPHAN_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(reconcile, "UNCLAIMED_SECONDS", 0.0)
+    monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0.1)
     known = start(desk)
     mark = launch.store_mark(desk.store)
     env = client_part("gone", 1, desk.store.url, 0.0)
