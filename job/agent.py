@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 from infra.pods import ProviderError, open_provider
 from infra.store import StoreError, Unavailable, open_store
 from job import checkpoints, dataset, money
-from job.checklist import evaluate
+from job.courier import Courier
 from job.errors import CannotTellError
-from job.metrics_log import Row
+from job.live_judge import LiveJudge
 from job.pace import pace
 from job.pod_env import PodEnv
-from job.record import Beat, Outcome, OutcomeName, Run, StopRequest
+from job.record import Outcome, OutcomeName, Run
+from job.reporter import NO_ANSWER, Reporter
 from job.shipping import Shipper, last_error
 from job.staleness import DONE, LoopWatch, Silence, overdue
 from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
@@ -31,18 +32,25 @@ from job.verdict import State, Verdict
 
 AGENT = "agent"
 CLAIM_SECONDS = 120.0
-BEAT_SECONDS = 2.0
 TICK_SECONDS = 0.3
 # How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
 INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
 INSIST_PAUSE_SECONDS = 2.0
+# What the last checkpoints get to go up: less where somebody outside waits (`job.ending`), and after SIGTERM, which the
+# supervisor follows with SIGKILL after 60 s.
+UPLOAD_SECONDS = 540.0
+UPLOAD_ASKED_SECONDS = 180.0
+UPLOAD_TOLD_SECONDS = 50.0
+UPLOAD_LATE_SECONDS = 35.0  # past the deadline
+# The loop vouches for itself this long: to the outside an agent that hangs is to look dead.
+VOUCH_SECONDS = 60.0
+VOUCH_SYNC_SECONDS = 1800.0  # one large file
+PACE_SECONDS = 10.0
 # After the deadline, when even the supervisor should have ended this agent: see `_guard_deadline`.
 LAST_RESORT_SECONDS = 120.0
 
 
-# The store does not answer, or what it answers cannot be read now.
-NO_ANSWER = (StoreError, CannotTellError)
 T = TypeVar("T")
 
 
@@ -69,15 +77,11 @@ class Agent:
         self.workspace = Path(env.workspace)
         self.folder = self.workspace / "training"
         self.log = self.workspace / "job.log"
-        self.state = "starting"
-        self.beaten_at = -BEAT_SECONDS
-        self.told_to_end = False
-        self.store_trouble = ""
+        self.told_at: float | None = None
+        self.trouble = ""
         self.restored: str | None = None
-        self.stop_request: StopRequest | None = None
-        self.rows: list[Row] = []
         self.verdict: Verdict | None = None
-        self.pace = pace([])
+        self.paced_at = -PACE_SECONDS
         self.overdue: str | None = None
         self.broke_at: float | None = None
 
@@ -87,8 +91,6 @@ class Agent:
             return  # the container was restarted after the end
         self._patiently(self._wait_for_claim)
         self._patiently(self._read_record)
-        row_attempt = max((row.attempt for row in self.rows), default=0) + 1
-        self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt, self._beat)
         try:
             self._patiently(self._sync)
             outcome = self._train()
@@ -116,8 +118,15 @@ class Agent:
     def _read_record(self) -> None:
         self.spec = self.run.spec()
         attempts = self.run.attempts()
-        self.rows = self.run.rows(attempt for attempt in attempts if attempt.number < self.attempt.number)
+        rows = self.run.rows(attempt for attempt in attempts if attempt.number < self.attempt.number)
         self.broke_at = money.broke_at(attempts, self.spec.max_cost)
+        self.judge = LiveJudge(self.spec.checklist, rows)
+        row_attempt = max((row.attempt for row in rows), default=0) + 1
+        self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt)
+        self.reporter = Reporter(self.attempt, self.shipper, self._is_mine, self._say)
+        self.courier = Courier(self.attempt, self.workspace / "outbox", self._say)
+        self.reporter.start()
+        self.courier.start()
 
     def _patiently(self, step: Callable[[], T]) -> T:
         """Does a step that must be done before training, again and again while the store is away."""
@@ -126,14 +135,15 @@ class Agent:
             try:
                 return step()
             except (Unavailable, CannotTellError) as error:
-                self._note_store_trouble(error)
-                if self.told_to_end or time.monotonic() > until:
+                self._note_trouble(error)
+                if self.told_at is not None or time.monotonic() > until:
                     raise
                 time.sleep(INSIST_PAUSE_SECONDS)
 
     def _sync(self) -> None:
         self._say("fetching the data")
-        self._beat("syncing")
+        self.reporter.state = "syncing"
+        self._still_alive(VOUCH_SYNC_SECONDS)
         dataset.pull(self.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
         ref, skipped = checkpoints.restore_newest(self.run, self.folder / "checkpoints")
         for problem in skipped:
@@ -145,7 +155,7 @@ class Agent:
             self.attempt.note("restored", AGENT, step=ref.step, attempt=ref.attempt)
 
     def _between_files(self, done: int, total: int) -> None:
-        self._beat()
+        self._still_alive(VOUCH_SYNC_SECONDS)
         ending = self._reason_to_end()
         if ending:
             raise EndedEarlyError(ending)
@@ -153,11 +163,12 @@ class Agent:
     def _train(self) -> Outcome:
         trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log)
         loop = LoopWatch(self.spec.watch, time.monotonic())
-        self._beat_if_possible("training")
+        self.reporter.state = "training"
         ending: Outcome | None = None
         while True:
-            code = trainer.exit_code()  # asked before shipping, so that the last lines are shipped too
-            self._ship(at_once=code is not None)
+            self._still_alive(VOUCH_SECONDS)
+            code = trainer.exit_code()  # asked before judging, so that the last rows are judged too
+            self._judge()
             if code is not None:
                 return ending or self._reason_to_end() or self._outcome_of(code)
             silence = loop.look(self.shipper.progress(), time.monotonic())
@@ -166,7 +177,7 @@ class Agent:
                 if silence:
                     self._dump(trainer, silence)
                 trainer.ask_to_stop(ending.reason)
-                self._beat_if_possible("stopping")
+                self.reporter.state = "stopping"
             if ending and loop.looks == 0:
                 trainer.patience = ASK_SECONDS  # it is alive, and may take its time to save
             pressed = trainer.press()
@@ -194,11 +205,11 @@ class Agent:
             return self._outcome("expired", f"max_hours ({self.spec.max_hours:g}) is over")
         if self.broke_at is not None and time.time() > self.broke_at:
             return self._outcome("expired", f"max_cost ({self.spec.max_cost:g} USD) is spent")
-        if self.told_to_end:
+        if self.told_at is not None:
             return self._outcome("stopped", "the pod was told to end")
         if self.overdue:
             return self._outcome("aborted", self.overdue)
-        request = self.stop_request
+        request = self.reporter.stop_request
         return self._outcome(request.outcome, request.reason) if request else None
 
     def _outcome_of(self, code: int) -> Outcome:
@@ -209,92 +220,84 @@ class Agent:
             return self._outcome("stopped", "the trainer was asked to stop inside the pod")
         return self._outcome("failed", how_it_ended(code, last_error(self.log)))
 
-    def _ship(self, at_once: bool) -> None:
-        """One round: judge first, from the trainer's own file, then bring everything into the record."""
+    def _still_alive(self, seconds: float) -> None:
+        """Says so for the next seconds, and raises what has ended one of the threads."""
+        for failure in (self.reporter.failure, self.courier.failure):
+            if failure is not None:
+                raise failure
+        self.reporter.vouch(seconds)
+
+    def _judge(self) -> None:
+        """Judges by the trainer's own files; the threads bring them into the record."""
         # Listed before the rows are read: whatever row condemns a checkpoint's weights is then among them.
-        finished = self.shipper.finished_checkpoints()
+        finished = checkpoints.complete_checkpoints(self.folder / "checkpoints")
         new = self.shipper.new_rows()
-        self.rows += new
-        judged = any(row.kind != "start" for row in new) and self._judge()
-        milestone = judged or any(row.kind != "train" for row in new)
+        self.judge.see(new)
+        changed = any(row.kind != "start" for row in new) and self._look_at_verdict()
         if new:
-            self.pace = pace(self.rows)
-            self.overdue = overdue(self.pace, self.spec.watch)
-        try:
-            if judged and self.verdict:
-                self.attempt.write("verdict.json", self.verdict.as_dict())
-            self._ship_all(finished, at_once, rows_at_once=milestone)
-            self._beat()
-            self.store_trouble = ""
-        except NO_ANSWER as error:
-            # Training and judging go on; what was not shipped is tried again in the next round.
-            self._note_store_trouble(error)
+            self.reporter.tell(self.verdict, urgent=changed or any(row.kind != "train" for row in new))
+        if new and time.monotonic() - self.paced_at > PACE_SECONDS:
+            self.paced_at = time.monotonic()
+            self.overdue = overdue(pace(self.judge.rows), self.spec.watch)
+        self._offer(finished)
 
-    def _ship_all(self, finished: list[Path], at_once: bool, rows_at_once: bool = False) -> None:
-        self.shipper.ship_rows(at_once or rows_at_once)
-        self.shipper.ship_progress()
+    def _offer(self, finished: list[Path]) -> None:
         bad = self.verdict is not None and self.verdict.verdict is State.BAD
-        self.shipper.ship_checkpoints(finished, bad, self.restored)
-        self.shipper.ship_samples()
-        self.shipper.ship_log(at_once)
+        self.courier.offer(finished, bad, self.restored)
 
-    def _note_store_trouble(self, error: Exception) -> None:
-        if str(error) != self.store_trouble:
-            self._say(f"the record cannot be reached now: {error}")
-        self.store_trouble = str(error)
-
-    def _judge(self) -> bool:
+    def _look_at_verdict(self) -> bool:
         """Whether the verdict has changed."""
-        before, self.verdict = self.verdict, evaluate(self.rows, self.spec.checklist)
+        before, self.verdict = self.verdict, self.judge.verdict()
         if before is None or before.verdict is not self.verdict.verdict:
             self._say(f"verdict: {self.verdict.verdict.upper()}: {self.verdict.summary}")
         return before != self.verdict
 
-    def _beat(self, state: str | None = None) -> None:
-        changed = state is not None and state != self.state
-        self.state = state or self.state
-        if not changed and time.monotonic() - self.beaten_at < BEAT_SECONDS:
-            return
-        self._is_mine()
-        self.stop_request = self.attempt.stop_request()
-        self.attempt.write("alive.json", Beat.model_validate({"state": self.state, "time": time.time()}))
-        self.beaten_at = time.monotonic()
-
-    def _beat_if_possible(self, state: str) -> None:
-        try:
-            self._beat(state)
-        except NO_ANSWER as error:
-            self._note_store_trouble(error)
-
     def _finish(self, outcome: Outcome) -> None:
-        """Offers everything to the store until it takes it, the outcome last."""
+        """Offers everything to the store until it takes it, the outcome last. The beats go on with the uploads."""
         self._say(f"{outcome.outcome}: {outcome.reason}")
-        until = time.monotonic() + min(INSIST_SECONDS, max(self.env.deadline - time.time(), 0.0) + INSIST_LATE_SECONDS)
+        left = max(self.env.deadline - time.time(), 0.0)
+        until = time.monotonic() + min(INSIST_SECONDS, left + INSIST_LATE_SECONDS)
+        self._upload_the_last(left)
+        if isinstance(self.reporter.failure, NotMineError):
+            raise self.reporter.failure
+        if not self.reporter.close(until):
+            raise Unavailable("the record cannot be reached: a call to it has not come back")
         while True:
             try:
-                self._ship_all(self.shipper.finished_checkpoints(), at_once=True)
-                if self.verdict:
-                    self.attempt.write("verdict.json", self.verdict.as_dict())
+                self.reporter.last_words(self.verdict)
                 self.attempt.note("ended", AGENT, **self._grounds(outcome))
                 self.attempt.write_once("outcome.json", outcome)
                 return
             except NO_ANSWER as error:
-                self._note_store_trouble(error)
+                self._note_trouble(error)
                 if time.monotonic() > until:
                     raise
                 time.sleep(INSIST_PAUSE_SECONDS)
 
+    def _upload_the_last(self, left: float) -> None:
+        """Waits for the checkpoints, but never so long that the outcome would be lost with them."""
+        self._offer(checkpoints.complete_checkpoints(self.folder / "checkpoints"))
+        now = time.monotonic()
+        most = UPLOAD_ASKED_SECONDS if self.reporter.stop_request else UPLOAD_SECONDS
+        until = now + min(most, left + UPLOAD_LATE_SECONDS)
+        if self.told_at is not None:
+            until = min(until, self.told_at + UPLOAD_TOLD_SECONDS)
+        self.reporter.vouch(until - now + VOUCH_SECONDS)
+        for name in self.courier.finish(until):
+            self._say(f"checkpoint {name} was not uploaded in time")
+
     def _grounds(self, outcome: Outcome) -> dict[str, Any]:
         """What the attempt ended for, with what that was decided by, and the money."""
         attempts = [attempt for attempt in self.run.attempts() if attempt.number <= self.attempt.number]
-        reckoned = money.reckon(money.bills(attempts), self.pace, outcome.outcome, self.env.deadline, outcome.time)
-        progress = self.shipper.progress()
+        fast = pace(self.judge.rows)
+        reckoned = money.reckon(money.bills(attempts), fast, outcome.outcome, self.env.deadline, outcome.time)
+        progress, request = self.shipper.progress(), self.reporter.stop_request
         return {
             "outcome": outcome.outcome,
             "reason": outcome.reason,
             "verdict": self.verdict.as_dict() if self.verdict else None,
             "progress": progress.model_dump() if progress else None,
-            "stop_request": self.stop_request.model_dump() if self.stop_request else None,
+            "stop_request": request.model_dump() if request else None,
             "money": reckoned.as_dict(),
         }
 
@@ -302,6 +305,11 @@ class Agent:
         """The last word of an agent that met what it cannot handle."""
         self._say(f"the agent crashed: {error!r}")
         self.attempt.write_once("outcome.json", self._outcome("failed", f"the agent crashed: {error!r}"))
+
+    def _note_trouble(self, error: Exception) -> None:
+        if str(error) != self.trouble:
+            self._say(f"the record cannot be reached now: {error}")
+        self.trouble = str(error)
 
     def _outcome(self, outcome: OutcomeName, reason: str) -> Outcome:
         return Outcome(outcome=outcome, reason=reason, by=AGENT, time=time.time())
@@ -321,7 +329,7 @@ def main() -> int:
     agent = Agent(env)
 
     def told_to_end(number: int, frame: FrameType | None) -> None:
-        agent.told_to_end = True
+        agent.told_at = agent.told_at or time.monotonic()
 
     signal.signal(signal.SIGTERM, told_to_end)
     _guard_deadline(env.deadline)

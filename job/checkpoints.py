@@ -22,16 +22,22 @@ def complete_checkpoints(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"[0-9]*/{MANIFEST}"))
 
 
-def upload(attempt: Attempt, checkpoint: Path, kind: Literal["checkpoints", "evidence"]) -> bool:
+def upload(
+    attempt: Attempt, checkpoint: Path, kind: Literal["checkpoints", "evidence"], sent: set[str] | None = None
+) -> bool:
     """Copies a finished checkpoint into the attempt's record; False if the trainer pruned it meanwhile.
 
-    ``evidence`` is where the checkpoint of a BAD or non-finite state goes: kept, never restored.
+    ``evidence`` is where the checkpoint of a BAD or non-finite state goes: kept, never restored. ``sent`` holds the
+    names that an earlier call, which failed, has brought up already.
     """
     prefix = f"{attempt.prefix}/{kind}/{checkpoint.name}"
+    sent = set() if sent is None else sent
     try:
         files = _manifest_files(json.loads((checkpoint / MANIFEST).read_text()))
         for name in files:
-            attempt.store.upload(checkpoint / name, f"{prefix}/{name}")
+            if name not in sent:
+                attempt.store.upload(checkpoint / name, f"{prefix}/{name}")
+                sent.add(name)
         attempt.store.upload(checkpoint / MANIFEST, f"{prefix}/{MANIFEST}")
     except FileNotFoundError:
         return False

@@ -11,9 +11,9 @@ from job.money import bills, reckon
 from job.pace import pace
 from job.record import Attempt, Outcome, OutcomeName, Run, StopRequest
 
-# What the agent gets to save, upload and end its pod by itself before somebody outside does it,
-AGENT_GRACE_SECONDS = 90.0
-# if it gives signs of life. It beats every two seconds, and between two files that it uploads.
+# What the agent gets to save, upload (180 s at most) and end its pod by itself before somebody outside does it,
+AGENT_GRACE_SECONDS = 240.0
+# if it gives signs of life. It beats every two seconds, also while it uploads.
 SILENT_AGENT_SECONDS = 30.0
 # An agent whose beat is younger than this may still be alive, and has beaten again after the next few seconds.
 RECENT_BEAT_SECONDS = 60.0

@@ -1,16 +1,14 @@
-"""From the trainer's folder into the record: rows, log, progress, samples, checkpoints.
+"""From the trainer's folder into the record: rows, log, progress, samples. Checkpoints go with `job.courier`.
 
 Everything here may fail and be called again: what has been shipped is remembered only once the store has it.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from job import checkpoints
 from job.metrics_log import Row, parse
 from job.record import Attempt, Progress
 
@@ -50,11 +48,10 @@ class Tail:
 
 
 class Shipper:
-    """Ships one attempt's files, with a sign of life (``beat``) after each large one."""
+    """Ships one attempt's files. Reading (`new_rows`, `progress`) and shipping may happen in two threads."""
 
-    def __init__(self, attempt: Attempt, folder: Path, log: Path, row_attempt: int, beat: Callable[[], None]) -> None:
+    def __init__(self, attempt: Attempt, folder: Path, log: Path, row_attempt: int) -> None:
         self.attempt = attempt
-        self.beat = beat
         self.row_attempt = row_attempt
         self.folder = folder
         self.rows_file = Tail(folder / "metrics.jsonl")
@@ -106,24 +103,6 @@ class Shipper:
             if name not in self.done:
                 self.attempt.store.upload(path, f"{self.attempt.prefix}/{name}")
                 self.done.add(name)
-                self.beat()
-
-    def finished_checkpoints(self) -> list[Path]:
-        """The checkpoints that the trainer has finished until now, oldest first."""
-        return checkpoints.complete_checkpoints(self.folder / "checkpoints")
-
-    def ship_checkpoints(self, finished: list[Path], bad: bool, restored: str | None) -> None:
-        """Ships finished checkpoints: to evidence/ when the run is BAD or the weights are not finite."""
-        for path in finished:
-            if path.name in self.done or path.name == restored:
-                continue
-            try:
-                evidence = bad or not checkpoints.is_finite(path)
-            except FileNotFoundError:
-                continue  # pruned between the listing and the reading
-            if checkpoints.upload(self.attempt, path, "evidence" if evidence else "checkpoints"):
-                self.done.add(path.name)
-                self.beat()
 
     def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
         if data:
