@@ -3,12 +3,12 @@
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from infra.pods import Machine, NoCapacity, Offer
+from infra.pods import Machine, NoCapacity, Offer, Provider
 from job.errors import UsageError
-from job.machine import LOCAL, in_words
+from job.machine import LOCAL, in_words, machine
 from job.spec import JobSpec
 
 NAMES_SHOWN = 8
@@ -33,7 +33,17 @@ class Candidate:
         return f"{in_words(self.machine, self.offer.gpu)}{pool} at {self.price_per_hour:.2f} USD/h"
 
 
-def candidates(offers: Sequence[Offer], spec: JobSpec, machine: Machine) -> list[Candidate]:
+def look_for(provider: Provider, spec: JobSpec, avoid: Collection[str] = ()) -> list[Candidate]:
+    """`candidates` of what a provider has now, without the data centers to ``avoid``.
+
+    Raises UsageError for a machine that the spec leaves unclear; NoCapacity, UsageError and ProviderError besides.
+    """
+    wanted = machine(spec)
+    offers = [_without(offer, avoid) for offer in provider.offers(wanted)]
+    return candidates(offers, spec, wanted)
+
+
+def candidates(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[Candidate]:
     """The offers to try, in order: the spec's order of GPUs, the cheapest first within a name. At least one.
 
     Where the spec names neither a GPU nor a price, only what costs at most twice the cheapest is taken.
@@ -42,7 +52,7 @@ def candidates(offers: Sequence[Offer], spec: JobSpec, machine: Machine) -> list
         UsageError: a GPU that the provider doesn't know, none where one was asked for, all above max_price_per_hour.
         NoCapacity: what the spec asks for is known, and none of it is free now.
     """
-    known = _fitting(offers, spec, machine)
+    known = _fitting(offers, spec, wanted)
     if not known:
         raise NoCapacity(f"provider {spec.provider} offers nothing that fits {_wanted(spec)}; ask for less")
     ranks = _ranks(known, spec)
@@ -73,16 +83,16 @@ def means(wanted: str, gpu: str) -> bool:
     return f" {_words(wanted)} " in f" {_words(gpu)} "
 
 
-def _fitting(offers: Sequence[Offer], spec: JobSpec, machine: Machine) -> list[Candidate]:
+def _fitting(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[Candidate]:
     """What has a GPU where one is asked for, in the right pool; not available where it is in the wrong places."""
     fitting = []
     for offer in offers:
         if spec.pod.cloud is not None and offer.cloud and offer.cloud != spec.pod.cloud:
             continue
         if offer.gpu:
-            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), machine))
+            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), wanted))
         elif not spec.gpu and not spec.gpu_count:
-            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), replace(machine, gpu_count=0)))
+            fitting.append(Candidate(_placed(offer, spec.pod.data_centers), replace(wanted, gpu_count=0)))
     if not fitting and offers and not any(offer.gpu for offer in offers):
         raise UsageError(
             f"the spec asks for {_wanted(spec)}, but provider {spec.provider} has no GPU; leave gpu out and set "
@@ -96,6 +106,13 @@ def _placed(offer: Offer, wanted: Sequence[str]) -> Offer:
     if not wanted:
         return offer
     places = tuple(place for place in wanted if not offer.data_centers or place in offer.data_centers)
+    return replace(offer, data_centers=places, available=offer.available and bool(places))
+
+
+def _without(offer: Offer, avoid: Collection[str]) -> Offer:
+    if not offer.data_centers:
+        return offer  # where it would be, nobody says before it is there
+    places = tuple(place for place in offer.data_centers if place not in avoid)
     return replace(offer, data_centers=places, available=offer.available and bool(places))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.pods import Pod
+from infra.pods import Pod, PodState
 from job.pace import Pace
 from job.record import Beat, Claim, Intent, Outcome, OutcomeName, Progress
 from job.spec import JobSpec
@@ -12,12 +12,23 @@ from job.staleness import budget, overdue
 from job.verdict import State, Verdict
 
 Kind = Literal[
-    "bad signs", "deadline", "budget", "agent silent", "loop silent", "overdue", "lost", "unclaimed", "still billed"
+    "bad signs",
+    "deadline",
+    "budget",
+    "stuck start",
+    "agent silent",
+    "loop silent",
+    "overdue",
+    "lost",
+    "unclaimed",
+    "still billed",
 ]
 # The agent ends an unclaimed pod after 120 s, and the client of a slow launch may need a little longer.
 UNCLAIMED_SECONDS = 300.0
 # What the agent gets to do by itself before the watchdog does it: save, upload, end the pod.
 AGENT_SECONDS = 180.0
+# How the reason of an attempt begins whose pod never began to run.
+STUCK = "stuck start"
 # A provider that does not list a pod which was claimed this recently proves nothing.
 LAUNCH_SECONDS = 120.0
 
@@ -137,6 +148,7 @@ def _findings(sight: Sight) -> Iterator[Finding]:
         return
     if sight.own_pods:
         yield from _limits(sight)
+        yield from _stuck(sight)
         yield from _silence(sight)
     elif newest.claim and (sight.beat or sight.now - newest.claim.time > LAUNCH_SECONDS):
         yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
@@ -150,6 +162,30 @@ def _limits(sight: Sight) -> Iterator[Finding]:
     if sight.broke_at is not None and now > sight.broke_at:
         said = f"max_cost ({sight.spec.max_cost:g} USD) is spent"
         yield Finding("budget", said, "expired", attempt=newest.number)
+
+
+def stuck_for(pod: Pod, facts: AttemptFacts, now: float) -> float | None:
+    """Seconds since the claim of a pod whose container has not begun to run; None where it has, or nobody can say."""
+    if facts.claim is None or facts.outcome is not None or pod.id != facts.claim.pod_id:
+        return None
+    if pod.uptime != 0 or pod.state is PodState.EXITED:
+        return None
+    return now - facts.claim.time
+
+
+def _stuck(sight: Sight) -> Iterator[Finding]:
+    if sight.beat is not None:
+        return
+    for pod in sight.own_pods:
+        waited = stuck_for(pod, sight.newest, sight.now)
+        if waited is not None and waited > sight.spec.watch.stuck:
+            yield Finding("stuck start", stuck_in_words(pod, waited), attempt=sight.newest.number)
+
+
+def stuck_in_words(pod: Pod, waited: float) -> str:
+    """The reason of the outcome."""
+    place = f" in {pod.data_center}" if pod.data_center else ""
+    return f"{STUCK}: pod {pod.id}{place} has not begun to run in {waited:.0f} s"
 
 
 def _silence(sight: Sight) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from infra.pods import (
@@ -17,9 +17,9 @@ from infra.pods import (
     Unauthorised,
 )
 from infra.store import Store
-from job.choice import Candidate, candidates
+from job.choice import Candidate, look_for
 from job.errors import UsageError
-from job.machine import command, machine
+from job.machine import command
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
 from job.spec import JobSpec
@@ -45,8 +45,10 @@ class Launch:
         return [Candidate(request.offer, request.machine) for request in self.requests if request.offer is not None]
 
 
-def plan(store: Store, provider: Provider, run_id: str, attempt: int, spec: JobSpec) -> Launch:
-    """The intent and the provider's requests for an attempt that starts now.
+def plan(
+    store: Store, provider: Provider, run_id: str, attempt: int, spec: JobSpec, avoid: Collection[str] = ()
+) -> Launch:
+    """The intent and the provider's requests for an attempt that starts now, in other data centers than ``avoid``.
 
     Raises:
         UsageError, NoCapacity: nothing of what the provider offers fits the spec.
@@ -66,7 +68,7 @@ def plan(store: Store, provider: Provider, run_id: str, attempt: int, spec: JobS
             machine=candidate.machine,
             offer=candidate.offer,
         )
-        for number, candidate in enumerate(candidates(provider.offers(), spec, machine(spec)), start=1)
+        for number, candidate in enumerate(look_for(provider, spec, avoid), start=1)
     )
     return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), requests)
 

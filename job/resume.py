@@ -1,13 +1,18 @@
 """Resuming a run: a new attempt from the newest complete checkpoint, once the old pod is known to be gone."""
 
 import time
+from collections.abc import Iterable
 
 from infra.pods import Pod, Provider
-from job.ending import close_if_lost, is_gone
+from job.ending import Say, close_if_lost, end, is_gone
 from job.errors import UsageError
+from job.findings import STUCK, stuck_in_words
 from job.launch import CLIENT, plan, start
 from job.money import bills, spent
-from job.record import Outcome, Run
+from job.record import Attempt, Outcome, Run
+
+# How often a run may change its machine because a pod never began to run.
+MOST_REPLACEMENTS = 3
 
 
 def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
@@ -47,4 +52,38 @@ def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
     attempt = run.attempt(number + 1)
     if override is not None:
         attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
-    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec))
+    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec, stuck_places(attempts)))
+
+
+def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:
+    """Ends an attempt whose pod never began to run, and starts the next one elsewhere; True once that has a pod.
+
+    Raises:
+        UsageError: too many attempts of the run were stuck, its money is spent, or somebody else does the same.
+        ProviderError, StoreError, CannotTellError: no clear answer.
+    """
+    reason = stuck_in_words(pod, waited)
+    unwanted = attempt.stop_request()
+    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, waited=waited)
+    ended = end(provider, attempt, "failed", reason, by, say, agent_grace=0.0)
+    if not ended.billing_off:
+        return False
+    if unwanted or ended.outcome is None or ended.outcome.reason != reason:
+        raise UsageError(f"{run.run_id} has ended otherwise meanwhile")
+    if sum(is_stuck(other) for other in run.attempts()) > MOST_REPLACEMENTS:
+        raise UsageError(f"{run.run_id}: {MOST_REPLACEMENTS + 1} machines never began to run; resume it by hand later")
+    say(f"{reason}: taking another machine")
+    resume(run, provider)
+    return True
+
+
+def is_stuck(attempt: Attempt) -> bool:
+    """Whether an attempt ended because its pod never began to run."""
+    outcome = attempt.outcome()
+    return outcome is not None and outcome.reason.startswith(STUCK)
+
+
+def stuck_places(attempts: Iterable[Attempt]) -> frozenset[str]:
+    """The data centers in which a pod of these attempts never began to run."""
+    events = [event for attempt in attempts if is_stuck(attempt) for event in attempt.events()]
+    return frozenset(str(event["data_center"]) for event in events if event["what"] == STUCK and event["data_center"])

@@ -66,6 +66,9 @@ class Watch(_Part):
     """How many seconds a part of a live run may be silent. Generous: a good run must never be taken for a dead one."""
 
     starting: float = Field(3600.0, gt=0, description="from the launch to the agent's first beat; the image is pulled")
+    stuck: float = Field(
+        900.0, gt=0, description="a pod whose container has not begun to run: another machine is taken"
+    )
     agent: float = Field(900.0, gt=0, description="between two beats of the agent")
     preparing: float = Field(1800.0, gt=0, description="between two beats of the training loop, as all below")
     compiling: float = Field(1800.0, gt=0)

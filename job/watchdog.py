@@ -14,10 +14,11 @@ from infra.store import Store, StoreError
 from job import reconcile
 from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.errors import CannotTellError, UsageError
-from job.findings import Finding, Sight, judge
+from job.findings import STUCK, Finding, Sight, judge, stuck_for
 from job.money import broke_at
 from job.pace import pace
 from job.record import Attempt, Run, list_runs
+from job.resume import replace_stuck
 from job.state import judge as judge_rows
 from job.verdict import State, Verdict
 from job.watch_beat import Clock
@@ -73,6 +74,9 @@ def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) 
         said = f"{finding.reason}; the stop is not confirmed: {error}"
         return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
     result = "stopped" if confirmed else "not confirmed"
+    if finding.kind == STUCK and confirmed and run.attempts()[-1].number > finding.attempt:
+        said = f"{finding.reason}: another machine was taken"
+        return Report(run.run_id, "undecided", said, sight.verdict, finding)
     return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
 
 
@@ -155,6 +159,8 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
         attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
+    if finding.kind == STUCK:
+        return _replace(run, provider, sight, say)
     if finding.pods:
         say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
@@ -165,6 +171,17 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
     if not already_over:
         attempt.note("billing off" if confirmed else "still billed", WATCHDOG, finding=finding.kind)
     return confirmed
+
+
+def _replace(run: Run, provider: Provider, sight: Sight, say: Say) -> bool:
+    """Takes another machine for one that never began to run; False where the old one is still billed."""
+    (pod,) = [pod for pod in sight.own_pods if sight.newest.claim and pod.id == sight.newest.claim.pod_id]
+    waited = stuck_for(pod, sight.newest, sight.now) or 0.0
+    try:
+        return replace_stuck(run, provider, run.attempt(sight.newest.number), pod, waited, WATCHDOG, say)
+    except UsageError as error:  # the old one is gone; no other is taken
+        say(str(error))
+        return True
 
 
 def _has_ended(run: Run, listed: Iterable[Pod] | None) -> bool:

@@ -9,13 +9,18 @@ from rich.status import Status
 from infra.pods import Provider, ProviderError
 from infra.store import Unavailable
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, number
-from job.errors import CannotTellError
+from job.errors import CannotTellError, UsageError
+from job.findings import stuck_for
+from job.launch import CLIENT
 from job.metrics_log import Row
+from job.reconcile import facts_of
 from job.record import Run
+from job.resume import replace_stuck
 from job.state import RunState, look
 from job.verdict import State
 
 POLL_SECONDS = 1.0
+STUCK_POLL_SECONDS = 30.0
 INTERRUPTED = 130
 ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost"})
 
@@ -24,6 +29,7 @@ def follow(run: Run, provider: Provider) -> int:
     """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
     console = Console(highlight=False, soft_wrap=True)
     seen = _Seen(console)
+    look_again = time.monotonic() + STUCK_POLL_SECONDS
     try:
         with console.status("starting", spinner="line") as line:
             while True:
@@ -34,6 +40,9 @@ def follow(run: Run, provider: Provider) -> int:
                 else:
                     seen.show(state)
                     _show_progress(line, state)
+                    if state.state == "starting" and time.monotonic() > look_again:
+                        look_again = time.monotonic() + STUCK_POLL_SECONDS
+                        _replace_if_stuck(run, provider, console)
                     if state.state in ENDED:
                         break
                 time.sleep(POLL_SECONDS)
@@ -41,6 +50,19 @@ def follow(run: Run, provider: Provider) -> int:
         click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
         return INTERRUPTED
     return _conclude(state)
+
+
+def _replace_if_stuck(run: Run, provider: Provider, console: Console) -> None:
+    """A machine that never begins to run is changed for another while somebody watches."""
+    attempt = run.attempts()[-1]
+    facts = facts_of(attempt)
+    for pod in provider.find(run.run_id):
+        waited = stuck_for(pod, facts, time.time()) if pod.attempt == attempt.number else None
+        if waited is not None and waited > run.spec().watch.stuck and attempt.beat() is None:
+            try:
+                replace_stuck(run, provider, attempt, pod, waited, CLIENT, console.print)
+            except UsageError as error:
+                console.print(str(error), markup=False)
 
 
 class _Seen:

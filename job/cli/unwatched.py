@@ -6,8 +6,7 @@ import click
 
 from infra.pods import Provider
 from infra.store import Store
-from job.choice import candidates
-from job.machine import machine
+from job.choice import look_for
 from job.spec import JobSpec
 from job.watch_beat import last_watched, require_watch
 
@@ -19,7 +18,7 @@ unwatched_option = click.option(
 def check_watched(spec: JobSpec, provider: Provider, store: Store, unwatched: bool) -> None:
     """Before detaching. Raises UsageError if the run is paid, nobody watches and ``unwatched`` is not given."""
     # Which of the candidates has room is not known before the launch.
-    price = max(found.price_per_hour for found in candidates(provider.offers(), spec, machine(spec)))
+    price = max(candidate.price_per_hour for candidate in look_for(provider, spec))
     said = require_watch(price, spec.max_hours, spec.max_cost, last_watched(store), unwatched, time.time())
     if said:
         click.echo(f"warning: {said}", err=True)

@@ -71,7 +71,7 @@ def examine(
     Raises:
         ProviderError, StoreError: no usable answer.
     """
-    findings = [*_about_torch(spec), *places.about_store(store), *places.about_offers(provider.offers(), spec)]
+    findings = [*_about_torch(spec), *places.about_store(store), *places.about_machine(provider, spec)]
     store_works = not has_errors(findings)
     try:
         plan = ask_trainer(spec.train.flags())

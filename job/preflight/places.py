@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.pods import NoCapacity, Offer, Provider
+from infra.pods import NoCapacity, Provider
 from infra.store import Store, StoreError, check_writable
 from infra.store.folder import FolderStore
-from job.choice import Candidate, candidates
+from job.choice import Candidate, look_for
 from job.dataset import LocalData
 from job.errors import UsageError
 from job.machine import machine
@@ -73,15 +73,15 @@ def about_disk(needed: Forecast, pod_free: int | None, store_free: int | None, s
     return findings
 
 
-def about_offers(offers: Sequence[Offer], spec: JobSpec) -> list[Finding]:
+def about_machine(provider: Provider, spec: JobSpec) -> list[Finding]:
     """Whether image and machine are known, whether the provider has such a machine now, and what it costs."""
     try:
-        wanted = machine(spec)
+        image = machine(spec).image
     except UsageError as trouble:
         return [error("machine", str(trouble))]
-    findings = [note("machine", f"image {wanted.image}")] if wanted.image else []
+    findings = [note("machine", f"image {image}")] if image else []
     try:
-        first, *others = candidates(offers, spec, wanted)
+        first, *others = look_for(provider, spec)
     except UsageError as trouble:
         return [*findings, error("price", str(trouble))]
     except NoCapacity as trouble:

@@ -155,3 +155,17 @@ def test_what_rests_on_an_absence_needs_more_than_one_look() -> None:
     assert found(broke_at=NOW - 1).sure_at_once
     assert not found(beat_age=5000.0).sure_at_once
     assert not found(pods=()).sure_at_once
+
+
+@pytest.mark.parametrize(
+    ("uptime", "age", "beat", "stuck"),
+    [(0.0, 901, False, True), (0.0, 899, False, False), (5.0, 901, False, False), (None, 901, False, False),
+     (0.0, 901, True, False)],
+)  # fmt: skip
+def test_a_pod_that_never_began_to_run_is_stuck(uptime: float | None, age: float, beat: bool, stuck: bool) -> None:
+    claim = CLAIM.model_copy(update={"time": NOW - age})
+    own = replace(pod(), uptime=uptime, data_center="EU-1")
+    seen = {} if beat else {"beat": None, "beat_age": None, "progress": None}
+    finding = judge(sight(attempts=(facts(claim=claim),), pods=(own,), **seen))
+    assert (finding is not None and finding.kind == "stuck start") == stuck
+    assert not stuck or (finding is not None and "in EU-1 has not begun to run in 901 s" in finding.reason)

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from infra.pods import (
+    ANY_MACHINE,
     InvalidRequest,
     LaunchRequest,
+    Machine,
     NoBalance,
     NoCapacity,
     Offer,
@@ -35,7 +37,7 @@ class Desk:
         self.listed = listed
         self.requests: list[LaunchRequest] = []
 
-    def offers(self) -> list[Offer]:
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         return [Offer("p", gpu, price, True) for gpu, price in (("L4", 0.4), ("A40", 0.5), ("L40S", 0.8))]
 
     def launch(self, request: LaunchRequest) -> Pod:

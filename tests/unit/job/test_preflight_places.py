@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from infra.pods import Offer
+from infra.pods import ANY_MACHINE, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import open_store
 from job.dataset import DataFile, LocalData, Manifest
@@ -57,18 +57,26 @@ def rented(**changes: Any) -> JobSpec:
     return spec(provider="p", image="me/codec:1", **changes)
 
 
+def about(offers: list[Offer], job: JobSpec) -> list[Any]:
+    class Shop(LocalProvider):
+        def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
+            return offers
+
+    return places.about_machine(Shop(), job)
+
+
 def test_the_price_is_that_of_the_cheapest_free_offer() -> None:
     offers = [Offer("p", "A40", 0.4, False), Offer("p", "H100", 2.5, True), Offer("p", "L4", 0.5, True)]
-    image, price = places.about_offers(offers, rented())
+    image, price = about(offers, rented())
     assert image.message == "image me/codec:1"
     assert price.message == "L4 at 0.50 USD/h, at most 5.00 USD in max_hours 10"
-    messages = [finding.message for finding in places.about_offers(offers, rented(max_cost=2.0))]
+    messages = [finding.message for finding in about(offers, rented(max_cost=2.0))]
     assert "max_cost 2 USD ends the run after 4.0 h" in messages
 
 
 def test_the_price_counts_every_gpu_of_every_node() -> None:
     offers = [Offer("p", "L4", 0.5, True), Offer("p", "A40", 0.6, True)]
-    _, price = places.about_offers(offers, rented(gpu_count=2, nodes=2))
+    _, price = about(offers, rented(gpu_count=2, nodes=2))
     assert price.message.startswith(
         "2 nodes x 2 x L4 at 2.00 USD/h, at most 20.00 USD in max_hours 10; if that is taken"
     )
@@ -76,20 +84,20 @@ def test_the_price_counts_every_gpu_of_every_node() -> None:
 
 
 def test_nothing_to_be_had() -> None:
-    assert levels(*places.about_offers([Offer("p", "A40", 0.4, False)], rented())) == [Level.WARNING]
-    assert levels(*places.about_offers([], rented())) == [Level.WARNING]
+    assert levels(*about([Offer("p", "A40", 0.4, False)], rented())) == [Level.WARNING]
+    assert levels(*about([], rented())) == [Level.WARNING]
 
 
 def test_a_price_above_the_limit_and_a_missing_image_are_errors() -> None:
     offers = [Offer("p", "A40", 0.4, True)]
-    assert levels(*places.about_offers(offers, rented(max_price_per_hour=0.3))) == [Level.ERROR]
-    (finding,) = places.about_offers(offers, spec(provider="p"))
+    assert levels(*about(offers, rented(max_price_per_hour=0.3))) == [Level.ERROR]
+    (finding,) = about(offers, spec(provider="p"))
     assert (finding.check, finding.level) == ("machine", Level.ERROR)
     assert "codecjob image push" in finding.message
 
 
 def test_this_machine_is_free(tmp_path: Path) -> None:
-    (finding,) = places.about_offers(LocalProvider(tmp_path).offers(), spec())
+    (finding,) = places.about_machine(LocalProvider(tmp_path), spec())
     assert (finding.level, finding.message) == (Level.NOTE, "this machine on provider local: nothing is paid")
 
 

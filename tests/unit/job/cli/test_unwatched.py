@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.pods import Offer
+from infra.pods import ANY_MACHINE, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
 from job.cli.unwatched import check_watched
@@ -16,7 +16,7 @@ from job.spec import JobSpec, check_spec
 
 
 class Priced(LocalProvider):
-    def offers(self) -> list[Offer]:
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         return [replace(offer, price_per_hour=0.5) for offer in super().offers()]
 
 

@@ -1,0 +1,106 @@
+"""A machine that never begins to run is changed for another."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from infra.pods import ANY_MACHINE, LaunchRequest, Machine, NoCapacity, Offer, Pod, PodState
+from job import ending, resume, watchdog
+from job.errors import UsageError
+from job.record import Run, StopRequest, Submission
+from job.resume import MOST_REPLACEMENTS, is_stuck, replace_stuck, stuck_places
+
+
+class Shop:
+    """One GPU in three places; every pod stays at uptime 0 until it is ended."""
+
+    name, settle_seconds = "p", 0.0
+
+    def __init__(self, *places: str) -> None:
+        self.places = places
+        self.pods: list[Pod] = []
+        self.asked: list[tuple[str, ...]] = []
+
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
+        return [Offer("p", "L4", 0.4, True, data_centers=self.places)]
+
+    def launch(self, request: LaunchRequest) -> Pod:
+        assert request.offer is not None
+        self.asked.append(request.offer.data_centers)
+        place = request.offer.data_centers[0]
+        pod_id = f"pod-{len(self.asked)}"
+        state = PodState.STARTING
+        pod = Pod(pod_id, "x", request.run_id, request.attempt, request.launch_id, state, 0.4, time.time(), 0.0, place)
+        self.pods.append(pod)
+        return pod
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        return list(self.pods)
+
+    def terminate(self, pod_id: str) -> None:
+        self.pods = [pod for pod in self.pods if pod.id != pod_id]
+
+    def logs(self, pod_id: str) -> list[bytes]:
+        return []
+
+
+@pytest.fixture
+def rented(store: Any) -> Run:
+    run = Run(store, "speech-20250102-030405-00ff")
+    spec = {"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}
+    spec |= {"watch": {"stuck": 0.001, "polls": 2, "poll_seconds": 0.01}}
+    run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
+    return run
+
+
+def give_up(run: Run, shop: Any) -> bool:
+    attempt = run.attempts()[-1]
+    return replace_stuck(run, shop, attempt, shop.pods[0], 901.0, "client", lambda said: None)
+
+
+def test_the_next_machine_is_elsewhere(rented: Run) -> None:
+    shop: Any = Shop("EU-1", "EU-2", "US-1")
+    resume.resume(rented, shop)
+    assert give_up(rented, shop)
+    assert give_up(rented, shop)
+    assert shop.asked == [("EU-1", "EU-2", "US-1"), ("EU-2", "US-1"), ("US-1",)]
+    assert stuck_places(rented.attempts()) == {"EU-1", "EU-2"}
+    assert [is_stuck(attempt) for attempt in rented.attempts()] == [True, True, False]
+    assert [pod.id for pod in shop.pods] == ["pod-3"]
+    with pytest.raises(NoCapacity):
+        give_up(rented, shop)
+    assert shop.pods == []
+
+
+def test_not_for_ever(rented: Run) -> None:
+    shop: Any = Shop(*(f"EU-{number}" for number in range(9)))
+    resume.resume(rented, shop)
+    for _ in range(MOST_REPLACEMENTS):
+        assert give_up(rented, shop)
+    with pytest.raises(UsageError, match="4 machines never began to run"):
+        give_up(rented, shop)
+    assert shop.pods == []
+
+
+def test_not_for_a_run_that_somebody_has_stopped(rented: Run) -> None:
+    shop: Any = Shop("EU-1", "EU-2")
+    resume.resume(rented, shop)
+    rented.attempt(1).write("stop.json", StopRequest(outcome="stopped", reason="by hand", by="client", time=1.0))
+    with pytest.raises(UsageError, match="ended otherwise"):
+        give_up(rented, shop)
+    assert (shop.pods, len(shop.asked)) == ([], 1)
+
+
+def test_the_watchdog_does_it_too(rented: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "POLL_SECONDS", 0.0)
+    shop: Any = Shop("EU-1", "EU-2")
+    resume.resume(rented, shop)
+    report = watchdog.look_after(rented, shop, lambda: time.time() + 1, True, lambda said: None)
+    assert (report.result, report.finding and report.finding.kind) == ("undecided", "stuck start")
+    assert not report.ended
+    assert [pod.data_center for pod in shop.pods] == ["EU-2"]
+    shop.pods = [replace(pod, uptime=1.0) for pod in shop.pods]
+    report = watchdog.look_after(rented, shop, time.time, True, lambda said: None)
+    assert report.result == "undecided"
