@@ -68,16 +68,7 @@ def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) 
         return Report(run.run_id, result, sight.verdict.summary, sight.verdict, ended=ended)
     if not act:
         return Report(run.run_id, "bad", finding.reason, sight.verdict, finding, ended)
-    try:
-        confirmed = _act(run, provider, sight, finding, say)
-    except NO_ANSWER as error:
-        said = f"{finding.reason}; the stop is not confirmed: {error}"
-        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
-    result = "stopped" if confirmed else "not confirmed"
-    if finding.kind == STUCK and confirmed and run.attempts()[-1].number > finding.attempt:
-        said = f"{finding.reason}: another machine was taken"
-        return Report(run.run_id, "undecided", said, sight.verdict, finding)
-    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
+    return _end(run, provider, sight, finding, say)
 
 
 def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
@@ -149,6 +140,20 @@ def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Fin
             return sight, None
         finding = again
     return sight, finding
+
+
+def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
+    try:
+        confirmed = _act(run, provider, sight, finding, say)
+        replaced = finding.kind == STUCK and confirmed and run.attempts()[-1].number > finding.attempt
+    except NO_ANSWER as error:
+        said = f"{finding.reason}; the stop is not confirmed: {error}"
+        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
+    if replaced:
+        said = f"{finding.reason}: another machine was taken"
+        return Report(run.run_id, "undecided", said, sight.verdict, finding)
+    result: Result = "stopped" if confirmed else "not confirmed"
+    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
 
 
 def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> bool:
