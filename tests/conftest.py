@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["servers.fixtures", "fakes.runpod.fixtures"]
 
 SmallDisk = Callable[..., list[str]]
 

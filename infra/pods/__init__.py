@@ -54,7 +54,7 @@ __all__ = [
     "open_provider",
 ]
 
-PROVIDERS = ("local",)
+PROVIDERS = ("local", "runpod")
 """The names that `open_provider` knows."""
 
 
@@ -64,6 +64,10 @@ def open_provider(name: str) -> Provider:
         from infra.pods.local import LocalProvider
 
         return LocalProvider()
+    if name == "runpod":
+        from infra.pods.runpod import RunPodProvider
+
+        return RunPodProvider()
     nearest = difflib.get_close_matches(name.lower(), PROVIDERS, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise ProviderError(f"unknown provider {name!r}; {hint}known: {', '.join(PROVIDERS)}")

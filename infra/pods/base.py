@@ -164,7 +164,8 @@ class Provider(Protocol):
         """Start a pod and return at once; the pod does not need the caller to stay alive.
 
         The command finds in its environment the request's `env`, CODECJOB_POD_ID, CODECJOB_LAUNCH_ID,
-        CODECJOB_PROVIDER and CODECJOB_WORKSPACE, a folder to work in, which is also its working directory.
+        CODECJOB_PROVIDER and CODECJOB_WORKSPACE, a folder to work in, which is also its working directory. Where nobody
+        knows the pod's id before it is there, the provider's own variable stands for CODECJOB_POD_ID.
 
         Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made. After any
         other error, or a crash, one may exist: look for the launch id in `find` before launching again.

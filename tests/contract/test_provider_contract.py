@@ -8,24 +8,40 @@ from pathlib import Path
 
 import pytest
 
-from infra.pods import LaunchRequest, PodState, Provider
+from fakes.runpod.containers import Containers, host_python
+from fakes.runpod.fixtures import BARE_IMAGE
+from infra.pods import LaunchRequest, Machine, PodState, Provider, runpod_logs
 from infra.pods.local import LocalProvider
+from infra.pods.runpod import RunPodProvider
+from infra.pods.runpod_client import Client
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-@pytest.fixture(params=["local"])
+MACHINE = Machine(image=BARE_IMAGE)
+
+
+@pytest.fixture(params=["local", "runpod"])
 def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
-    assert request.param == "local"
-    provider = LocalProvider(tmp_path / "home")
+    provider = LocalProvider(tmp_path / "home") if request.param == "local" else runpod(request)
     yield provider
     for pod in provider.find(None):
         provider.terminate(pod.id)
     assert provider.find(None) == []
 
 
+def runpod(request: pytest.FixtureRequest) -> Provider:
+    """RunPod's provider before the fake, whose pods are containers that see this machine's Python."""
+    request.getfixturevalue("bare_image")
+    account = request.getfixturevalue("runpod_account")
+    account.runner = Containers(host_python(), workdir="/workspace", client=request.getfixturevalue("docker_client"))
+    server = request.getfixturevalue("runpod_server")
+    request.getfixturevalue("monkeypatch").setattr(runpod_logs, "SILENCE_SECONDS", 0.5)
+    return RunPodProvider(Client(server.url, account.key))
+
+
 def request_for(run_id: str, command: tuple[str, ...] = SLEEP, **env: str) -> LaunchRequest:
-    return LaunchRequest(f"codecjob-{run_id}-1", run_id, 1, uuid.uuid4().hex, command, env)
+    return LaunchRequest(f"codecjob-{run_id}-1", run_id, 1, uuid.uuid4().hex, command, env, MACHINE)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
@@ -65,16 +81,18 @@ def test_terminate_ends_one_pod_and_is_silent_afterwards(provider: Provider) -> 
 
 
 def test_the_pod_finds_its_environment_and_its_output_is_kept(provider: Provider) -> None:
-    names = ["EXTRA", "CODECJOB_POD_ID", "CODECJOB_LAUNCH_ID", "CODECJOB_PROVIDER"]
+    names = ["EXTRA", "CODECJOB_LAUNCH_ID", "CODECJOB_PROVIDER"]
     script = (
-        "import os, sys\n"
+        "import os, sys, time\n"
         f"for name in {names}: print(os.environ[name], flush=True)\n"
+        "print(os.environ.get('CODECJOB_POD_ID') or os.environ['RUNPOD_POD_ID'], flush=True)\n"
         "print(os.path.samefile(os.environ['CODECJOB_WORKSPACE'], os.getcwd()), flush=True)\n"
         "print('end', file=sys.stderr)\n"
+        "time.sleep(600)\n"  # RunPod starts a container again that ends
     )
     request = request_for("run-a", (sys.executable, "-c", script), EXTRA="one two")
     pod = provider.launch(request)
-    wait_until(lambda: b"".join(provider.logs(pod.id)).endswith(b"end\n"))
+    wait_until(lambda: b"".join(provider.logs(pod.id)).count(b"\n") == 6)
     printed = sorted(b"".join(provider.logs(pod.id)).decode().splitlines())
     assert printed == sorted(["one two", pod.id, request.launch_id, provider.name, "True", "end"])
 
