@@ -19,7 +19,17 @@ from infra.pods import (
 from infra.store import Store
 from job.choice import Candidate, look_for
 from job.errors import UsageError
-from job.machine import command
+    store: Store,
+    provider: Provider,
+    run_id: str,
+    attempt: int,
+    spec: JobSpec,
+    access: Access | None = None,
+    avoid: Collection[str] = (),
+) -> Launch:
+    """The intent and the provider's requests for an attempt that starts now, in other data centers than ``avoid``.
+
+    Its pods get ``access`` to the store.
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
 from job.spec import JobSpec
@@ -46,9 +56,17 @@ class Launch:
 
 
 def plan(
-    store: Store, provider: Provider, run_id: str, attempt: int, spec: JobSpec, avoid: Collection[str] = ()
+    store: Store,
+    provider: Provider,
+    run_id: str,
+    attempt: int,
+    spec: JobSpec,
+    access: Access | None = None,
+    avoid: Collection[str] = (),
 ) -> Launch:
     """The intent and the provider's requests for an attempt that starts now, in other data centers than ``avoid``.
+
+    Its pods get ``access`` to the store.
 
     Raises:
         UsageError, NoCapacity: nothing of what the provider offers fits the spec.
@@ -64,7 +82,7 @@ def plan(
             attempt=attempt,
             launch_id=f"{launch_id}-{number}",
             command=command(spec),
-            env=client_part(run_id, attempt, store.url, deadline),
+            env={**client_part(run_id, attempt, store.url, deadline), **(access.env if access else {})},
             machine=candidate.machine,
             offer=candidate.offer,
         )

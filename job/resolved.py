@@ -76,7 +76,7 @@ def spell(value: Any) -> str:
 
 def _values(spec: JobSpec, config: Mapping[str, Any]) -> dict[str, Any]:
     document = spec.model_dump(mode="json") | {"train": dict(config)}
-    return {key: value for key, value in _flat(document) if key not in PLACES}
+    return {key: value for key, value in _flat(document) if key not in PLACES and not key.startswith("access.")}
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

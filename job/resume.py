@@ -9,6 +9,7 @@ from job.errors import UsageError
 from job.findings import STUCK, stuck_in_words
 from job.launch import CLIENT, plan, start
 from job.money import bills, spent
+from job.pod_access import for_attempt
 from job.record import Attempt, Outcome, Run
 
 # How often a run may change its machine because a pod never began to run.
@@ -52,7 +53,9 @@ def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
     attempt = run.attempt(number + 1)
     if override is not None:
         attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
-    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec, stuck_places(attempts)))
+    access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
+    places = stuck_places(attempts)
+    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec, access, places))
 
 
 def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from job.checklist_spec import Checklist
@@ -98,6 +98,22 @@ class PodSpec(_Part):
         return [value] if isinstance(value, str) else value
 
 
+class AccessSpec(_Part):
+    """How a pod on another machine reaches the store. Holds no secret: specs are kept in the record."""
+
+    role: str | None = Field(None, pattern=r"^arn:[^:]*:[^ ]{14,}$", description="ARN; the pod gets a session of it")
+    runpod_secret: str | None = Field(
+        None, pattern=r"^\w+$", description="the pod gets RunPod's secrets <this>_key_id and <this>_secret"
+    )
+    share_own_key: bool = Field(False, description="give a paid pod the client's own key if there is nothing better")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "AccessSpec":
+        if self.role and self.runpod_secret:
+            raise ValueError("role and runpod_secret are two ways: keep one")
+        return self
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
@@ -111,6 +127,7 @@ class JobSpec(_Part):
     max_price_per_hour: float | None = Field(None, gt=0, description="USD for all GPUs of all nodes together")
     pod: PodSpec = Field(default_factory=lambda: PodSpec.model_validate({}))
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
+    access: AccessSpec = Field(default_factory=lambda: AccessSpec.model_validate({}))
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
     max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
     watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))

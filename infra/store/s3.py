@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
 from infra.files import write_atomic
-from infra.store.base import InvalidKey, ObjectInfo
+from infra.store.base import InvalidKey, NotFound, ObjectInfo
 from infra.store.keys import check_key, check_prefix
 from infra.store.s3_client import make_client
 from infra.store.s3_create import create_object
 from infra.store.s3_errors import explained
+from infra.store.s3_missing import is_missing
 from infra.store.s3_upload import upload_file
 from infra.store.s3_url import parse_s3_url
 
@@ -85,7 +88,12 @@ class S3Store:
 
     def _read(self, key: str) -> Iterator[bytes]:
         with explained("read", self.location, key):
-            body = self._client.get_object(Bucket=self.location.bucket, Key=self._full(key))["Body"]
+            try:
+                body = self._client.get_object(Bucket=self.location.bucket, Key=self._full(key))["Body"]
+            except ClientError as error:
+                if is_missing(self._client, self.location.bucket, self._full(key), error):
+                    raise NotFound(f"no object {key} in store {self.url}") from error
+                raise
         with body:
             while True:
                 with explained("read", self.location, key):

@@ -28,9 +28,9 @@ def make_client(location: S3Location) -> S3Client:
     Raises `StoreError` where these settings contradict each other or name what is not there.
     """
     try:
-        session = boto3.session.Session(profile_name=location.profile, region_name=location.region)
+        session = make_session(location)
         client = session.client("s3", endpoint_url=location.endpoint, config=_config(location.addressing))
-        if location.addressing is None and _is_custom(client):
+        if location.addressing is None and _addressing_is_open(client):
             client = session.client("s3", endpoint_url=location.endpoint, config=_config("path"))
     except BotoCoreError as error:
         raise translate(error, "open", location) from error
@@ -38,6 +38,17 @@ def make_client(location: S3Location) -> S3Client:
         where = "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or endpoint_url in AWS's config file"
         raise StoreError(f"{location.url}: the endpoint is no URL; mend {where}") from None
     return client
+
+
+def make_session(location: S3Location) -> boto3.session.Session:
+    """Where credentials and settings of this place come from. Raises botocore's errors."""
+    return boto3.session.Session(profile_name=location.profile, region_name=location.region)
+
+
+def is_custom(client: S3Client) -> bool:
+    """Whether the server is none of AWS's."""
+    host = client.meta.endpoint_url.partition("://")[2].partition("/")[0].partition(":")[0]
+    return not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 def _config(addressing: Addressing | None) -> Config:
@@ -56,11 +67,10 @@ def _config(addressing: Addressing | None) -> Config:
     )
 
 
-def _is_custom(client: S3Client) -> bool:
+def _addressing_is_open(client: S3Client) -> bool:
     """Whether the server is none of AWS's and no config file says how it wants buckets addressed.
 
     botocore would put the bucket into the host's name, for which few servers have a DNS entry.
     """
     style = (client.meta.config.s3 or {}).get("addressing_style")  # type: ignore[attr-defined]
-    host = client.meta.endpoint_url.partition("://")[2].partition("/")[0].partition(":")[0]
-    return not style and not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return not style and is_custom(client)

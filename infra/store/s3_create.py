@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.store.s3_errors import status_of
+from infra.store.s3_missing import is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -91,7 +92,7 @@ def _nonce_of(client: S3Client, bucket: str, key: str) -> str | None:
     try:
         found = client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if status_of(error) == 404:
+        if is_missing(client, bucket, key, error):
             return None
         raise
     return {name.lower(): text for name, text in found["Metadata"].items()}.get(NONCE, "")

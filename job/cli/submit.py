@@ -18,6 +18,7 @@ from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.home import open_default_store
+from job.pod_access import for_attempt, shown
 from job.preflight.examine import Report
 from job.preflight.finding import Level
 from job.preflight.trial import can_train
@@ -72,6 +73,8 @@ def command(
     run_id = new_run_id(job.name)
     planned = launch.plan(opened, provider, run_id, 1, job)  # before the upload: it may find that nothing can be had
     if dry_run:
+        access = for_attempt(job, opened.url, run_id, data.manifest.dataset_id(), 1)
+        planned = launch.plan(opened, provider, run_id, 1, job, access)
         _show_plan(job, opened, planned, data, report, as_json)
         return
     for finding in report.of(Level.WARNING):
@@ -100,9 +103,10 @@ def _passed(report: Report, strict: bool) -> dataset.LocalData:
 
 def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
     dataset_id = dataset.push(store, data)
+    access = for_attempt(job, store.url, run_id, dataset_id, 1)
     run = Run(store, run_id)
     run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
-    launch.start(provider, run.attempt(1), launch.plan(store, provider, run_id, 1, job))
+    launch.start(provider, run.attempt(1), launch.plan(store, provider, run_id, 1, job, access))
     return run
 
 
@@ -120,7 +124,7 @@ def _show_plan(
                 "request": {
                     "name": request.name,
                     "command": list(request.command),
-                    "env": dict(request.env),
+                    "env": shown(request.env),
                     "machine": asdict(request.machine),
                 },
                 "candidates": [
@@ -137,6 +141,6 @@ def _show_plan(
         click.echo(f"would try {number}. {candidate}")
     click.echo(f"would upload at most {data.size / 1e6:.1f} MB as dataset {data.manifest.dataset_id()}")
     click.echo(f"would run {shlex.join(request.command)}")
-    for name, value in sorted(request.env.items()):
+    for name, value in sorted(shown(request.env).items()):
         click.echo(f"  {name}={value}")
     click.echo(f"which trains with {shlex.join(job.train.flags()) or 'the defaults'}")

@@ -9,6 +9,7 @@ from infra.store import NotFound, Store
 from job import dataset
 from job.errors import CannotTellError, UsageError
 from job.preflight import places
+from job.preflight.access import about_access
 from job.preflight.budget import Budget, about_budget, count_steps
 from job.preflight.clips import about_clips
 from job.preflight.finding import Finding, Level, error, has_errors, note
@@ -93,6 +94,7 @@ def examine(
     findings += about_budget(budget, spec, plan.config, data)
     findings += _about_disk(places.forecast(data, plan), store, provider)
     if store_works:
+        findings += about_access(spec, store.url)
         findings += _about_previous(spec, store, plan, data)
     if not has_errors(findings) and with_trial:
         findings += try_steps(data, spec, plan)

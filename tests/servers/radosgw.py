@@ -1,5 +1,6 @@
 """Ceph's S3 gateway on loopback: one monitor, one OSD that keeps everything in memory, and radosgw, also over TLS."""
 
+import json
 import os
 import platform
 import random
@@ -14,6 +15,7 @@ from servers.server import RADOSGW, S3Server, daemon, free_ports, make_certifica
 ROOT = RADOSGW / "root"
 LIB = ROOT / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
 KEY, STRANGER, SECRET = "AKOWNER", "AKSTRANGER", "a-secret-of-the-tests"
+ROLE = "arn:aws:iam:::role/codecjob-pod"
 CLUSTER = "c0dec0b0-0000-4000-8000-000000000001"
 OSD = "c0dec0b0-0000-4000-8000-000000000002"
 
@@ -59,11 +61,22 @@ def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server, S3Server
         for name, key in (("owner", KEY), ("stranger", STRANGER)):
             user = ("--uid", name, "--display-name", name, "--access-key", key, "--secret", SECRET)
             call("radosgw-admin", "--conf", conf, "user", "create", *user)
+        trust = _allow("sts:AssumeRole", "Principal", {"AWS": ["arn:aws:iam:::user/owner"]})
+        role = ("--role-name", ROLE.rpartition("/")[2])
+        call("radosgw-admin", "--conf", conf, "role", "create", *role, "--assume-role-policy-doc", trust)
+        rights = ("--policy-name", "all", "--policy-doc", _allow("s3:*", "Resource", "arn:aws:s3:::*"))
+        call("radosgw-admin", "--conf", conf, "role-policy", "put", *role, *rights)
         wait_for_port(secure, gateway, log)
         http = S3Server(f"http://127.0.0.1:{plain}", KEY, SECRET)
         http.make_bucket()
         tls = S3Server(f"https://127.0.0.1:{secure}", KEY, SECRET, certificate)
         yield http, tls, replace(http, key=STRANGER)
+
+
+def _allow(action: str, what: str, value: object) -> str:
+    """A policy of one statement. This release refuses spaces in it."""
+    statement = {"Effect": "Allow", "Action": [action], what: value}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
 
 
 def _env() -> dict[str, str]:
@@ -115,4 +128,6 @@ osd heartbeat grace = 60
 [client]
 rgw frontends = beast {listen} ssl_certificate={certificate} ssl_private_key={private}
 rgw run sync thread = false
+rgw sts key = sixteen-letters-
+rgw s3 auth use sts = true
 """
