@@ -67,7 +67,7 @@ def store_access(
 
     here = parse_s3_url(store_url)
     there = portable(here)
-    found = _choose(here, there, _grant(run_id, attempt, dataset_id), seconds + LATE_SECONDS, provider, access, run_id)
+    found = _choose(here, there, grant(run_id, attempt, dataset_id), seconds + LATE_SECONDS, provider, access, run_id)
     life = found.expires - time.time() if found.expires is not None else None
     if life is not None and life < seconds:
         raise UsageError(
@@ -95,7 +95,7 @@ def shown(env: Mapping[str, str]) -> dict[str, str]:
     return {name: "(hidden)" if name in HIDDEN and value else value for name, value in env.items()}
 
 
-def _grant(run_id: str, attempt: int, dataset_id: str) -> Grant:
+def grant(run_id: str, attempt: int, dataset_id: str) -> Grant:
     """What the agent needs: its run and its data to read, its attempt to write.
 
     Objects are shared by all data sets and can be read by whoever knows their hash; they cannot be listed.
@@ -111,7 +111,7 @@ def _grant(run_id: str, attempt: int, dataset_id: str) -> Grant:
 def _choose(
     here: "S3Location",
     there: "S3Location",
-    grant: Grant,
+    allowed: Grant,
     seconds: float,
     provider: str,
     access: AccessSpec,
@@ -122,7 +122,7 @@ def _choose(
     if access.role:
         from infra.store.credentials.sts import assume_role
 
-        session = assume_role(here, access.role, grant, seconds, f"codecjob-{run_id}")
+        session = assume_role(here, access.role, allowed, seconds, f"codecjob-{run_id}")
         return Access(session.env(), session.expires, kind="session")
     if access.runpod_secret:
         return _secret(access.runpod_secret, provider)
@@ -130,7 +130,7 @@ def _choose(
         return _of_key(restricted, there, provider)
     mine = own.own_credentials(here)
     if r2.is_r2(there.endpoint) and not mine.session.token:
-        session = r2.mint(there, mine.session, grant, seconds, time.time())
+        session = r2.mint(there, mine.session, allowed, seconds, time.time())
         said = f"R2 cannot part reading from writing: the pod may overwrite objects of all data sets in {there.url}"
         return Access(session.env(), session.expires, (said,), "R2 session")
     if not access.share_own_key and provider not in AT_HOME:

@@ -74,6 +74,8 @@ def examine(
     """
     findings = [*_about_torch(spec), *places.about_store(store), *places.about_machine(provider, spec)]
     store_works = not has_errors(findings)
+    if store_works:
+        findings += about_access(spec, store.url)
     try:
         plan = ask_trainer(spec.train.flags())
     except UsageError as trouble:
@@ -94,7 +96,6 @@ def examine(
     findings += about_budget(budget, spec, plan.config, data)
     findings += _about_disk(places.forecast(data, plan), store, provider)
     if store_works:
-        findings += about_access(spec, store.url)
         findings += _about_previous(spec, store, plan, data)
     if not has_errors(findings) and with_trial:
         findings += try_steps(data, spec, plan)
