@@ -19,17 +19,8 @@ from infra.pods import (
 from infra.store import Store
 from job.choice import Candidate, look_for
 from job.errors import UsageError
-    store: Store,
-    provider: Provider,
-    run_id: str,
-    attempt: int,
-    spec: JobSpec,
-    access: Access | None = None,
-    avoid: Collection[str] = (),
-) -> Launch:
-    """The intent and the provider's requests for an attempt that starts now, in other data centers than ``avoid``.
-
-    Its pods get ``access`` to the store.
+from job.machine import command
+from job.pod_access import Access
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
 from job.spec import JobSpec
