@@ -82,11 +82,11 @@ def newest_complete(root: Path, say: Callable[[str], None]) -> Path | None:
 
     Newer ones that are not are skipped, with a line to `say` for each.
     """
-    for folder in reversed(_folders(root)):
-        complaint = _complaint(folder)
-        if complaint is None:
+    for folder in reversed(folders(root)):
+        fault = complaint(folder)
+        if fault is None:
             return folder
-        say(f"{folder}: skipped, {complaint}")
+        say(f"{folder}: skipped, {fault}")
     return None
 
 
@@ -106,7 +106,7 @@ def prune(root: Path, keep: int) -> None:
 
     Non-finite ones are evidence, never restored, so they don't push out what a resume needs.
     """
-    manifests = {folder: read_manifest(folder) for folder in _folders(root)}
+    manifests = {folder: read_manifest(folder) for folder in folders(root)}
     finite = [folder for folder, manifest in manifests.items() if manifest["finite"]]
     broken = [folder for folder in manifests if folder not in finite]
     kept = {*finite[-keep:], *broken[-1:]}
@@ -120,6 +120,26 @@ def prune(root: Path, keep: int) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a complete checkpoint."""
     return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+
+
+def folders(root: Path) -> list[Path]:
+    """Checkpoints with a manifest, oldest first."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if path.name.isdigit() and (path / MANIFEST).is_file())
+
+
+def complaint(folder: Path) -> str | None:
+    """Why a complete checkpoint can't be used, or None: a file that is not its hash's, weights that are not finite."""
+    try:
+        manifest = read_manifest(folder)
+        for name, expected in manifest["files"].items():
+            with (folder / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != expected["sha256"]:
+                    return f"{name} is damaged (its hash is not the manifest's)"
+    except (OSError, ValueError, KeyError) as error:
+        return f"it can't be read ({error})"
+    return None if manifest["finite"] else "its weights are not finite"
 
 
 def _torch_bytes(value: Any) -> bytes:
@@ -162,25 +182,6 @@ def _save_failed(root: Path, step: int, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{root}: the disk is full, step {step} is not saved; {survivor}; make room and run it again"
     return f"{root}: step {step} cannot be saved ({error.strerror}); {survivor}"
-
-
-def _folders(root: Path) -> list[Path]:
-    """Checkpoints with a manifest, oldest first."""
-    if not root.is_dir():
-        return []
-    return sorted(path for path in root.iterdir() if path.name.isdigit() and (path / MANIFEST).is_file())
-
-
-def _complaint(folder: Path) -> str | None:
-    try:
-        manifest = read_manifest(folder)
-        for name, expected in manifest["files"].items():
-            with (folder / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != expected["sha256"]:
-                    return f"{name} is damaged (its hash is not the manifest's)"
-    except (OSError, ValueError, KeyError) as error:
-        return f"it can't be read ({error})"
-    return None if manifest["finite"] else "its weights are not finite"
 
 
 def _check_architecture(folder: Path, wanted: ModelConfig) -> None:

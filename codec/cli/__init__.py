@@ -1,12 +1,13 @@
 """The `codec` command."""
 
 import errno
-import os
 import sys
 from typing import Any
 
 import click
 
+from codec.cli.coding import decode, encode
+from codec.cli.needs import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
 from codec.errors import UserError
 
@@ -21,7 +22,7 @@ def main() -> None:
 
 @click.group()
 def cli() -> None:
-    """Train a neural speech codec."""
+    """Train a neural speech codec and use it."""
 
 
 @cli.command()
@@ -56,15 +57,8 @@ def plan(**flags: Any) -> None:
 
 
 def _start(config: TrainConfig) -> int:
-    # Read when torch is loaded. By default its threads spin while they wait for each other, so two
-    # trainings that share the same cores slow each other down more than twentyfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
+    with needs_torch():
         from codec.train import train as run
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchaudio", "safetensors"):
-            raise
-        raise UserError(f"{error.name} is missing: install codecjob[train]") from error
     return run(config)
 
 
@@ -118,6 +112,8 @@ def _option(item: Any) -> click.Option:
     )
 
 
+cli.add_command(encode)
+cli.add_command(decode)
 train.params += [_option(item) for item in flag_fields()]
 # A plan can be made before there is data.
 plan.params += [_option(item) for item in flag_fields() if not is_required(item)]

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
+
+from codec import checkpoint
+from codec.config import ModelConfig, TrainConfig
+from codec.model import Codec
 
 WriteClip = Callable[..., Path]
 
@@ -41,3 +47,21 @@ def write_clip(tmp_path: Path) -> WriteClip:
         return path
 
     return write
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """make_checkpoint(root, step, seed, snr_db, **model flags) -> a checkpoint whose codebooks fit its latents."""
+
+    def make(
+        root: str = "run/checkpoints", step: int = 1, seed: int = 0, snr_db: float | None = None, **flags: Any
+    ) -> Path:
+        small = {"hidden_dim": 16, "strides": (4, 5), "num_quantizers": 3, "codebook_size": 16, "codebook_dim": 4}
+        config = TrainConfig(data_dir="clips", model=ModelConfig(**{**small, **flags}))
+        torch.manual_seed(seed)
+        model = Codec(config.model)
+        with torch.no_grad():
+            model.quantizer.initialise(model.latents(torch.from_numpy(voice(1.0)).reshape(1, 1, -1)))
+        return checkpoint.save(tmp_path / root, model, config, {}, step=step, epoch=1, snr_db=snr_db)
+
+    return make

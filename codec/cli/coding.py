@@ -1,0 +1,102 @@
+"""`codec encode` and `codec decode`."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codec.cli.needs import needs_torch
+from codec.output import written
+
+if TYPE_CHECKING:
+    from codec.coding import Coded, Progress
+
+DEFAULT_MODEL = "./checkpoints"  # where codec train leaves one by default
+
+_source = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+_target = click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+_model = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="A checkpoint's folder, or a run's: then its best by snr_db, else its newest.",
+)
+_force = click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+@click.command()
+@_source
+@_target
+@_model
+@click.option("--num_quantizers", type=int, help="Use only the first so many: a lower bitrate.  [default: all]")
+@_force
+@_json
+def encode(source: Path, target: Path, model: Path, num_quantizers: int | None, force: bool, as_json: bool) -> None:
+    """Code an audio file (wav, flac, ogg or mp3, any rate, any channels) into a stream of bytes.
+
+    Each channel is coded by itself; equal channels are coded once.
+
+    \b
+    Example:
+      codec encode speech.wav speech.cjc --model run1
+    """
+    with needs_torch():
+        from codec import coding, trained
+    loaded = trained.load(model)
+    stages = loaded.stages(num_quantizers)
+    with written(target, force) as partial:
+        _report(target, as_json, lambda progress: coding.encode(loaded, source, partial, stages, progress))
+
+
+@click.command()
+@_source
+@_target
+@_model
+@_force
+@_json
+def decode(source: Path, target: Path, model: Path, force: bool, as_json: bool) -> None:
+    """Write the audio of a stream, with the rate, channels, length and level of the file that it was made from.
+
+    OUT ends with .wav, .flac, .ogg or .mp3.
+
+    \b
+    Example:
+      codec decode speech.cjc copy.wav --model run1
+    """
+    with needs_torch():
+        from codec import coding, sound, trained
+    kind = sound.check_kind(target)
+    loaded = trained.load(model)
+    with written(target, force) as partial:
+        _report(target, as_json, lambda progress: coding.decode(loaded, source, partial, kind, progress))
+
+
+def _report(target: Path, as_json: bool, work: "Callable[[Progress], Coded]") -> None:
+    from codec.rows import to_json
+
+    started = time.monotonic()
+    coded = work(_progress())
+    speed = coded.seconds / (time.monotonic() - started)
+    facts: dict[str, Any] = {"file": str(target), **asdict(coded), "times_real_time": speed}
+    if as_json:
+        click.echo(to_json(facts, indent=2))
+        return
+    channels = f"{coded.channels} channel{'s' * (coded.channels > 1)}"
+    if coded.coded_channels < coded.channels:
+        channels += ", all equal"
+    click.echo(
+        f"{target}: {coded.seconds:.1f} s, {channels}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
+        f"(nominal {coded.nominal_kbps:.2f}, {coded.quantizers} quantizers); {speed:.1f} times real time"
+    )
+
+
+def _progress() -> "Progress":
+    if not sys.stderr.isatty():
+        return lambda seconds: None
+    return lambda seconds: click.echo(f"\r{seconds:,.0f} s of audio done ", nl=False, err=True)

@@ -1,0 +1,141 @@
+"""Audio files to streams and back, in constant memory however long they are.
+
+Each channel is coded by itself, with a gain of its own; channels that are all equal are coded once. The level
+is set as in training, by the whole file's RMS and peak, which takes a first pass over the file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from codec import sound
+from codec.audio import AudioError
+from codec.container import MOST_CHANNELS, Header, Packing, Writer, read_codes, read_header
+from codec.errors import UserError
+from codec.normalize import gain_of
+from codec.trained import Trained
+from codec.windows import reach, windows
+
+BLOCK_SECONDS = 4  # of audio that the model sees at once, beside its reach
+_BYTE = 8  # frames of a block are a multiple of it, so that blocks end with whole bytes
+
+Progress = Callable[[float], None]  # is told how many seconds of audio are done
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A stream, for people to read about."""
+
+    seconds: float
+    channels: int
+    coded_channels: int  # 1 where all are equal
+    quantizers: int
+    bytes: int
+    kbps: float  # header and check sum included
+    nominal_kbps: float
+
+
+def encode(trained: Trained, source: Path, target: Path, stages: int, progress: Progress) -> Coded:
+    """Code an audio file of any rate and channel count with the first `stages` quantizers.
+
+    Raises AudioError for audio that can't be used.
+    """
+    rate = trained.model.config.sample_rate
+    levels = sound.measure(source, rate)
+    if levels.channels > MOST_CHANNELS:
+        raise AudioError(f"{source}: has {levels.channels} channels; a stream holds at most {MOST_CHANNELS}")
+    gains = gain_of(levels.rms, levels.peak)
+    header = Header(trained.id, levels.channels, stages, levels.rate, levels.length, tuple(gains.tolist()))
+    samples, _ = trained.frames(levels.rate, levels.length)
+    audio = sound.of_length(sound.read(source, rate, levels.distinct), samples)
+    with target.open("wb") as file:
+        writer = Writer(file, header, trained.code_bits)
+        done = 0
+        for codes in encode_pieces(trained, (piece * gains.unsqueeze(1) for piece in audio), stages):
+            writer.add(codes.numpy())
+            done += codes.shape[-1] * trained.model.config.hop
+            progress(done / rate)
+        writer.finish()
+    return _summary(trained, header, writer.size)
+
+
+def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Progress) -> Coded:
+    """Write what a stream holds, with its file's rate, channel count, length and level; `kind` is a suffix.
+
+    Raises UserError for a stream that is damaged or of another model.
+    """
+    with _opened(source) as file:
+        header = read_header(source, file)
+        if header.model != trained.id:
+            raise UserError(
+                f"{source}: was made with model {header.model.hex()}, but {trained.folder} is model "
+                f"{trained.id.hex()}; give the one that it was made with to --model"
+            )
+        samples, frames = trained.frames(header.rate, header.length)
+        packing = Packing(len(header.gains), header.stages, trained.code_bits)
+        blocks = read_codes(source, file, packing, frames, block_frames(trained))
+        decoded = sound.of_length(decode_pieces(trained, map(torch.from_numpy, blocks)), samples)
+        gains = torch.tensor(header.gains).unsqueeze(1)
+        levelled = (piece / gains for piece in decoded)
+        restored = sound.resampled(levelled, trained.model.config.sample_rate, header.rate, len(gains))
+        whole = sound.of_length(restored, header.length)
+        sound.write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
+    return _summary(trained, header, source.stat().st_size)
+
+
+@torch.inference_mode()
+def encode_pieces(trained: Trained, audio: Iterable[Tensor], stages: int) -> Iterator[Tensor]:
+    """Normalized audio [C, any] in pieces -> codes [C, stages, frames]; all but the last have 8 n frames."""
+    model, hop = trained.model, trained.model.config.hop
+    context = -(-reach(model.encoder, 1) // hop)
+    for part, first, count in windows(audio, block_frames(trained) * hop, context * hop):
+        codes = model.encode(part.unsqueeze(1), stages)
+        yield codes[..., first // hop : -(-(first + count) // hop)]
+
+
+@torch.inference_mode()
+def decode_pieces(trained: Trained, codes: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Codes [C, stages, frames] in pieces -> audio [C, frames * hop] in pieces."""
+    model, hop = trained.model, trained.model.config.hop
+    context = -(-reach(model.decoder, hop) // hop)
+    for part, first, count in windows(codes, block_frames(trained), context):
+        audio = model.decode(part, part.shape[-1] * hop)
+        yield audio[:, 0, first * hop : (first + count) * hop]
+
+
+def block_frames(trained: Trained) -> int:
+    """Frames that the model gets at once."""
+    config = trained.model.config
+    return max(BLOCK_SECONDS * config.sample_rate // config.hop // _BYTE, 1) * _BYTE
+
+
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _reported(pieces: Iterable[Tensor], header: Header, progress: Progress) -> Iterator[Tensor]:
+    done = 0
+    for piece in pieces:
+        yield piece.expand(header.channels, -1)
+        done += piece.shape[-1]
+        progress(done / header.rate)
+
+
+def _summary(trained: Trained, header: Header, size: int) -> Coded:
+    seconds, coded = header.length / header.rate, len(header.gains)
+    return Coded(
+        seconds=seconds,
+        channels=header.channels,
+        coded_channels=coded,
+        quantizers=header.stages,
+        bytes=size,
+        kbps=size * 8 / seconds / 1000,
+        nominal_kbps=trained.bitrate(header.stages) * coded,
+    )
