@@ -48,6 +48,8 @@ class Api:
         self.contract = contract
         self.calls: list[tuple[str, str]] = []
         """Method and path of each, in order."""
+        self.queries: list[dict[str, str]] = []
+        """The query of each."""
         self.violations: list[str] = []
         """Where the fake's own answers are not the vendor's."""
 
@@ -56,6 +58,7 @@ class Api:
         with self.account.lock:
             path = call.path.removeprefix("/v2")
             self.calls.append((call.method, path))
+            self.queries.append(call.query)
             try:
                 call.caller = self._caller(call)
                 fault = self.account.faults.take(call.method, path, call.caller != ACCOUNT)

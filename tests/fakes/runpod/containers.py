@@ -99,8 +99,8 @@ class Containers:
 
 def host_python() -> dict[str, str]:
     """Binds by which a container of an empty image runs this Python with all that it can import."""
-    places = [sys.base_prefix, sys.prefix, str(ROOT), "/usr", "/bin", "/lib", "/lib64", "/etc/ssl"]
-    return {place: place for place in places if Path(place).exists()}
+    places = [sys.base_prefix, sys.prefix, str(ROOT), *sys.path, "/usr", "/bin", "/lib", "/lib64", "/etc/ssl"]
+    return {place: place for place in places if place and Path(place).is_dir()}
 
 
 def _command(pod: FakePod) -> tuple[list[str] | None, list[str] | None]:

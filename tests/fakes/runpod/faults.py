@@ -11,6 +11,8 @@ class Fault:
     method: str
     path: str
     times: int = 1
+    skip: int = 0
+    """How many calls go right before."""
     status: int | None = 500
     """None: no answer at all."""
     detail: str = "something went wrong"
@@ -43,7 +45,10 @@ class Faults:
         """The first that hits a call; it is one time fewer then."""
         for fault in self.answers:
             hits = fault.method == method and re.fullmatch(fault.path, path)
-            if fault.times > 0 and hits and (with_pod_key or not fault.pod_key_only):
+            if fault.times < 1 or not hits or (fault.pod_key_only and not with_pod_key):
+                continue
+            if fault.skip < 1:
                 fault.times -= 1
                 return fault
+            fault.skip -= 1
         return None

@@ -10,7 +10,9 @@ import docker
 from fakes.runpod.account import Account
 from fakes.runpod.api import Api
 from fakes.runpod.contract import VARIABLE, Contract, openapi_path
+from fakes.runpod.desk import Desk
 from fakes.runpod.server import Server, serving
+from infra.pods import runpod_logs
 
 BARE_IMAGE = "codecjob-test-bare:1"
 """An image with nothing in it: what it runs, a test binds in."""
@@ -38,6 +40,13 @@ def runpod_server(runpod_account: Account, runpod_contract: Contract) -> Iterato
     with serving(api) as server:
         yield server
     assert api.violations == []
+
+
+@pytest.fixture
+def runpod_desk(runpod_server: Server, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A client of the server."""
+    monkeypatch.setattr(runpod_logs, "SILENCE_SECONDS", 0.4)
+    return Desk(runpod_server)
 
 
 @pytest.fixture(scope="session")
