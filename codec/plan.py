@@ -4,10 +4,12 @@ The counts follow the layers in `codec.model`; a test compares them with the mod
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from codec.audio import Clip, find_audio, inspect, split, steps_per_epoch
+from codec.audio.pack import is_packed, load
 from codec.config import ModelConfig, TrainConfig
 
 BYTES = 4  # of a float32
@@ -54,9 +56,7 @@ def checkpoint_bytes(model: ModelConfig) -> int:
 
 
 def _steps(config: TrainConfig) -> dict[str, Any]:
-    folder, rate = Path(config.data_dir), config.model.sample_rate
-    found = [inspect(path, rate) for path in find_audio(folder)]
-    clips = [Clip(info.path.relative_to(folder).as_posix(), 0, info.length, info.sha256) for info in found]
+    clips, rate = _clips(Path(config.data_dir), config.model.sample_rate), config.model.sample_rate
     learned, held_out = split(clips, config.validation_share, config.seed)
     steps = steps_per_epoch(learned, config.segment_length, config.batch_size)
     return {
@@ -66,6 +66,13 @@ def _steps(config: TrainConfig) -> dict[str, Any]:
         "steps_per_epoch": steps,
         "planned_steps": steps * config.num_epochs,
     }
+
+
+def _clips(folder: Path, sample_rate: int) -> Sequence[Clip]:
+    if is_packed(folder):
+        return load(folder, sample_rate).clips
+    found = [inspect(path, sample_rate) for path in find_audio(folder)]
+    return [Clip(info.path.relative_to(folder).as_posix(), 0, info.length, info.sha256) for info in found]
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int) -> int:

@@ -11,3 +11,8 @@ def open_default_store(wanted: str | None = None) -> Store:
     """The store that was asked for, else $CODECJOB_STORE, else the folder ``store`` in $CODECJOB_HOME (~/.codecjob)."""
     home = os.environ.get("CODECJOB_HOME") or str(Path("~/.codecjob").expanduser())
     return open_store(wanted or os.environ.get(STORE_VARIABLE) or str(Path(home) / "store"))
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: ``codecjob`` in $XDG_CACHE_HOME (~/.cache). May be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "codecjob"

@@ -1,6 +1,7 @@
 """Everything that can be said of a clip before it is trained on, in one pass over the file."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,15 @@ class ClipInfo:
     envelope: tuple[float, ...]  # dB, the level's course in ENVELOPE_BINS equal parts, mean 0
 
 
-def inspect(path: Path, sample_rate: int | None = None) -> ClipInfo:
+def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Array], object] | None = None) -> ClipInfo:
     """Decode the file to its end and measure it; `sample_rate` (Hz, default its own) is that of `length` and `sha256`.
 
-    Raises AudioError as `decode` does, but reports non-finite samples instead of refusing them.
+    `sink` gets the PCM at that rate in pieces, so that who needs it, too, does not decode again. Raises AudioError as
+    `decode` does, but reports non-finite samples instead of refusing them.
     """
     levels, frames = _Levels(), 0
     with opened(path) as file:
-        pcm = _Pcm(file.samplerate, sample_rate or file.samplerate)
+        pcm = _Pcm(file.samplerate, sample_rate or file.samplerate, sink)
         for block in mono_blocks(path, file):
             frames += len(block)
             good = block[np.isfinite(block)]
@@ -106,8 +108,9 @@ class _Levels:
 class _Pcm:
     """The int16 samples that training would see: their number, their hash and the course of their power."""
 
-    def __init__(self, rate_in: int, rate_out: int) -> None:
+    def __init__(self, rate_in: int, rate_out: int, sink: Callable[[Int16Array], object] | None) -> None:
         self.rate = rate_out
+        self._sink = sink
         self._resampler = Resampler(rate_in, rate_out)
         self._frame = max(rate_out // _FRAMES_PER_SECOND, 1)
         self._left: Int16Array = np.zeros(0, np.int16)
@@ -123,6 +126,8 @@ class _Pcm:
 
     def _take(self, samples: Int16Array) -> None:
         self.hash.update(samples.data)
+        if self._sink:
+            self._sink(samples)
         self.length += len(samples)
         waiting = np.concatenate([self._left, samples])
         whole = len(waiting) // self._frame * self._frame

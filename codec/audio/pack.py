@@ -2,6 +2,9 @@
 
 Decoding and resampling a file for every crop is what starves a GPU, and 100 hours at 16 kHz are
 only 11.5 GB as int16.
+
+On disk, packed audio is a folder of two files: SAMPLES, int16 in little-endian order, and TABLE, which says where in
+it each clip lies. TABLE is written last. Whoever already has such a folder trains on it without decoding anything.
 """
 
 import fcntl
@@ -9,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +20,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from codec.audio.errors import UserError
-from codec.audio.read import decode
+from codec.audio.errors import AudioError, UserError
+from codec.audio.read import decode_blocks
 from codec.audio.scan import find_audio
 
+SAMPLES, TABLE = "samples.int16", "clips.json"
+FORMAT = 2
 FULL_SCALE = 32768  # what libsndfile divides 16-bit samples by, so that those come back bit for bit
 
 Int16Array = npt.NDArray[np.int16]
@@ -38,7 +43,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Packed:
-    """A folder's audio at one rate: `samples` int16 [T], read-only, mapped from disk."""
+    """A folder's audio at one rate: `samples` int16 [T], read-only, mapped from disk.
+
+    What lies between the clips is not audio and belongs to nobody.
+    """
 
     samples: Int16Array
     clips: tuple[Clip, ...]
@@ -53,23 +61,62 @@ def pack(
 ) -> Packed:
     """The folder's audio, decoded on the first call and reused while its files stay the same.
 
-    `on_progress(done, total)` is called after each clip that had to be decoded. The result appears in
-    `cache_dir` all at once, under a name made from the content of the files; an error or a full disk
-    leaves nothing behind. Raises AudioError for a clip that can't be used, UserError when the cache
-    can't be written.
+    A folder that holds packed audio is mapped as it is, and `cache_dir` is not used. `on_progress(done, total)` is
+    called after each clip that had to be decoded. The result appears in `cache_dir` all at once, under a name made
+    from the content of the files; an error or a full disk leaves nothing behind.
+
+    Raises AudioError for a clip that can't be used and for packed audio that is broken or of another rate, UserError
+    when the cache can't be written.
     """
+    if is_packed(folder):
+        return load(folder, sample_rate)
     paths = {path.relative_to(folder).as_posix(): path for path in find_audio(folder)}
     try:
         finished = cache_dir / _content_name(paths, sample_rate)
         with _one_packer_at_a_time(cache_dir):
             if not finished.exists():
                 _build(finished, paths, sample_rate, on_progress)
-        return _load(finished, sample_rate)
+        return load(finished, sample_rate)
     except OSError as error:
         raise UserError(
             f"{cache_dir}: the decoded audio cannot be kept there ({error.strerror}); "
             "make room or choose another folder"
         ) from error
+
+
+def is_packed(folder: Path) -> bool:
+    """Whether the folder holds packed audio and not the clips themselves."""
+    return (folder / TABLE).is_file() and (folder / SAMPLES).is_file()
+
+
+def load(folder: Path, sample_rate: int) -> Packed:
+    """Map the folder's packed audio. Raises AudioError if it is incomplete or of another rate (Hz)."""
+    broken = f"{folder}: the packed audio in it is incomplete or damaged; fetch it again"
+    try:
+        table = json.loads((folder / TABLE).read_text(encoding="utf-8"))
+        clips = tuple(Clip(**row) for row in table["clips"])
+        samples = np.memmap(folder / SAMPLES, dtype="<i2", mode="r")
+        rate, form = table["sample_rate"], table["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AudioError(broken) from error
+    if form != FORMAT or any(not 0 <= clip.offset <= len(samples) - clip.length for clip in clips):
+        raise AudioError(broken)
+    if rate != sample_rate:
+        raise AudioError(f"{folder}: holds audio packed at {rate} Hz, not {sample_rate}; pack it again at that rate")
+    return Packed(samples, clips, sample_rate)
+
+
+def write_table(folder: Path, clips: Iterable[Clip], sample_rate: int) -> None:
+    """Declare what lies in the folder's SAMPLES, which has to be on disk already."""
+    table = {"format": FORMAT, "sample_rate": sample_rate, "clips": [asdict(clip) for clip in clips]}
+    partial = folder / f".{TABLE}"
+    partial.write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
+    partial.rename(folder / TABLE)
+
+
+def int16_blocks(path: Path, sample_rate: int) -> Iterator[Int16Array]:
+    """A file's PCM in pieces [T], as it is packed. Raises AudioError as `decode` does."""
+    return (to_int16(block) for block in decode_blocks(path, sample_rate))
 
 
 def to_int16(audio: npt.NDArray[np.float32]) -> Int16Array:
@@ -81,7 +128,7 @@ def _content_name(paths: dict[str, Path], sample_rate: int) -> str:
     content = hashlib.sha256()
     for name, path in paths.items():
         content.update(f"{name}\0{_file_hash(path)}\0".encode(errors="surrogateescape"))
-    return f"{content.hexdigest()[:32]}-{sample_rate}"
+    return f"{content.hexdigest()[:32]}-{sample_rate}-{FORMAT}"
 
 
 def _file_hash(path: Path) -> str:
@@ -112,23 +159,18 @@ def _build(
     partial.mkdir()
     try:
         clips = []
-        with (partial / "samples.int16").open("wb") as file:
+        with (partial / SAMPLES).open("wb") as file:
             for name, path in paths.items():
-                pcm = to_int16(decode(path, sample_rate))
-                clips.append(Clip(name, file.tell() // 2, len(pcm), hashlib.sha256(pcm.data).hexdigest()))
-                file.write(pcm.data)
+                start, pcm_hash = file.tell() // 2, hashlib.sha256()
+                for block in int16_blocks(path, sample_rate):
+                    pcm_hash.update(block.data)
+                    file.write(block.data)
+                clips.append(Clip(name, start, file.tell() // 2 - start, pcm_hash.hexdigest()))
                 if on_progress:
                     on_progress(len(clips), len(paths))
             file.flush()
             os.fsync(file.fileno())
-        table = json.dumps([asdict(clip) for clip in clips], indent=1)
-        (partial / "clips.json").write_text(table, encoding="utf-8")
+        write_table(partial, clips, sample_rate)
         partial.rename(finished)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _load(finished: Path, sample_rate: int) -> Packed:
-    table = json.loads((finished / "clips.json").read_text(encoding="utf-8"))
-    samples = np.memmap(finished / "samples.int16", dtype="<i2", mode="r")
-    return Packed(samples, tuple(Clip(**row) for row in table), sample_rate)

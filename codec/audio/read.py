@@ -26,18 +26,24 @@ def decode(path: Path, sample_rate: int) -> Float32Array:
 
     Raises AudioError if the file is not audio, truncated, empty or holds non-finite samples.
     """
+    return np.concatenate(list(decode_blocks(path, sample_rate)))
+
+
+def decode_blocks(path: Path, sample_rate: int) -> Iterator[Float32Array]:
+    """What `decode` gives, in pieces, so that an hour of audio needs no more memory than a second."""
+    nothing = True
     with opened(path) as file:
         resampler = Resampler(file.samplerate, sample_rate)
-        pieces = []
         for block in mono_blocks(path, file):
             if not np.isfinite(block).all():
                 raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
-            pieces.append(resampler.feed(block))
-        pieces.append(resampler.rest())
-    audio = np.concatenate(pieces)
-    if not len(audio):
+            piece = resampler.feed(block)
+            nothing = nothing and not len(piece)
+            yield piece
+        rest = resampler.rest()
+    if nothing and not len(rest):
         raise shorter_than_a_sample(path, sample_rate)
-    return audio
+    yield rest
 
 
 def shorter_than_a_sample(path: Path, sample_rate: int) -> AudioError:

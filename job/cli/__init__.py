@@ -20,6 +20,7 @@ COMMANDS = {
     "stop": ("job.cli.stop", "Stop a run and prove that billing is off."),
     "resume": ("job.cli.resume", "Continue a run from its newest checkpoint."),
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),
+    "data": ("job.cli.data", "Push, list, verify and remove datasets."),
     "schema": ("job.cli.schema", "Print the JSON Schema of a spec file."),
 }
 

@@ -55,4 +55,4 @@ def _resolve(store: Store, name: str) -> Resolved:
         return of_run(find_run(store, name))
     spec = load_spec(Path(name))
     config = ask_trainer(spec.train.flags()).config
-    return of_spec(name, spec, config, dataset.list_files(spec.data).dataset_id())
+    return of_spec(name, spec, config, dataset.look_at(spec.data, config["sample_rate"]).dataset_id)

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from infra.pods import Provider, open_provider
 from infra.store import Store
 from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
+from job.cli.progress import progress
 from job.home import open_default_store
 from job.preflight.examine import Report, examine
 from job.preflight.finding import Finding, Level
@@ -51,18 +50,12 @@ def command(
     raise SystemExit(USAGE if stops else 0)
 
 
-def look(job: JobSpec, store: Store, provider: Provider, *, with_trial: bool, quiet: bool) -> Report:
+def look(
+    job: JobSpec, store: Store, provider: Provider, *, with_trial: bool, quiet: bool, to_push: bool = False
+) -> Report:
     """The whole look, with a progress bar on a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("preflight")
-        return examine(
-            job,
-            store,
-            provider,
-            with_trial=with_trial,
-            on_file=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress("preflight", quiet=quiet) as on_file:
+        return examine(job, store, provider, with_trial=with_trial, to_push=to_push, on_file=on_file)
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:

@@ -10,6 +10,7 @@ import click
 from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
 from job import dataset, launch
+from job.cli.data import push, uploaded
 from job.cli.follow import follow
 from job.cli.notice import Notice
 from job.cli.options import json_option, store_option
@@ -62,7 +63,7 @@ def command(
     notice = Notice(opened, provider)
     # Where nothing is paid, the run itself is the trial.
     paid = any(offer.price_per_hour for offer in provider.offers())
-    report = look(job, opened, provider, with_trial=paid and can_train(), quiet=as_json)
+    report = look(job, opened, provider, with_trial=paid and can_train(), quiet=as_json, to_push=not dry_run)
     if dry_run and not as_json:
         print_findings(report.findings)
     notice.show()
@@ -73,7 +74,7 @@ def command(
     run_id = new_run_id(job.name)
     planned = launch.plan(opened, provider, run_id, 1, job)  # before the upload: it may find that nothing can be had
     if dry_run:
-        access = for_attempt(job, opened.url, run_id, data.manifest.dataset_id(), 1)
+        access = for_attempt(job, opened.url, run_id, data.dataset_id, 1)
         planned = launch.plan(opened, provider, run_id, 1, job, access)
         _show_plan(job, opened, planned, data, report, as_json)
         return
@@ -82,7 +83,10 @@ def command(
     check_writable(opened)
     if not as_json:
         click.echo(f"data: {len(data.clips)} clips, {duration(data.seconds)}, {data.size / 1e6:.1f} MB in {job.data}")
-    run = _start(job, opened, provider, run_id, data)
+    pushed = push(opened, data, quiet=as_json)
+    if not as_json:
+        click.echo(uploaded(pushed))
+    run = _start(job, opened, provider, run_id, pushed.dataset_id)
     if as_json:
         print_json({"run": run_id, "store": opened.url})
     else:
@@ -101,8 +105,7 @@ def _passed(report: Report, strict: bool) -> dataset.LocalData:
     return report.data
 
 
-def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
-    dataset_id = dataset.push(store, data)
+def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, dataset_id: str) -> Run:
     access = for_attempt(job, store.url, run_id, dataset_id, 1)
     run = Run(store, run_id)
     run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
@@ -119,7 +122,7 @@ def _show_plan(
             {
                 "spec": job.model_dump(mode="json"),
                 "store": store.url,
-                "dataset": data.manifest.dataset_id(),
+                "dataset": data.dataset_id,
                 "preflight": report.as_dict(),
                 "request": {
                     "name": request.name,
@@ -139,7 +142,7 @@ def _show_plan(
         click.echo(f"would run image {request.machine.image}")
     for number, candidate in enumerate(planned.candidates(), start=1):
         click.echo(f"would try {number}. {candidate}")
-    click.echo(f"would upload at most {data.size / 1e6:.1f} MB as dataset {data.manifest.dataset_id()}")
+    click.echo(f"would upload at most {data.size / 1e6:.1f} MB as dataset {data.dataset_id}")
     click.echo(f"would run {shlex.join(request.command)}")
     for name, value in sorted(shown(request.env).items()):
         click.echo(f"  {name}={value}")

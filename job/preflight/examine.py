@@ -63,9 +63,11 @@ def examine(
     provider: Provider,
     *,
     with_trial: bool,
-    on_file: dataset.OnFile = lambda done, total: None,
+    to_push: bool = False,
+    on_file: dataset.OnProgress = lambda done, total: None,
 ) -> Report:
-    """Looks at spec, data, trainer, store and provider. `with_trial` decides whether two real steps are trained.
+    """Looks at spec, data, trainer, store and provider. `with_trial` decides whether two real steps are trained,
+    `to_push` whether what was decoded is kept for the push that follows.
 
     Clips are decoded once. What is wrong with the user's input is a finding, never an exception.
 
@@ -85,7 +87,7 @@ def examine(
     findings += about_learning_rate(plan.config["learning_rate"])
     findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist)
     try:
-        data = dataset.look_at(spec.data, sample_rate, on_file)
+        data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
     except AudioError as trouble:
         return _report([*findings, error("data", str(trouble))], plan)
     about_data = about_clips(data, sample_rate)
@@ -132,4 +134,4 @@ def _about_previous(spec: JobSpec, store: Store, plan: TrainerPlan, data: datase
         previous = find_previous(store, spec.name)
     except (CannotTellError, UsageError, NotFound) as trouble:
         return [note("previous", f"the run before cannot be read: {trouble}")]
-    return about_previous(of_spec("this spec", spec, plan.config, data.manifest.dataset_id()), previous)
+    return about_previous(of_spec("this spec", spec, plan.config, data.dataset_id), previous)

@@ -17,7 +17,6 @@ from job.preflight.finding import Finding, error, note, warning
 from job.spec import JobSpec
 from job.trainer_plan import TrainerPlan
 
-PCM_BYTES = 2
 # Beside the newest keep_checkpoints: the best one, and the one being written.
 MORE_CHECKPOINTS = 2
 
@@ -27,23 +26,20 @@ class Forecast:
     """Bytes that the run will write."""
 
     data: int
-    cache: int
     checkpoint: int
     pod: int
-    """On the pod's disk at the fullest: data, decoded audio, the checkpoints that are kept."""
+    """On the pod's disk at the fullest: data, the checkpoints that are kept."""
     store: int
     """In the store at the end: data, and a checkpoint of every epoch."""
 
 
 def forecast(data: LocalData, plan: TrainerPlan) -> Forecast:
-    """From the files' sizes, the clips' durations and the model's size."""
-    cache = sum(clip.length for clip in data.clips) * PCM_BYTES
+    """From the clips' durations and the model's size."""
     kept = min(plan.config["keep_checkpoints"], plan.config["num_epochs"]) + MORE_CHECKPOINTS
     return Forecast(
         data=data.size,
-        cache=cache,
         checkpoint=plan.checkpoint_bytes,
-        pod=data.size + cache + kept * plan.checkpoint_bytes,
+        pod=data.size + kept * plan.checkpoint_bytes,
         store=data.size + plan.config["num_epochs"] * plan.checkpoint_bytes,
     )
 
@@ -63,7 +59,7 @@ def about_disk(needed: Forecast, pod_free: int | None, store_free: int | None, s
             for place, amount, free in (("the pod", needed.pod, pod_free), ("the store", needed.store, store_free))
             if free is not None
         ]
-    least = needed.data + needed.cache + 2 * needed.checkpoint  # enough for one checkpoint to replace another
+    least = needed.data + 2 * needed.checkpoint  # enough for one checkpoint to replace another
     for place, amount, free in needs:
         mend = "make room, choose another place or a lower train.num_epochs"
         if free < least:

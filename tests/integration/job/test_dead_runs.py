@@ -152,7 +152,7 @@ def test_the_agent_ends_a_run_that_has_spent_its_budget_and_says_what_that_saved
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     spec = load_spec(desk.spec(train=LONG, max_cost=20.0))
     run = Run(desk.store, "tiny-20260101-000000-0000")
-    pushed = dataset.push(desk.store, dataset.look_at(spec.data))
+    pushed = dataset.push(desk.store, dataset.look_at(spec.data, 16000)).dataset_id
     run.create(Submission(submitted=time.time(), dataset=pushed, spec=spec.model_dump(mode="json")))
     launch.start(
         Priced(desk.provider, 3600.0), run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, spec)

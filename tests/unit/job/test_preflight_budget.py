@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from codec.audio import ClipInfo
-from job.dataset import LocalData, Manifest
+from job.dataset import LocalData
 from job.preflight.budget import about_budget, count_steps
 from job.preflight.finding import Finding, Level
 from job.spec import JobSpec
@@ -36,7 +36,7 @@ def spec(**checklist: Any) -> JobSpec:
 def about(found: list[ClipInfo], job: JobSpec | None = None, **changes: Any) -> dict[tuple[str, Level], list[Finding]]:
     """The findings, by check and level."""
     config = CONFIG | changes
-    data = LocalData(FOLDER, Manifest(files=()), tuple(found), ())
+    data = LocalData(FOLDER, 16000, tuple(found), ())
     grouped: dict[tuple[str, Level], list[Finding]] = {}
     for finding in about_budget(count_steps(data, config), job or spec(), config, data):
         grouped.setdefault((finding.check, finding.level), []).append(finding)
@@ -50,7 +50,7 @@ def test_enough_is_only_noted() -> None:
 
 
 def test_36_long_files_are_not_3_steps_an_epoch() -> None:
-    data = LocalData(FOLDER, Manifest(files=()), tuple(clips(36, 1800.0)), ())
+    data = LocalData(FOLDER, 16000, tuple(clips(36, 1800.0)), ())
     assert count_steps(data, CONFIG).steps_per_epoch == 32 * 1800 // 16
 
 
@@ -110,7 +110,7 @@ def test_a_validation_too_small_to_judge() -> None:
 def test_a_recording_on_both_sides_of_the_split_is_a_leak() -> None:
     found = clips(20)
     courses = np.random.default_rng(0).normal(size=(20, 64))
-    budget = count_steps(LocalData(FOLDER, Manifest(files=()), tuple(found), ()), CONFIG)
+    budget = count_steps(LocalData(FOLDER, 16000, tuple(found), ()), CONFIG)
     held_out, learned = budget.held_out[0], budget.learned[0]
     unlike = [with_course(clip, course) for clip, course in zip(found, courses, strict=True)]
     assert ("leak", Level.WARNING) not in about(unlike)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codec.audio import ClipInfo
-from job.dataset import BrokenClip, LocalData, Manifest
+from job.dataset import BrokenClip, LocalData
 from job.preflight.clips import about_clips
 from job.preflight.finding import Finding, Level
 
@@ -25,7 +25,7 @@ def clip(name: str, **changes: Any) -> ClipInfo:
 
 
 def data(*clips: ClipInfo, broken: tuple[BrokenClip, ...] = ()) -> LocalData:
-    return LocalData(FOLDER, Manifest(files=()), clips, broken)
+    return LocalData(FOLDER, 16000, clips, broken)
 
 
 def found(check: str, *clips: ClipInfo) -> Finding | None:

@@ -3,17 +3,18 @@ from typing import Any
 
 import pytest
 
+from codec.audio import ClipInfo
 from infra.pods import ANY_MACHINE, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import open_store
-from job.dataset import DataFile, LocalData, Manifest
+from job.dataset import LocalData
 from job.preflight import places
 from job.preflight.finding import Level
 from job.spec import JobSpec
 from job.trainer_plan import TrainerPlan
 
 GB = 10**9
-NEEDED = places.Forecast(data=GB, cache=GB, checkpoint=GB, pod=7 * GB, store=101 * GB)
+NEEDED = places.Forecast(data=GB, checkpoint=GB, pod=7 * GB, store=101 * GB)
 
 
 def levels(*findings: Any) -> list[Level]:
@@ -21,8 +22,11 @@ def levels(*findings: Any) -> list[Level]:
 
 
 def test_the_forecast_counts_every_epochs_checkpoint_in_the_store() -> None:
-    files = (DataFile(path="a.wav", size=500, sha256="0" * 64),)
-    data = LocalData(Path("/clips"), Manifest(files=files), (), ())
+    clip = ClipInfo(
+        path=Path("/clips/a.wav"), sample_rate=16000, channels=1, seconds=1.0, rms=0.1, peak=0.5, finite=True, dc=0.0,
+        clipped=0.0, length=250, sha256="0" * 64, envelope=(),
+    )  # fmt: skip
+    data = LocalData(Path("/clips"), 16000, (clip,), ())
     config = {"keep_checkpoints": 3, "num_epochs": 100}
     plan = TrainerPlan(config=config, hop=80, bitrate_kbps=16, parameters=1, checkpoint_bytes=1000)
     needed = places.forecast(data, plan)
@@ -36,8 +40,8 @@ def test_the_forecast_counts_every_epochs_checkpoint_in_the_store() -> None:
         (None, None, []),
         (6 * GB, 200 * GB, [Level.WARNING]),
         (200 * GB, 100 * GB, [Level.WARNING]),
-        (3 * GB, None, [Level.ERROR]),
-        (3 * GB, 3 * GB, [Level.ERROR, Level.ERROR]),
+        (2 * GB, None, [Level.ERROR]),
+        (2 * GB, 2 * GB, [Level.ERROR, Level.ERROR]),
     ],
 )
 def test_room_on_two_disks(pod_free: int | None, store_free: int | None, expected: list[Level]) -> None:

@@ -1,0 +1,73 @@
+"""Whether a dataset in the store is what its manifest says: every shard and every clip by its hash."""
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from infra.store import NotFound, Store
+from job.dataset import manifest as manifests
+from job.dataset.manifest import PackedClip, Shard, object_key
+from job.dataset.scan import PCM_BYTES, OnProgress
+from job.hashing import sha256_of
+
+AT_ONCE = 4
+MEND = "remove it and push the data again"
+_CHUNK = 1 << 20
+
+
+def verify(store: Store, dataset_id: str, on_bytes: OnProgress = lambda done, total: None) -> list[str]:
+    """Reads the whole dataset; returns a line for each object that is missing or damaged.
+
+    Raises:
+        StoreError: the manifest is missing, damaged or of an old dataset.
+    """
+    manifest = manifests.read_packed(store, dataset_id)
+    clips: dict[int, list[PackedClip]] = defaultdict(list)
+    for clip in manifest.clips:
+        clips[clip.shard].append(clip)
+    problems: list[str] = []
+    done = 0
+    with tempfile.TemporaryDirectory(prefix="codecjob-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = {
+            pool.submit(_problem, store, shard, clips[number], Path(folder)): shard
+            for number, shard in enumerate(manifest.shards)
+        }
+        try:
+            for future in as_completed(asked):
+                problem = future.result()
+                problems += [problem] if problem else []
+                done += asked[future].size
+                on_bytes(done, manifest.size)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return sorted(problems)
+
+
+def _problem(store: Store, shard: Shard, clips: Sequence[PackedClip], folder: Path) -> str | None:
+    key = object_key(shard.sha256)
+    path = folder / shard.sha256
+    try:
+        store.download(key, path)
+        if sha256_of(path) != shard.sha256:
+            return f"{key} in {store.url} is damaged: {MEND}"
+        for clip in clips:
+            if _hash_of(path, clip) != clip.sha256:
+                return f"{clip.name} is not where the manifest of the dataset says: push the data again"
+    except NotFound:
+        return f"{key} is missing in {store.url}: push the data again"
+    finally:
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _hash_of(path: Path, clip: PackedClip) -> str:
+    content, left = hashlib.sha256(), clip.length * PCM_BYTES
+    with path.open("rb") as file:
+        file.seek(clip.offset)
+        while left and (chunk := file.read(min(left, _CHUNK))):
+            content.update(chunk)
+            left -= len(chunk)
+    return content.hexdigest()
