@@ -33,6 +33,10 @@ from job.verdict import State, Verdict
 AGENT = "agent"
 CLAIM_SECONDS = 120.0
 TICK_SECONDS = 0.3
+STARTED = "agent started"
+MOST_RESTARTS = 3
+# Before each further try to end the own pod, where the provider refuses that.
+TERMINATE_PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0)
 # How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
 INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
@@ -92,6 +96,7 @@ class Agent:
         self._patiently(self._wait_for_claim)
         self._patiently(self._read_record)
         try:
+            self._patiently(self._count_restarts)
             self._patiently(self._sync)
             outcome = self._train()
         except EndedEarlyError as early:
@@ -108,6 +113,8 @@ class Agent:
             time.sleep(TICK_SECONDS)
 
     def _is_mine(self) -> bool:
+        if self.attempt.outcome() is not None:
+            raise NotMineError("the attempt has been closed from outside")
         claim = self.attempt.claim()
         if claim is None:
             return False
@@ -139,6 +146,16 @@ class Agent:
                 if self.told_at is not None or time.monotonic() > until:
                     raise
                 time.sleep(INSIST_PAUSE_SECONDS)
+
+    def _count_restarts(self) -> None:
+        """Some providers start a container again whenever it ends: what never gets further must not go on for ever."""
+        newest = max((ref.step for ref in self.attempt.checkpoints()), default=None)
+        starts = [event for event in self.attempt.events() if event["what"] == STARTED]
+        in_vain = sum(event["checkpoint"] == newest for event in starts)
+        if in_vain >= MOST_RESTARTS:
+            said = f"the container was started again {in_vain} times without a new checkpoint"
+            raise EndedEarlyError(self._outcome("failed", said))
+        self.attempt.note(STARTED, AGENT, pod=self.env.pod_id, checkpoint=newest, restarts=len(starts))
 
     def _sync(self) -> None:
         self._say("fetching the data")
@@ -333,6 +350,11 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, told_to_end)
     _guard_deadline(env.deadline)
+    return attend(agent)
+
+
+def attend(agent: Agent) -> int:
+    """The agent's work and, whatever came of it, the end of its pod; returns the exit code."""
     code = 0
     try:
         agent.work()
@@ -343,12 +365,23 @@ def main() -> int:
         code = 1
         with contextlib.suppress(StoreError):  # else whoever finds the pod gone writes the outcome
             agent.crashed(error)
-    try:
-        open_provider(env.provider).terminate(env.pod_id)
-    except ProviderError as error:
-        sys.stderr.write(f"agent: this pod could not end itself: {error}\n")
-        code = 1
-    return code
+    return code if _end_pod(agent) else 1
+
+
+def _end_pod(agent: Agent) -> bool:
+    """Asks for the end of the own pod until that is granted; else says in the record that it is still billed."""
+    for pause in (0.0, *TERMINATE_PAUSES):
+        time.sleep(pause)
+        try:
+            open_provider(agent.env.provider).terminate(agent.env.pod_id)
+        except ProviderError as error:
+            refusal = str(error)
+            sys.stderr.write(f"agent: this pod could not end itself: {refusal}\n")
+        else:
+            return True
+    with contextlib.suppress(StoreError):
+        agent.attempt.note("still billed", AGENT, pod=agent.env.pod_id, answer=refusal)
+    return False
 
 
 def _guard_deadline(deadline: float) -> None:

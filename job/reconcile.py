@@ -13,9 +13,9 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import Store, StoreError
@@ -32,6 +32,7 @@ PAUSE_SECONDS = 5.0
 # What the client that launches a pod gets to write the claim itself.
 CLIENT_SECONDS = 30.0
 NO_ANSWER = (StoreError, ProviderError, CannotTellError)
+Result = Literal["good", "bad", "stopped", "not confirmed", "cannot tell"]
 
 
 class Kind(StrEnum):
@@ -61,6 +62,14 @@ class Entry:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An entry and what came of it."""
+
+    entry: Entry
+    result: Result
 
 
 def facts_of(attempt: Attempt) -> AttemptFacts:
@@ -189,6 +198,48 @@ def close_vanished(store: Store, provider: Provider, entry: Entry, by: str) -> b
     Raises CannotTellError when the agent still beats: the pod may be another account's.
     """
     return close_if_lost(provider, Run(store, entry.run_id).attempt(entry.attempt), by) is not None
+
+
+def settle(
+    store: Store, provider: Provider, run_ids: Iterable[str], terminate: bool, clock: Clock, by: str
+) -> list[Settled]:
+    """Sets the records right for one provider: adopts, closes what has vanished and, with ``terminate``, ends orphans.
+
+    ``run_ids`` are the runs of this provider. Raises StoreError, ProviderError or CannotTellError where there is no
+    answer to begin with; later trouble is told of each entry.
+    """
+    pods, now = provider.find(None), clock()
+    entries = [*survey_pods(store, provider, pods, now), *survey_runs(store, provider, pods, run_ids, now)]
+    orphans = [entry for entry in entries if entry.kind is Kind.ORPHANED]
+    sure = {entry.pod_id for entry in still_orphaned(store, provider, orphans, clock)} if terminate else set()
+    settled = []
+    for entry in entries:
+        try:
+            settled.append(_settle(store, provider, entry, terminate, entry.pod_id in sure, by))
+        except NO_ANSWER as error:
+            result: Result = "not confirmed" if entry.pod_id in sure else "cannot tell"
+            settled.append(Settled(replace(entry, reason=f"{entry.reason}; no clear answer: {error}"), result))
+    return settled
+
+
+def _settle(store: Store, provider: Provider, entry: Entry, terminate: bool, sure: bool, by: str) -> Settled:
+    if entry.kind is Kind.ORPHANED:
+        return _settle_orphan(store, provider, entry, terminate, sure, by)
+    if entry.kind is Kind.ADOPTED and not adopt(store, provider, entry, by):
+        entry = replace(entry, kind=Kind.TRACKED, reason="has no claim and ends itself")
+    elif entry.kind is Kind.VANISHED and not close_vanished(store, provider, entry, by):
+        entry = replace(entry, kind=Kind.TRACKED, reason="is listed again")
+    return Settled(entry, "good")
+
+
+def _settle_orphan(store: Store, provider: Provider, entry: Entry, terminate: bool, sure: bool, by: str) -> Settled:
+    if not terminate:
+        return Settled(entry, "bad")
+    if not sure:
+        return Settled(replace(entry, reason=f"{entry.reason}; not so at every look"), "cannot tell")
+    if end_orphan(store, provider, entry, by):
+        return Settled(replace(entry, reason=f"{entry.reason}; ended, billing off"), "stopped")
+    return Settled(replace(entry, reason=f"{entry.reason}; still billed"), "not confirmed")
 
 
 def runs_by_provider(store: Store) -> dict[str, list[str]]:

@@ -11,12 +11,30 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # What the agent gets for a last checkpoint and upload after the deadline or a request to end.
 GRACE_SECONDS = 60.0
+POLL_SECONDS = 1.0
 # What a trainer that outlived its agent gets to end by itself.
 CHILDREN_SECONDS = 5.0
+
+
+class Agent(Protocol):
+    """What of a process is used here."""
+
+    def wait(self, timeout: float) -> int:
+        """The exit code; raises TimeoutExpired."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Does nothing once it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """Cannot be refused."""
+        ...
 
 
 def main() -> int:
@@ -26,18 +44,11 @@ def main() -> int:
     told_to_end: list[float] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        told_to_end.append(time.monotonic())
-        agent.send_signal(signal.SIGTERM)
+        tell_to_end(agent, told_to_end)
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
-    while (code := _wait(agent)) is None:
-        if not told_to_end and time.time() > deadline:
-            _say("the deadline has passed: ending the agent")
-            pass_on(signal.SIGTERM, None)
-        if told_to_end and time.monotonic() - told_to_end[0] > GRACE_SECONDS:
-            _say("the agent did not end in time: killing it")
-            agent.kill()
+    code = supervise(agent, deadline, told_to_end)
     if code < 0:
         _say(f"the agent was ended by {signal.Signals(-code).name}")
     if os.getpgrp() == os.getpid():  # not when started by hand, in somebody else's group
@@ -45,11 +56,23 @@ def main() -> int:
     return code if code >= 0 else 128 - code
 
 
-def _wait(agent: "subprocess.Popen[bytes]") -> int | None:
-    try:
-        return agent.wait(timeout=1.0)
-    except subprocess.TimeoutExpired:
-        return None
+def supervise(agent: Agent, deadline: float, told_to_end: list[float]) -> int:
+    """Waits for the agent's end, and sees to it; returns its exit code. ``told_to_end`` holds when it was told."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return agent.wait(timeout=POLL_SECONDS)
+        if not told_to_end and time.time() > deadline:
+            _say("the deadline has passed: ending the agent")
+            tell_to_end(agent, told_to_end)
+        if told_to_end and time.monotonic() - told_to_end[0] > GRACE_SECONDS:
+            _say("the agent did not end in time: killing it")
+            agent.kill()
+
+
+def tell_to_end(agent: Agent, told_to_end: list[float]) -> None:
+    """Asks the agent to end, and remembers when."""
+    told_to_end.append(time.monotonic())
+    agent.send_signal(signal.SIGTERM)
 
 
 def _end_group() -> None:

@@ -1,21 +1,27 @@
 """codecjob reconcile."""
 
 import time
-from dataclasses import replace
 
 import click
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
-from infra.store import Store
+from infra.pods import PROVIDERS, open_provider
 from job import reconcile
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
 from job.home import open_default_store
 from job.launch import CLIENT
-from job.reconcile import NO_ANSWER, Entry, Kind
+from job.reconcile import Entry, Result, Settled
 from job.watch_beat import StoreClock
 
 CLOCK = "reconcile"
+EXIT_CODES: dict[Result, int] = {
+    "good": 0,
+    "bad": BAD,
+    "stopped": BAD_AND_STOPPED,
+    "not confirmed": BAD_NOT_STOPPED,
+    "cannot tell": CANNOT_TELL,
+}
+WORST_FIRST: tuple[Result, ...] = ("not confirmed", "cannot tell", "bad", "stopped", "good")
 
 
 @click.command("reconcile")
@@ -39,64 +45,24 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
     """
     opened = open_default_store(store)
     by_provider = reconcile.runs_by_provider(opened)
-    entries: list[Entry] = []
+    clock = StoreClock(opened, CLOCK) if terminate else time.time
+    settled: list[Settled] = []
     troubles: dict[str, str] = {}
-    codes = {0}
     for name in dict.fromkeys([*by_provider, *PROVIDERS]):
+        run_ids = by_provider.get(name, [])
         try:
-            provider = open_provider(name)
-            pods = provider.find(None)
-        except ProviderError as error:
-            if name in by_provider:  # one that no run names need not be set up
+            settled += reconcile.settle(opened, open_provider(name), run_ids, terminate, clock, CLIENT)
+        except reconcile.NO_ANSWER as error:
+            if run_ids:  # a provider that no run names need not be set up
                 troubles[name] = str(error)
-            continue
-        try:
-            entries += _settle(opened, provider, pods, by_provider.get(name, []), terminate, codes)
-        except NO_ANSWER as error:
-            troubles[name] = str(error)
-    if troubles:
-        codes.add(CANNOT_TELL)
+    results = {each.result for each in settled} | ({"cannot tell"} if troubles else set())
+    code = EXIT_CODES[next((result for result in WORST_FIRST if result in results), "good")]
+    entries = [each.entry for each in settled]
     if as_json:
-        print_json({"entries": [entry.as_dict() for entry in entries], "no_answer": troubles})
+        print_json({"exit_code": code, "entries": [entry.as_dict() for entry in entries], "no_answer": troubles})
     else:
         _print(entries, troubles)
-    raise SystemExit(next(code for code in (BAD_NOT_STOPPED, CANNOT_TELL, BAD, BAD_AND_STOPPED, 0) if code in codes))
-
-
-def _settle(
-    store: Store, provider: Provider, pods: list[Pod], run_ids: list[str], terminate: bool, codes: set[int]
-) -> list[Entry]:
-    """What one provider lists, with what came of it in the reasons."""
-    now = time.time()
-    entries = [
-        *reconcile.survey_pods(store, provider, pods, now),
-        *reconcile.survey_runs(store, provider, pods, run_ids, now),
-    ]
-    sure: list[Entry] = []
-    if terminate:
-        suspects = [entry for entry in entries if entry.kind is Kind.ORPHANED]
-        sure = reconcile.still_orphaned(store, provider, suspects, StoreClock(store, CLOCK)) if suspects else []
-    ended = {entry.pod_id for entry in sure}
-    return [_act(store, provider, entry, terminate, entry.pod_id in ended, codes) for entry in entries]
-
-
-def _act(store: Store, provider: Provider, entry: Entry, terminate: bool, sure: bool, codes: set[int]) -> Entry:
-    try:
-        if entry.kind is Kind.ADOPTED and not reconcile.adopt(store, provider, entry, CLIENT):
-            return replace(entry, kind=Kind.TRACKED, reason="has no claim and ends itself")
-        if entry.kind is Kind.VANISHED and not reconcile.close_vanished(store, provider, entry, CLIENT):
-            return replace(entry, kind=Kind.TRACKED, reason="is listed again")
-        if entry.kind is Kind.ORPHANED and not sure:
-            codes.add(CANNOT_TELL if terminate else BAD)
-            return replace(entry, reason=f"{entry.reason}; not the same at every look") if terminate else entry
-        if entry.kind is Kind.ORPHANED:
-            confirmed = reconcile.end_orphan(store, provider, entry, CLIENT)
-            codes.add(BAD_AND_STOPPED if confirmed else BAD_NOT_STOPPED)
-            return replace(entry, reason=f"{entry.reason}; {'ended, billing off' if confirmed else 'still billed'}")
-    except NO_ANSWER as error:
-        codes.add(BAD_NOT_STOPPED if entry.kind is Kind.ORPHANED else CANNOT_TELL)
-        return replace(entry, reason=f"{entry.reason}; no clear answer: {error}")
-    return entry
+    raise SystemExit(code)
 
 
 def _print(entries: list[Entry], troubles: dict[str, str]) -> None:

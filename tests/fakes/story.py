@@ -1,0 +1,305 @@
+"""Histories of runs: the real code of launch, agent, supervisor, watchdog, reconcile and resume in a small world.
+
+Only what lies outside is played: the provider, the store, the clock, and the trainer's process.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from fakes.memory_store import MemoryStore
+from fakes.rented_pods import Container, Plan, Rented, RentedPods
+from fakes.world import EPOCH, Process, World
+from infra.pods import WORKSPACE_VARIABLE
+from infra.store import Unavailable
+from job import agent, courier, dataset, ending, launch, reconcile, reporter, supervisor, watchdog
+from job.errors import UsageError
+from job.pod_env import PodEnv
+from job.record import Run, Submission
+from job.resume import resume
+from job.spec import check_spec
+from job.watch_beat import ALL, StoreClock
+
+RUN_ID = "speech-20270115-080000-0000"
+MAX_HOURS = 0.2
+SPEC = {
+    "name": "speech",
+    "data": "/clips",
+    "provider": RentedPods.name,
+    "image": "me/codec:1",
+    "gpu": ["L4", "A40"],
+    "max_hours": MAX_HOURS,
+    "watch": {"stuck": 200, "starting": 600, "agent": 150},
+}
+TRAINING_SECONDS = 150.0
+CHECKPOINT_SECONDS = 60.0
+STARTED_AGAIN = "has been started by somebody else"
+# After the last deadline: the supervisor's grace, the agent's tries to end its pod, a restart, and tries again.
+GRACE_SECONDS = 900.0
+WATCH_SECONDS = 60.0
+
+Act = Literal["submit", "resume", "stop", "reconcile", "terminate orphans", "watch"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a person or cron does."""
+
+    at: float
+    act: Act
+    dies_at: int | None = None
+    """The call to the outside at which the process is killed."""
+
+
+@dataclass
+class History:
+    """Everything that happens to one run, in seconds since the beginning."""
+
+    actions: list[Action] = field(default_factory=lambda: [Action(0.0, "submit")])
+    plan: Plan = field(default_factory=Plan)
+    store_away: list[tuple[float, float]] = field(default_factory=list)
+    """(begin, length) of the store's outages. A write that begins in one may have worked."""
+    vanish_at: float | None = None
+    """All pods of this moment are lost by the vendor."""
+
+
+class Story:
+    """One history being told, and what it came to."""
+
+    def __init__(self, history: History, folder: Path) -> None:
+        self.history = history
+        self.folder = folder
+        self.world = World()
+        self.store = MemoryStore("story", lambda: self.world.now)
+        self.store.before = self._before
+        self.store.after = self._after
+        self.provider = RentedPods(self.world, history.plan, self._run_agent)
+        self.provider.on_launch = self._check_launch
+        self.trainings: list[Trainer] = []
+        self.troubles: list[str] = []
+        self.calls: dict[str, int] = {}
+        """Of each kind of process, the most calls to the outside that one of them has made."""
+        self.processes: list[Process] = []
+        self.healed = False
+        self.run = Run(self.store, RUN_ID)
+        self.spec = check_spec(SPEC, "story")
+        self.store.objects["datasets/none/manifest.json"] = (
+            dataset.Manifest(files=()).model_dump_json().encode(),
+            EPOCH,
+        )
+
+    def tell(self) -> None:
+        """Everything, until all deadlines are over and a watchdog has looked often enough after that."""
+        with self._on_stage():
+            try:
+                self._play()
+            finally:
+                self.world.end()
+        for actor in self.world.actors:
+            kind = actor.process.kind
+            self.calls[kind] = max(self.calls.get(kind, 0), actor.process.calls)
+            unforeseen = actor.error is not None and not isinstance(
+                actor.error, (*watchdog.NO_ANSWER, UsageError, launch.ProviderError)
+            )
+            if unforeseen:
+                self.troubles.append(f"{kind} crashed: {actor.error!r}")
+
+    def _play(self) -> None:
+        for action in self.history.actions:
+            process = Process(action.act, action.dies_at)
+            self.world.spawn(process, self._target(action.act), EPOCH + action.at)
+        if self.history.vanish_at is not None:
+            self.world.spawn(Process("vendor"), self._vanish, EPOCH + self.history.vanish_at)
+        last = max(action.at for action in self.history.actions)
+        self.world.run(EPOCH + last + 1000.0)
+        self.healed = True
+        self.provider.healthy_from = self.world.now
+        # A watchdog may have started an attempt of its own just before.
+        self.world.run(self.world.now + MAX_HOURS * 3600 + GRACE_SECONDS)
+        self._check_unwatched()
+        for _ in range(3):
+            self.world.spawn(Process("watch"), self._target("watch"))
+            self.world.run(self.world.now + MAX_HOURS * 3600 + GRACE_SECONDS)
+        self._check_watched()
+
+    def _check_launch(self, rented: Rented) -> None:
+        """A pod that no claim has named, since its launch gave no clear answer, may be there besides; no other."""
+        for other in self.provider.billed():
+            claim = self.store.objects.get(f"runs/{RUN_ID}/attempts/{other.request.attempt}/claim.json")
+            if claim is not None and other.id in claim[0].decode():
+                self.troubles.append(f"{rented.id} is launched while {other.id} is the run's")
+
+    def _check_unwatched(self) -> None:
+        """Where pods may end themselves and begin to run at all, nobody has to watch."""
+        if self.history.plan.refuses_self:
+            return
+        left = [rented.id for rented in self.provider.billed() if not rented.stuck]
+        if left:
+            self.troubles.append(f"billed after the deadline, with nobody watching: {left}")
+
+    def _check_watched(self) -> None:
+        left = [rented.id for rented in self.provider.billed()]
+        if left:
+            self.troubles.append(f"billed at the end: {left}")
+        for attempt in self.run.attempts() if self._submitted() else []:
+            if attempt.claim() is not None and attempt.outcome() is None:
+                self.troubles.append(f"attempt {attempt.number} has a pod's claim and no outcome")
+        made: dict[int, list[str]] = {}
+        for rented in self.provider.pods.values():
+            made.setdefault(rented.request.attempt, []).append(rented.id)
+        self.troubles += [f"attempt {number} made {pods}" for number, pods in made.items() if len(pods) > 1]
+
+    def _submitted(self) -> bool:
+        return f"runs/{RUN_ID}/spec.json" in self.store.objects
+
+    def _target(self, act: Act) -> Callable[[], Any]:
+        def say(said: str) -> None:
+            pass
+
+        def submit() -> None:
+            submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
+            self.run.create(submission)
+            planned = launch.plan(self.store, self.provider, RUN_ID, 1, self.spec)
+            launch.start(self.provider, self.run.attempt(1), planned)
+
+        def stop() -> None:
+            for attempt in self.run.attempts():
+                ending.end(self.provider, attempt, "stopped", "by hand", "client", say)
+
+        def settle(terminate: bool) -> None:
+            run_ids = [RUN_ID] if self._submitted() else []
+            clock = StoreClock(self.store, "reconcile")
+            reconcile.settle(self.store, self.provider, run_ids, terminate, clock, "client")
+
+        def watch() -> None:
+            clock = StoreClock(self.store, ALL)
+            for _ in range(3):
+                watchdog.look_after_all(self.store, clock, True, say)
+                self.world.sleep(WATCH_SECONDS)
+
+        return {
+            "submit": submit,
+            "resume": lambda: resume(self.run, self.provider),
+            "stop": stop,
+            "reconcile": lambda: settle(terminate=False),
+            "terminate orphans": lambda: settle(terminate=True),
+            "watch": watch,
+        }[act]
+
+    def _run_agent(self, container: Container) -> int:
+        workspace = self.folder / f"{container.rented.id}-{container.rented.starts}"
+        workspace.mkdir()
+        env = PodEnv.read({**container.env, WORKSPACE_VARIABLE: str(workspace)})
+        worker = agent.Agent(env)
+
+        def told() -> None:
+            worker.told_at = worker.told_at or self.world.now
+
+        container.told = told
+        return agent.attend(worker)
+
+    def _vanish(self) -> None:
+        for rented in self.provider.billed():
+            self.provider.remove(rented.id)
+
+    def _away(self) -> bool:
+        at = self.world.now - EPOCH
+        return not self.healed and any(begin <= at < begin + length for begin, length in self.history.store_away)
+
+    def _before(self, method: str) -> None:
+        if not hasattr(self.world.local, "actor"):
+            return  # the test itself reads
+        self.world.step()
+        if self._away() and method not in ("put", "create"):
+            raise Unavailable("the store does not answer")
+
+    def _after(self, method: str) -> None:
+        if hasattr(self.world.local, "actor") and self._away():
+            raise Unavailable("the store does not answer")
+
+    @contextlib.contextmanager
+    def _on_stage(self) -> Iterator[None]:
+        """The real modules with the world's clock and threads, and the played trainer, in longer steps of time."""
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
+            for name, module in list(sys.modules.items()):
+                if name.startswith("job.") and getattr(module, "time", None) is time:
+                    patch.setattr(module, "time", self.world.time)
+            patch.setattr(reporter, "threading", self.world.threading)
+            patch.setattr(courier, "threading", self.world.threading)
+            patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
+            patch.setattr(agent, "open_store", lambda url: self.store)
+            for module in (agent, watchdog):
+                patch.setattr(module, "open_provider", lambda name: self.provider)
+            patch.setattr(agent, "TICK_SECONDS", 15.0)
+            patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
+            patch.setattr(reporter, "ROUND_SECONDS", 15.0)
+            patch.setattr(reporter, "BEAT_SECONDS", 15.0)
+            patch.setattr(supervisor, "POLL_SECONDS", 60.0)
+            patch.setattr(ending, "POLL_SECONDS", 5.0)
+            yield
+
+
+class Trainer:
+    """What the agent sees of a trainer's process: its beat, its checkpoints, its end."""
+
+    def __init__(self, story: Story, spec: Any, run_id: str, data: Path, folder: Path, log: Path) -> None:
+        self.story = story
+        self.process = story.world.me().process
+        self.folder = folder
+        self.patience = 0.0
+        self.asked = False
+        self.ended = False
+        self.began = story.world.now
+        self.saved = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(other.lives() for other in story.trainings):
+            story.troubles.append(f"two pods train one run at {story.world.now - EPOCH:.0f} s")
+        story.trainings.append(self)
+
+    def lives(self) -> bool:
+        return not self.ended and not self.process.dead
+
+    def exit_code(self) -> int | None:
+        trained = self.story.world.now - self.began
+        over = trained >= TRAINING_SECONDS
+        if self.asked or over or trained >= (self.saved + 1) * CHECKPOINT_SECONDS:
+            self._save()
+        progress = {"step": int(trained), "epoch": 1, "phase": "training", "time": self.story.world.now}
+        (self.folder / "progress.json").write_text(json.dumps(progress))
+        self.ended = self.asked or over
+        if not self.ended:
+            return None
+        return agent.STOPPED_ON_REQUEST if self.asked else 0
+
+    def ask_to_stop(self, reason: str) -> None:
+        self.asked = True
+
+    def wake_and_dump(self) -> int:
+        return 0
+
+    def press(self) -> str | None:
+        return None
+
+    def _save(self) -> None:
+        self.saved += 1
+        newest = max((int(path.name) for path in (self.folder / "checkpoints").glob("[0-9]*")), default=0)
+        whole = self.folder / "checkpoints" / f"{newest + 1:08d}"
+        whole.mkdir(parents=True)
+        (whole / "manifest.json").write_text(json.dumps({"step": newest + 1, "finite": True, "files": {}}))
+
+
+def told(history: History) -> Story:
+    """The story of a history, told to its end."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        story = Story(history, Path(folder))
+        story.tell()
+    return story
