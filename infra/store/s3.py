@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 
 from infra.files import write_atomic
 from infra.store.base import InvalidKey, NotFound, ObjectInfo
+from infra.store.credentials.session import Session
 from infra.store.keys import check_key, check_prefix
 from infra.store.s3_client import make_client
-from infra.store.s3_create import create_object
+from infra.store.s3_create import create_object, has_conditions
 from infra.store.s3_errors import explained
 from infra.store.s3_missing import is_missing
 from infra.store.s3_upload import upload_file
@@ -27,10 +28,16 @@ class S3Store:
     opens the URL. docs/storage.md says what `create` promises where the server has no conditional writes.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keys: Session | None = None) -> None:
+        """`keys` are used instead of those that AWS's rules find."""
         self.location = parse_s3_url(url)
         self.url = self.location.url
-        self._client = make_client(self.location)
+        self._client = make_client(self.location, keys)
+
+    @property
+    def has_conditions(self) -> bool | None:
+        """Whether `create` uses conditional writes; None before the first."""
+        return has_conditions(self._client, self.location.bucket)
 
     def put(self, key: str, data: bytes) -> None:
         """See `Store.put`."""

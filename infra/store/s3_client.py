@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from infra.store.base import StoreError
+from infra.store.credentials.session import Session
 from infra.store.s3_errors import translate
 from infra.store.s3_url import Addressing, S3Location
 
@@ -22,13 +23,13 @@ SILENCE_SECONDS = 30
 CONNECTIONS = 32
 
 
-def make_client(location: S3Location) -> S3Client:
+def make_client(location: S3Location, keys: Session | None = None) -> S3Client:
     """A client that any number of threads may use. Reads AWS's files and environment, but asks no server.
 
     Raises `StoreError` where these settings contradict each other or name what is not there.
     """
     try:
-        session = make_session(location)
+        session = make_session(location, keys)
         client = session.client("s3", endpoint_url=location.endpoint, config=_config(location.addressing))
         if location.addressing is None and _addressing_is_open(client):
             client = session.client("s3", endpoint_url=location.endpoint, config=_config("path"))
@@ -40,9 +41,16 @@ def make_client(location: S3Location) -> S3Client:
     return client
 
 
-def make_session(location: S3Location) -> boto3.session.Session:
+def make_session(location: S3Location, keys: Session | None = None) -> boto3.session.Session:
     """Where credentials and settings of this place come from. Raises botocore's errors."""
-    return boto3.session.Session(profile_name=location.profile, region_name=location.region)
+    if keys is None:
+        return boto3.session.Session(profile_name=location.profile, region_name=location.region)
+    return boto3.session.Session(
+        aws_access_key_id=keys.key_id,
+        aws_secret_access_key=keys.secret,
+        aws_session_token=keys.token or None,
+        region_name=location.region,
+    )
 
 
 def is_custom(client: S3Client) -> bool:

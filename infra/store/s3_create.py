@@ -58,6 +58,11 @@ def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
     return _nonce_of(client, bucket, key) == nonce
 
 
+def has_conditions(client: S3Client, bucket: str) -> bool | None:
+    """Whether the server's conditional writes are used, as this process has found out; None before the first create."""
+    return _atomic.get((client.meta.endpoint_url, bucket))
+
+
 def _put_if_absent(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> bool:
     for attempt in range(CONFLICTS):
         try:

@@ -21,6 +21,7 @@ COMMANDS = {
     "resume": ("job.cli.resume", "Continue a run from its newest checkpoint."),
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),
     "data": ("job.cli.data", "Push, list, verify and remove datasets."),
+    "doctor": ("job.cli.doctor", "Try the store and a pod's credentials by the calls of a run."),
     "schema": ("job.cli.schema", "Print the JSON Schema of a spec file."),
 }
 

@@ -1,0 +1,46 @@
+"""codecjob doctor."""
+
+from pathlib import Path
+
+import click
+
+from job.cli.options import json_option, store_option
+from job.cli.output import USAGE, print_json
+from job.cli.preflight import print_findings
+from job.doctor.check import Check, Patient, look
+from job.doctor.pod import about_pod
+from job.doctor.store import about_store
+from job.home import open_default_store
+from job.preflight.finding import has_errors
+from job.spec import load_spec
+
+CHECKS: tuple[Check, ...] = (about_store, about_pod)
+
+
+@click.command("doctor")
+@click.argument("spec", metavar="[SPEC]", required=False, type=click.Path(path_type=Path))
+@store_option
+@json_option
+def command(spec: Path | None, store: str | None, as_json: bool) -> None:
+    """Try the places that a run needs, by the calls that a run makes, and say what works.
+
+    In the store it writes, reads, lists, races and deletes under a made-up run, 17 MB in all, and leaves nothing. With
+    SPEC also with the credentials that a pod of it would get: what they can do, and that they can do no more.
+    Exit code: 0 everything works, 2 something does not.
+
+    \b
+    Examples:
+      codecjob doctor --store 's3://my-bucket/lab?endpoint=https://s3.example.com'
+      codecjob doctor job.yaml --json
+    """
+    job = load_spec(spec) if spec else None
+    opened = open_default_store(store or (job.store if job else None))
+    findings = []
+    for finding in look(Patient(opened, job), CHECKS):
+        findings.append(finding)
+        if not as_json:
+            print_findings((finding,))
+    broken = has_errors(findings)
+    if as_json:
+        print_json({"ok": not broken, "store": opened.url, "findings": [finding.as_dict() for finding in findings]})
+    raise SystemExit(USAGE if broken else 0)
