@@ -80,7 +80,7 @@ class TrainConfig:
     experiment_name: str = _flag("codec", "name of the run, for people and for wandb")
     model: ModelConfig = field(default_factory=ModelConfig)
     segment_length: int = _flag(16000, "samples of one training crop", at_least=1)
-    batch_size: int = _flag(16, "crops per step", at_least=1)
+    batch_size: int = _flag(16, "crops per step, on all GPUs together", at_least=1)
     num_epochs: int = _flag(100, "passes over the duration of the training audio", at_least=1)
     learning_rate: float = _flag(3e-4, "AdamW's rate after the warm-up", above=0)
     warmup_steps: int = _flag(500, "steps in which the rate rises linearly", at_least=0)

@@ -5,6 +5,7 @@ interrupted one would have seen.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,18 @@ from codec.normalize import normalize
 Crops = npt.NDArray[np.int64]  # [N, 2]: clip index, first sample within the clip
 
 
+class Batch(NamedTuple):
+    """A rank's part of a training batch; on one rank, all of it."""
+
+    audio: Tensor  # [B, 1, T] float32, normalized
+    lengths: Tensor  # [B] samples that are not padding
+    all_lengths: Tensor  # [all B] those of every rank's part, in the order of ranks
+
+
 class CropDataset:
     """Shuffled, normalized training batches of `batch_size` crops of `segment` samples.
+
+    The same batches however many ranks share them; `batch_size` is a multiple of the ranks.
 
     Silent crops are left out and the epoch wraps around instead of ending early, so that every epoch
     has the same number of steps and every batch the same size.
@@ -34,15 +45,17 @@ class CropDataset:
         self._seed = seed
         self._current: tuple[int, Crops] | None = None  # the last epoch asked for and its crops
 
-    def batch(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        """Batch `index` of `epoch`: x [B, 1, T] float32 and lengths [B], the samples that are not padding.
+    def batch(self, epoch: int, index: int, rank: int = 0, ranks: int = 1) -> Batch:
+        """The `rank`-th of `ranks` equal parts of batch `index` of `epoch`.
 
         Raises AudioError if all crops of the epoch are silent.
         """
         crops = self._epoch(epoch)
         rows = np.arange(index * self._batch_size, (index + 1) * self._batch_size) % len(crops)
-        x, lengths = _gather(self._samples, self._clips, self._segment, crops[rows])
-        return normalize(x, lengths)[0], lengths
+        own = np.split(rows, ranks)[rank]
+        x, lengths = _gather(self._samples, self._clips, self._segment, crops[own])
+        all_lengths = torch.from_numpy(_real_samples(self._clips, self._segment, crops[rows]))
+        return Batch(normalize(x, lengths)[0], lengths, all_lengths)
 
     def _epoch(self, epoch: int) -> Crops:
         if self._current is None or self._current[0] != epoch:
@@ -114,11 +127,16 @@ def _is_loud(samples: Int16Array, clips: Sequence[Clip], segment: int, crops: Cr
 def _gather(samples: Int16Array, clips: Sequence[Clip], segment: int, crops: Crops) -> tuple[Tensor, Tensor]:
     """x [B, 1, T] float32, zeros after a clip's end, and lengths [B]."""
     offset = np.array([clips[index].offset for index in crops[:, 0]])
-    length = np.array([clips[index].length for index in crops[:, 0]])
-    lengths = np.minimum(length - crops[:, 1], segment)
+    lengths = _real_samples(clips, segment, crops)
     position = np.arange(segment)
     inside = position < lengths[:, None]  # [B, T]
     first = (offset + crops[:, 1])[:, None]
     picked = samples[np.where(inside, first + position, first)]
     x = np.where(inside, picked, 0).astype(np.float32) / FULL_SCALE
     return torch.from_numpy(x)[:, None], torch.from_numpy(lengths)
+
+
+def _real_samples(clips: Sequence[Clip], segment: int, crops: Crops) -> npt.NDArray[np.int64]:
+    """[N]: samples of each crop before its clip's end."""
+    left: Crops = np.array([clips[index].length for index in crops[:, 0]], dtype=np.int64) - crops[:, 1]
+    return left.clip(max=segment)

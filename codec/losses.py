@@ -3,10 +3,13 @@
 from torch import Tensor
 
 
-def masked_l1(decoded: Tensor, original: Tensor, lengths: Tensor) -> Tensor:
-    """Mean absolute error of [B, 1, T] over the first lengths [B] samples of each row. Returns a scalar."""
+def masked_l1(decoded: Tensor, original: Tensor, lengths: Tensor, samples: Tensor | None = None) -> Tensor:
+    """Mean absolute error of [B, 1, T] over the first lengths [B] samples of each row. Returns a scalar.
+
+    The sum is divided by `samples` where that is given: on several ranks, Share.samples().
+    """
     error = ((decoded - original).abs() * sample_mask(original, lengths)).sum()
-    return error / lengths.sum()
+    return error / (lengths.sum() if samples is None else samples)
 
 
 def sample_mask(audio: Tensor, lengths: Tensor) -> Tensor:

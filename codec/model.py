@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from codec.config import ModelConfig
 from codec.layers import Snake, conv, down_conv, residual_units, same_conv, up_conv
-from codec.quantizer import ResidualQuantizer, Statistics
+from codec.quantizer import ResidualQuantizer, Statistics, Window
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,29 @@ class Decoded:
 
     audio: Tensor  # [B, 1, T], as long as the input
     codes: Tensor  # [B, S, T'] int64
-    commitment: Tensor  # [S] mean squared error of the latents after each stage
+    commitment: Tensor  # [S] mean squared error of the latents after each stage, see Quantized
     latent_power: Tensor  # [] mean square of the quantizer's input
     statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a batch one of several ranks has: the `rank`-th of equal parts."""
+
+    lengths: Tensor  # [all B] real samples of each row of the whole batch
+    rank: int
+    ranks: int
+
+    def samples(self) -> Tensor:
+        """Real samples of the whole batch for each rank: a sum over own samples divided by this has the batch's
+        mean as its mean over ranks."""
+        return self.lengths.sum() / self.ranks
+
+    def window(self, hop: int) -> Window:
+        """The same part, counted in latent frames."""
+        frames = -(-self.lengths // hop)
+        before = frames[: self.rank * len(frames) // self.ranks].sum()
+        return Window(before, frames.sum(), self.ranks)
 
 
 class Codec(nn.Module):
@@ -35,10 +55,14 @@ class Codec(nn.Module):
         self.project_out = conv(size, width, 1, padding=0)
         self.decoder = _decoder(config)
 
-    def forward(self, audio: Tensor, lengths: Tensor | None = None) -> Decoded:
-        """Encode and decode audio [B, 1, T]. Of each row the first lengths [B] samples are real."""
+    def forward(self, audio: Tensor, lengths: Tensor | None = None, share: Share | None = None) -> Decoded:
+        """Encode and decode audio [B, 1, T]. Of each row the first lengths [B] samples are real.
+
+        On several ranks `share` says which part of the batch this is.
+        """
         mask = None if lengths is None else self._frame_mask(audio.shape[-1], lengths)
-        quantized = self.quantizer(self.latents(audio), mask)
+        window = None if share is None else share.window(self.config.hop)
+        quantized = self.quantizer(self.latents(audio), mask, window)
         return Decoded(
             audio=self._synthesise(quantized.latents, audio.shape[-1]),
             codes=quantized.codes,

@@ -19,15 +19,16 @@ LINE_SECONDS = 10.0
 class Beat:
     """`progress.json`, written by the loop itself: a thread would go on beating beside a hung loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mute: bool = False) -> None:
         self._path = path
+        self._mute = mute  # another rank's beat counts
         self._phase = ""
         self._due = 0.0
 
     def __call__(self, step: int, epoch: int, phase: str) -> None:
         """Note that the loop is alive; written when the phase changes, otherwise at most every second."""
         now = time.monotonic()
-        if phase == self._phase and now < self._due:
+        if self._mute or (phase == self._phase and now < self._due):
             return
         self._phase, self._due = phase, now + BEAT_SECONDS
         beat = {"step": step, "epoch": epoch, "phase": phase, "time": time.time()}
@@ -37,11 +38,11 @@ class Beat:
 class Display:
     """A progress bar on a terminal, plain lines in a log. Used as a context."""
 
-    def __init__(self) -> None:
-        console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    def __init__(self, mute: bool = False) -> None:
+        console = Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=mute)
         self._bar: Progress | None = None
         self._console = console
-        if console.is_terminal:
+        if console.is_terminal and not mute:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
             self._task = self._bar.add_task("preparing", total=None)

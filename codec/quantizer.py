@@ -9,7 +9,6 @@ a code can't be replaced in one place and come back from another.
 from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 # A code used less than this share of uniform usage is dead. A share, not a count: with fewer vectors
@@ -19,12 +18,21 @@ KMEANS_ROUNDS = 10
 
 
 @dataclass(frozen=True)
+class Window:
+    """Which of the step's vectors are this rank's: `before` of them are other ranks', of `total` on `ranks` ranks."""
+
+    before: Tensor  # []
+    total: Tensor  # []
+    ranks: int
+
+
+@dataclass(frozen=True)
 class Statistics:
-    """What one forward pass would move the codebooks by."""
+    """What one forward pass would move the codebooks by. Added over all ranks they are those of the whole batch."""
 
     counts: Tensor  # [S, K] vectors that chose each code
     sums: Tensor  # [S, K, D] and their sum
-    candidates: Tensor  # [S, K, D] random vectors, one for each code in case it is dead
+    candidates: Tensor  # [S, K, D] random vectors, one for each code in case it is dead; zero where another rank has it
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,8 @@ class Quantized:
 
     latents: Tensor  # [B, D, T'] quantized; its gradient reaches the input unchanged
     codes: Tensor  # [B, S, T'] int64
-    commitment: Tensor  # [S] mean squared error after each stage
-    power: Tensor  # [] mean square of the input
+    commitment: Tensor  # [S] mean squared error after each stage; on several ranks, their mean is the batch's
+    power: Tensor  # [] mean square of the input, likewise
     statistics: Statistics
 
 
@@ -56,17 +64,20 @@ class ResidualQuantizer(nn.Module):
         """The codes, [S, K, D]."""
         return self.ema_sum / self.ema_usage.clamp(min=1e-8).unsqueeze(-1)
 
-    def forward(self, latents: Tensor, mask: Tensor | None = None) -> Quantized:
+    def forward(self, latents: Tensor, mask: Tensor | None = None, window: Window | None = None) -> Quantized:
         """Quantize latents [B, D, T']; frames where mask [B, T'] is 0 count for nothing.
 
-        Runs in float32 whatever the autocast: near codes differ in digits that bfloat16 hasn't got.
+        On several ranks the window says which part of the batch this is. Runs in float32 whatever the
+        autocast: near codes differ in digits that bfloat16 hasn't got.
         """
         with torch.autocast(latents.device.type, enabled=False):
             batch, dim, frames = latents.shape
             vectors = latents.float().transpose(1, 2).reshape(-1, dim)  # [N, D]
             weights = vectors.new_ones(len(vectors)) if mask is None else mask.float().reshape(-1)
-            total = weights.sum().clamp(min=1)
-            picks = _random_picks(weights, self.ema_usage.shape[1])
+            own = weights.sum()
+            window = window or Window(own.new_zeros(()), own, 1)
+            total = window.total.clamp(min=1) / window.ranks
+            picks, picked = _random_picks(weights, self.ema_usage.shape[1], window)
 
             quantized = torch.zeros_like(vectors)  # a constant to autograd: codes have no gradient
             codes, errors, counts, sums, candidates = [], [], [], [], []
@@ -80,7 +91,7 @@ class ResidualQuantizer(nn.Module):
                 codes.append(chosen)
                 counts.append(_group_sums(weights.unsqueeze(1), chosen, len(codebook)).squeeze(1))
                 sums.append(_group_sums(constant * weights.unsqueeze(1), chosen, len(codebook)))
-                candidates.append(constant[picks])
+                candidates.append(constant[picks] * picked)
 
             # One straight-through around all stages: one per stage would multiply the gradient.
             passed = vectors + (quantized - vectors).detach()
@@ -109,36 +120,30 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def initialise(self, latents: Tensor) -> None:
-        """Set every stage by k-means on what the stages before it left of latents [B, D, T'].
-
-        Across ranks everyone takes rank 0's result.
-        """
+        """Set every stage by k-means on what the stages before it left of latents [B, D, T']."""
         residual = latents.float().transpose(1, 2).reshape(-1, latents.shape[1])
         for stage in range(len(self.ema_sum)):
             counts, sums = _kmeans(residual, self.ema_usage.shape[1])
             self.ema_usage[stage], self.ema_sum[stage] = counts, sums
             codebook = self.codebooks[stage]
             residual = residual - codebook[_nearest(residual, codebook)]
-        if dist.is_initialized():
-            dist.broadcast(self.ema_sum, 0)
-            dist.broadcast(self.ema_usage, 0)
 
     @torch.no_grad()
     def update(self, statistics: Statistics, decay: float, finite: Tensor) -> None:
         """Move the codebooks towards a batch, unless the scalar `finite` is false, and replace dead codes.
 
         Called after the step's finite check, so that no broken batch enters the averages. `finite`
-        stays on the device: nothing here waits for it. All ranks must agree on it.
+        stays on the device: nothing here waits for it. Ranks that pass the same statistics, those added
+        over all of them, keep the same codebooks.
         """
-        batch = _over_all_ranks(statistics)
-        usage = decay * self.ema_usage + (1 - decay) * batch.counts
-        total = decay * self.ema_sum + (1 - decay) * batch.sums
+        usage = decay * self.ema_usage + (1 - decay) * statistics.counts
+        total = decay * self.ema_sum + (1 - decay) * statistics.sums
 
         # A replaced code starts as an average one: sum and usage change together, the codebook with them.
         uniform = usage.mean(1, keepdim=True)  # [S, 1]
         dead = usage < DEAD_SHARE * uniform
         usage = torch.where(dead, uniform, usage)
-        total = torch.where(dead.unsqueeze(-1), batch.candidates * uniform.unsqueeze(-1), total)
+        total = torch.where(dead.unsqueeze(-1), statistics.candidates * uniform.unsqueeze(-1), total)
 
         self.ema_usage.copy_(torch.where(finite, usage, self.ema_usage))
         self.ema_sum.copy_(torch.where(finite, total, self.ema_sum))
@@ -168,11 +173,17 @@ def _group_sums(values: Tensor, groups: Tensor, size: int) -> Tensor:
     return values.new_zeros(size, values.shape[1]).index_add_(0, groups, values)
 
 
-def _random_picks(weights: Tensor, count: int) -> Tensor:
-    # Indices of unmasked vectors, with replacement. (torch.multinomial would limit the vectors to 2^24.)
+def _random_picks(weights: Tensor, count: int, window: Window) -> tuple[Tensor, Tensor]:
+    """Indices [count] of unmasked vectors, with replacement, and 1 [count, 1] where the pick is this rank's.
+
+    All ranks draw the same numbers, so that the whole batch's vectors are picked from, however it is
+    divided. (torch.multinomial would limit the vectors to 2^24.)
+    """
     ends = weights.double().cumsum(0)
-    points = torch.rand(count, device=weights.device, dtype=torch.float64) * ends[-1]
-    return torch.searchsorted(ends, points, right=True).clamp(max=len(weights) - 1)
+    points = torch.rand(count, device=weights.device, dtype=torch.float64) * window.total - window.before
+    picks = torch.searchsorted(ends, points, right=True).clamp(max=len(weights) - 1)
+    picked = (points >= 0) & (points < ends[-1])
+    return picks, picked.to(weights.dtype).unsqueeze(1)
 
 
 def _kmeans(vectors: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -193,14 +204,3 @@ def _kmeans(vectors: Tensor, size: int) -> tuple[Tensor, Tensor]:
         sums = _group_sums(vectors, groups, size)
         centres = torch.where(counts.unsqueeze(1) > 0, sums / counts.clamp(min=1).unsqueeze(1), centres)
     return counts, sums
-
-
-def _over_all_ranks(own: Statistics) -> Statistics:
-    """Counts and sums added over all ranks, candidates from rank 0, in a single exchange."""
-    if not dist.is_initialized():
-        return own
-    parts = [own.counts, own.sums, own.candidates if dist.get_rank() == 0 else own.candidates * 0]
-    bucket = torch.cat([part.reshape(-1) for part in parts])
-    dist.all_reduce(bucket)
-    pieces = torch.split(bucket, [part.numel() for part in parts])
-    return Statistics(*(piece.reshape(part.shape) for piece, part in zip(pieces, parts, strict=True)))

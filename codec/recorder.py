@@ -21,7 +21,7 @@ ROW_SECONDS = 2.0
 
 
 class Recorder:
-    """Records one process's part of a run."""
+    """Records one process's part of a run: on several ranks, rank 0 does it for all."""
 
     def __init__(self, run: Run, rows: RowWriter, tracker: Tracker, display: Display, beat: Beat) -> None:
         self._run = run
@@ -45,7 +45,8 @@ class Recorder:
             planned_steps=self._planned_steps,
             parameters=run.parameters,
             audio_seconds=run.data.seconds,
-            device=str(run.data.device),
+            device=run.data.device.type,
+            ranks=run.ranks.world,
             torch=torch.__version__,
             resumed_from=resumed_from.name if resumed_from else None,
         )

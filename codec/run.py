@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from codec import checkpoint
 from codec.config import TrainConfig
-from codec.dataset import CropDataset
+from codec.dataset import Batch, CropDataset
 from codec.health import Health
-from codec.model import Codec
+from codec.model import Codec, Share
+from codec.ranks import Ranks
 from codec.validate import HeldOut
 
 
@@ -33,13 +35,19 @@ class Data:
     samples: HeldOut  # written to samples/ for ears
     seconds: float  # of audio to learn from
     device: torch.device
+    ranks: Ranks
 
-    def batch(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        """A training batch on the device: audio [B, 1, T], lengths [B]."""
-        audio, lengths = self.train.batch(epoch, index)
+    def batch(self, epoch: int, index: int) -> tuple[Batch, Share]:
+        """This rank's part of a training batch, on the device."""
+        batch, rank, world = self.part(epoch, index, self.ranks.rank), self.ranks.rank, self.ranks.world
+        return batch, Share(batch.all_lengths, rank, world)
+
+    def part(self, epoch: int, index: int, rank: int) -> Batch:
+        """Any rank's part of a training batch, on the device."""
+        batch = self.train.batch(epoch, index, rank, self.ranks.world)
         if self.device.type == "cuda":  # copies from pinned memory don't hold up the host
-            audio, lengths = audio.pin_memory(), lengths.pin_memory()
-        return audio.to(self.device, non_blocking=True), lengths.to(self.device, non_blocking=True)
+            batch = Batch(*(part.pin_memory() for part in batch))
+        return Batch(*(part.to(self.device, non_blocking=True) for part in batch))
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,9 @@ class Run:
     config: TrainConfig
     folder: Path
     data: Data
+    ranks: Ranks
     model: Codec
+    parallel: nn.Module  # the model; on several ranks with an exchange of gradients in its backward pass
     optimizer: torch.optim.AdamW
     health: Health
     at: Position
@@ -82,9 +92,16 @@ class Run:
             "cuda_rng": torch.cuda.get_rng_state(self.data.device) if cuda else None,
         }
 
-    def restore(self, folder: Path) -> None:
-        """Continue exactly where the checkpoint was saved."""
-        state = checkpoint.restore(folder, self.model)
+    def restore(self, folder: Path | None) -> None:
+        """Continue exactly where rank 0's checkpoint was saved; other ranks get all of it from rank 0.
+
+        Raises UserError if the checkpoint is of another architecture.
+        """
+        ranks = self.ranks
+        state = ranks.together(lambda: checkpoint.restore(folder, self.model) if folder else None)
+        state = ranks.share(state)
+        assert state is not None
+        ranks.share_tensors(self.model.state_dict().values())
         at = state["at"]
         # With other data or another batch size, the place within the epoch means nothing: begin it anew.
         same_epoch = state["steps_per_epoch"] == self.data.train.steps_per_epoch
@@ -94,3 +111,12 @@ class Run:
         torch.set_rng_state(state["rng"])
         if self.data.device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.data.device)
+
+
+def parallelized(model: Codec, ranks: Ranks, device: torch.device) -> nn.Module:
+    """The model as each of several ranks calls it: gradients are averaged in buckets during the backward pass."""
+    if ranks.world == 1:
+        return model
+    # Every rank updates the codebooks by the same statistics, so buffers need no exchange of their own.
+    gpus = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=gpus, broadcast_buffers=False, gradient_as_bucket_view=True)

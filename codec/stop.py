@@ -13,11 +13,14 @@ class Stopped(Exception):
 class StopRequest:
     """Watches for a request while its context lasts.
 
-    After a first signal the second one acts as if there were no handler: it ends the process at once.
+    After a first signal the second one acts as if there were no handler: it ends the process at once. Not
+    so if `patient`: at Ctrl-C a rank gets one from the terminal and one from torchrun, which waits 30 s
+    and then ends it in any case.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patient: bool = False) -> None:
         self._path = path
+        self._patient = patient
         self._signalled = False
         self._handlers: dict[int, Any] = {}
 
@@ -43,7 +46,8 @@ class StopRequest:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
-        self._restore_handlers()
+        if not self._patient:
+            self._restore_handlers()
 
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():

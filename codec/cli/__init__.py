@@ -1,7 +1,9 @@
 """The `codec` command."""
 
 import errno
+import os
 import sys
+import time
 from typing import Any
 
 import click
@@ -9,9 +11,9 @@ import click
 from codec.cli.coding import decode, encode
 from codec.cli.needs import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
-from codec.errors import UserError
+from codec.errors import BAD_INPUT, UserError, tell
 
-BAD_INPUT = 2  # exit code; train's own are in codec.train
+FIRST_RANK_SECONDS = 10.0  # more than its start may take longer than another's
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -36,7 +38,7 @@ def train(**flags: Any) -> int:
     Exits with 0 when all epochs are done, 2 for bad input or a full disk, 3 when stopped on request
     (a stop.json in the checkpoint folder, SIGTERM or Ctrl-C) with a checkpoint saved.
     """
-    return _start(config_from_flags(flags))
+    return _start(_config(flags))
 
 
 @cli.command()
@@ -53,7 +55,14 @@ def plan(**flags: Any) -> None:
     from codec.plan import plan as work_out
     from codec.rows import to_json
 
-    click.echo(to_json(work_out(config_from_flags(flags)), indent=2))
+    click.echo(to_json(work_out(_config(flags)), indent=2))
+
+
+def _config(flags: dict[str, Any]) -> TrainConfig:
+    try:
+        return config_from_flags(flags)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _start(config: TrainConfig) -> int:
@@ -66,6 +75,7 @@ def _run() -> int:
     try:
         return int(cli.main(prog_name="codec", standalone_mode=False) or 0)
     except click.ClickException as error:
+        _let_the_first_rank_speak()
         return _complain(error.format_message())
     except click.Abort:
         return _complain("interrupted")
@@ -78,8 +88,15 @@ def _run() -> int:
 
 
 def _complain(message: str) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    tell(message)
     return BAD_INPUT
+
+
+def _let_the_first_rank_speak() -> None:
+    """A wrong command line is wrong on every rank. torchrun ends all when one has left: the others wait for that."""
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(FIRST_RANK_SECONDS)
+        sys.exit(BAD_INPUT)
 
 
 class _Strides(click.ParamType):  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from codec.errors import UserError
+import click
 
 
 @contextmanager
@@ -18,4 +18,4 @@ def needs_torch() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchaudio", "safetensors"):
             raise
-        raise UserError(f"{error.name} is missing: install codecjob[train]") from error
+        raise click.ClickException(f"{error.name} is missing: install codecjob[train]") from error

@@ -29,12 +29,13 @@ class Trainer:
     clips: Path
     folder: Path
 
-    def command(self, **flags: object) -> list[str]:
+    def command(self, ranks: int = 1, **flags: object) -> list[str]:
         values = {"data_dir": self.clips, "checkpoint_dir": self.folder, **TINY, **flags}
         arguments = [part for name, value in values.items() for part in (f"--{name}", str(value))]
-        return [sys.executable, "-m", "codec", "train", *arguments]
+        launcher = ["codec"] if ranks == 1 else ["codec.launch", "--standalone", "--nproc_per_node", str(ranks)]
+        return [sys.executable, "-m", *launcher, "train", *arguments]
 
-    def start(self, **flags: object) -> subprocess.Popen[str]:
+    def start(self, **flags: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(**flags),
             env=environment(),
@@ -43,7 +44,7 @@ class Trainer:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, **flags: object) -> tuple[int, str, str]:
+    def run(self, **flags: Any) -> tuple[int, str, str]:
         return finish(self.start(**flags))
 
     def rows(self, kind: str) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def test_batches_hold_the_normalized_audio_of_the_epochs_crops() -> None:
     packed = packed_noise([0.1, 0.02, 0.3])
     dataset = CropDataset(packed, packed.clips, 128, 4, seed=5)
     crops = epoch_crops(packed.clips, 128, 5, 2)
-    x, lengths = dataset.batch(2, 1)
+    x, lengths, _ = dataset.batch(2, 1)
     assert x.dtype == torch.float32
     assert x.shape == (4, 1, 128)
     assert lengths.tolist() == [128] * 4
@@ -110,7 +110,7 @@ def test_silent_crops_are_left_out_and_the_number_of_steps_stays() -> None:
     dataset = CropDataset(packed, packed.clips, 100, 5, seed=0)
     assert dataset.steps_per_epoch == 6
     for index in range(6):
-        x, _ = dataset.batch(0, index)
+        x, *_ = dataset.batch(0, index)
         assert x.square().mean((1, 2)).sqrt().tolist() == pytest.approx([TARGET_RMS] * 5, rel=0.01)
 
 
@@ -124,7 +124,7 @@ def test_all_clips_silent_is_an_error() -> None:
 
 def test_a_clip_shorter_than_a_segment_is_padded_with_zeros_and_says_its_length() -> None:
     packed = packed_noise([0.1, 0.1], length=60)
-    x, lengths = CropDataset(packed, packed.clips, 100, 2, seed=0).batch(0, 0)
+    x, lengths, _ = CropDataset(packed, packed.clips, 100, 2, seed=0).batch(0, 0)
     assert lengths.tolist() == [60, 60]
     assert not x[:, :, 60:].any()
     assert x[:, :, :60].square().mean((1, 2)).sqrt().tolist() == pytest.approx([TARGET_RMS] * 2, rel=1e-3)
@@ -152,8 +152,19 @@ def test_from_files_to_batches(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip("a.flac", 1.0, 44100, 2)
     write_clip("b.mp3", 0.1, seed=1)
     packed = pack(tmp_path / "data", tmp_path / "cache", 16000)
-    x, lengths = CropDataset(packed, packed.clips, 16000, 2, seed=0).batch(0, 0)
+    x, lengths, _ = CropDataset(packed, packed.clips, 16000, 2, seed=0).batch(0, 0)
     short = int(lengths.argmin())
     assert sorted(lengths.tolist()) == [1600, 16000]
     expected, _ = normalize(torch.from_numpy(decode(tmp_path / "data/b.mp3", 16000)))
     torch.testing.assert_close(x[short, 0, :1600], expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 6])
+def test_ranks_share_a_batch_in_order_and_know_all_of_its_lengths(ranks: int) -> None:
+    packed = packed_noise([0.1, 0.2, 0.3], length=250)  # the last crop of each clip is padded
+    dataset = CropDataset(packed, packed.clips, 300, 6, seed=0)
+    whole = dataset.batch(0, 0)
+    parts = [dataset.batch(0, 0, rank, ranks) for rank in range(ranks)]
+    assert torch.equal(torch.cat([part.audio for part in parts]), whole.audio)
+    assert torch.equal(torch.cat([part.lengths for part in parts]), whole.lengths)
+    assert all(torch.equal(part.all_lengths, whole.lengths) for part in parts)

@@ -9,10 +9,12 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from codec.config import ModelConfig, TrainConfig
+from codec.dataset import Batch
 from codec.health import Health
 from codec.model import Codec
+from codec.ranks import Ranks
 from codec.run import Data, Position, Run
-from codec.train import _step
+from codec.step import step
 from codec.validate import HeldOut
 
 CPU = torch.device("cpu")
@@ -26,8 +28,9 @@ class OneBatch:
     def __init__(self, audio: Tensor) -> None:
         self.audio = audio
 
-    def batch(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        return self.audio, torch.full((len(self.audio),), self.audio.shape[-1])
+    def batch(self, epoch: int, index: int, rank: int, ranks: int) -> Batch:
+        lengths = torch.full((len(self.audio),), self.audio.shape[-1])
+        return Batch(self.audio, lengths, lengths)
 
 
 def make_run(audio: Tensor, **flags: float) -> Run:
@@ -37,8 +40,8 @@ def make_run(audio: Tensor, **flags: float) -> Run:
     model = Codec(config.model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
-    data = Data(OneBatch(audio), nothing, nothing, 0.0, CPU)  # type: ignore[arg-type]
-    return Run(config, Path(), data, model, optimizer, Health(CPU), Position())
+    data = Data(OneBatch(audio), nothing, nothing, 0.0, CPU, Ranks())  # type: ignore[arg-type]
+    return Run(config, Path(), data, data.ranks, model, model, optimizer, Health(CPU), Position())
 
 
 def tensors(run: Run) -> list[Tensor]:
@@ -49,14 +52,14 @@ def tensors(run: Run) -> list[Tensor]:
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_non_finite_step_changes_neither_weights_nor_optimizer_nor_codebooks(poison: float) -> None:
     run = make_run(0.1 * torch.randn(2, 1, 800))
-    _step(run)  # the optimizer has its state
+    step(run)  # the optimizer has its state
     before = tensors(run)
     run.data.train.audio[0, 0, 5] = poison  # type: ignore[attr-defined]
-    _step(run)
+    step(run)
     assert all(torch.equal(a, b) for a, b in zip(before, tensors(run), strict=True))
     assert [value.item() for value in run.health.report()[:2]] == [1, 1]
     run.data.train.audio[0, 0, 5] = 0  # type: ignore[attr-defined]
-    _step(run)
+    step(run)
     assert not any(torch.equal(a, b) for a, b in zip(before[:3], tensors(run)[:3], strict=True))
 
 
@@ -64,7 +67,7 @@ def test_a_step_never_waits_for_the_device() -> None:
     """Fake tensors have no values: whatever asks for one, as .item() does, raises."""
     with FakeTensorMode():
         run = make_run(torch.empty(2, 1, 800))
-        values = _step(run)
+        values, _ = step(run)
         assert all(value.shape == () for value in values)
         with pytest.raises(Exception, match="_local_scalar_dense"):
             values[0].item()
@@ -75,7 +78,7 @@ def test_steps_teach_the_model_its_batch() -> None:
     tones = torch.stack([0.2 * torch.sin(2 * math.pi * pitch * time) for pitch in (150, 300, 450, 600)])
     run = make_run(tones[:, None], learning_rate=5e-3)
     run.model.quantizer.initialise(run.model.latents(tones[:, None]).detach())
-    l1 = [_step(run)[1].item() for _ in range(150)]
+    l1 = [step(run)[0][1].item() for _ in range(150)]
     silence = tones.abs().mean().item()
     assert l1[0] > 0.9 * silence
     assert l1[-1] < 0.5 * silence
@@ -83,14 +86,14 @@ def test_steps_teach_the_model_its_batch() -> None:
 
 def test_the_reported_loss_is_unweighted() -> None:
     run = make_run(0.1 * torch.randn(2, 1, 800), commitment_weight=7.0)
-    loss, l1, vq, *_ = (value.item() for value in _step(run))
+    loss, l1, vq, *_ = (value.item() for value in step(run)[0])
     assert loss == pytest.approx(l1 + vq)
     assert vq > 0
 
 
 def test_the_gradient_is_clipped_and_the_rate_is_the_schedules() -> None:
     run = make_run(0.1 * torch.randn(2, 1, 800), grad_clip=1e-4, learning_rate=0.01)
-    *_, grad_norm = _step(run)
+    *_, grad_norm = step(run)[0]
     norm = torch.stack([parameter.grad.norm() for parameter in run.model.parameters()]).norm()  # type: ignore[union-attr]
     assert float(grad_norm) > 1e-3
     assert float(norm) == pytest.approx(1e-4, rel=0.01)

@@ -1,0 +1,55 @@
+"""torchrun for the codec, with the ranks' own exit code.
+
+    python -m codec.launch [torchrun's flags] train [codec's flags]
+
+torchrun itself ends with 1 whether its ranks were stopped on request, refused their input or crashed,
+and at a signal it gives them 30 s. Here a first SIGTERM or Ctrl-C is passed on to the ranks, which save
+and end when they are ready; a second one ends everything.
+"""
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+
+import psutil
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import parse_args, run
+
+from codec.errors import BAD_INPUT, tell
+
+CRASHED = 1  # exit code
+
+
+def main(arguments: list[str]) -> int:
+    """Start the ranks and wait for them. Returns the exit code of the first one that ended with another than 0."""
+    if "train" not in arguments:
+        tell("write: python -m codec.launch [torchrun's flags] train [codec's flags]")
+        return BAD_INPUT
+    split = arguments.index("train")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torchrun's own default, without its warning
+    logging.disable(logging.ERROR)  # torchrun's report of a rank's end: the rank has said why itself
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _pass_on)
+    command = [*arguments[:split], "--signals-to-handle", "SIGHUP", "-m", "codec", *arguments[split:]]
+    try:
+        run(parse_args(command))  # type: ignore[no-untyped-call]
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            name = signal.Signals(-failure.exitcode).name
+            tell(f"rank {rank} was killed by {name}")
+        return failure.exitcode if failure.exitcode > 0 else CRASHED
+    return 0
+
+
+def _pass_on(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for child in psutil.Process().children():
+        child.send_signal(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
