@@ -54,7 +54,7 @@ __all__ = [
     "open_provider",
 ]
 
-PROVIDERS = ("local", "runpod")
+PROVIDERS = ("local", "docker", "runpod")
 """The names that `open_provider` knows."""
 
 
@@ -64,6 +64,10 @@ def open_provider(name: str) -> Provider:
         from infra.pods.local import LocalProvider
 
         return LocalProvider()
+    if name == "docker":
+        from infra.pods.docker import DockerProvider
+
+        return DockerProvider()
     if name == "runpod":
         from infra.pods.runpod import RunPodProvider
 

@@ -92,6 +92,10 @@ class Machine:
     cpus: float | None = None
     memory_gb: float | None = None
     """Limits of one node; None is as much as there is."""
+    network: str | None = None
+    """Which of the provider's networks the pod joins, such as "host" of Docker; None leaves it to the provider."""
+    mounts: tuple[str, ...] = ()
+    """Folders of the client's machine that the pod needs at the same path; only a provider on that machine has them."""
 
 
 ANY_MACHINE = Machine()

@@ -4,16 +4,19 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.runpod.containers import Containers, host_python
 from fakes.runpod.fixtures import BARE_IMAGE
-from infra.pods import LaunchRequest, Machine, PodState, Provider, runpod_logs
+from infra.pods import LaunchRequest, Machine, Pod, PodState, Provider, runpod_logs
+from infra.pods.docker import DockerProvider
 from infra.pods.local import LocalProvider
 from infra.pods.runpod import RunPodProvider
 from infra.pods.runpod_client import Client
+from servers.engine import BASE_IMAGE
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -21,13 +24,30 @@ SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 MACHINE = Machine(image=BARE_IMAGE)
 
 
-@pytest.fixture(params=["local", "runpod"])
+@pytest.fixture(params=["local", "docker", "runpod"])
 def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
-    provider = LocalProvider(tmp_path / "home") if request.param == "local" else runpod(request)
+    if request.param == "local":
+        provider: Provider = LocalProvider(tmp_path / "home")
+    else:
+        provider = docker(request) if request.param == "docker" else runpod(request)
     yield provider
     for pod in provider.find(None):
         provider.terminate(pod.id)
     assert provider.find(None) == []
+
+
+class OnBaseImage(DockerProvider):
+    """Its pods run the Python of the tests' image."""
+
+    def launch(self, request: LaunchRequest) -> Pod:
+        command = ("python3", *request.command[1:])
+        return super().launch(replace(request, command=command, machine=Machine(image=BASE_IMAGE, gpu_count=0)))
+
+
+def docker(request: pytest.FixtureRequest) -> Provider:
+    """Docker's provider, with containers that no other test lists."""
+    request.getfixturevalue("base_image")
+    return OnBaseImage(mark=f"test-{uuid.uuid4().hex}")
 
 
 def runpod(request: pytest.FixtureRequest) -> Provider:

@@ -1,9 +1,11 @@
-"""Fixtures: real S3 servers on loopback, each started once in a session, when the first test asks for it."""
+"""Fixtures: real servers, each started or found once in a session, when the first test asks for it."""
 
 from collections.abc import Iterator
 
 import pytest
 
+import docker
+from servers.engine import need_base, need_engine
 from servers.radosgw import running_radosgw
 from servers.server import RADOSGW, SWIFT, S3Server, need
 from servers.swift import running_swift
@@ -39,3 +41,15 @@ def radosgw_tls(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
 def stranger(radosgw_all: tuple[S3Server, S3Server, S3Server]) -> S3Server:
     """The same gateway, as a user to whom the bucket does not belong."""
     return radosgw_all[2]
+
+
+@pytest.fixture(scope="session")
+def engine() -> docker.DockerClient:
+    """The Docker engine of this machine."""
+    return need_engine()
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: docker.DockerClient) -> str:
+    """A small Debian with Python, on the engine."""
+    return need_base(engine)

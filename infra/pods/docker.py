@@ -1,0 +1,290 @@
+"""Pods that are containers of a Docker engine: this machine's, or the one that $DOCKER_HOST names."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from calendar import timegm
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig, Mount
+
+import docker
+from infra import engine
+from infra.pods.base import (
+    ANY_MACHINE,
+    LAUNCH_ID_VARIABLE,
+    POD_ID_VARIABLE,
+    PROVIDER_VARIABLE,
+    WORKSPACE_VARIABLE,
+    InvalidRequest,
+    LaunchRequest,
+    Machine,
+    NoCapacity,
+    Offer,
+    Pod,
+    PodState,
+    ProviderError,
+    Transient,
+    Unauthorised,
+)
+
+WORKSPACE = "/workspace"
+# How long the container of a pod that failed is kept for what it printed.
+KEEP_SECONDS = 7 * 24 * 3600.0
+GB = 10**9
+LOG_OPTIONS = {"max-size": "20m", "max-file": "3"}
+ENDED = ("exited", "dead")
+
+
+class DockerProvider:
+    """Pods as containers, known by their labels.
+
+    A pod is listed until its processes have ended: an engine of one's own bills nothing. What has ended well is removed
+    at the next look; the container of a pod that failed stays, for its log, until `terminate` or for a week. Containers
+    are never restarted by the engine: a pod that exits is over. See `infra.pods.base.Provider` for the promises.
+    """
+
+    name = "docker"
+    settle_seconds = 0.0
+
+    def __init__(self, mark: str = "codecjob") -> None:
+        """Containers of another mark are somebody else's: never listed, never touched."""
+        self.mark = mark
+
+    @cached_property
+    def _client(self) -> docker.DockerClient:
+        with _translated():
+            return engine.connect()
+
+    def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
+        """See `Provider.offers`: the engine's machine, with a GPU where the engine can give one to a container."""
+        return [Offer(self.name, "GPU of the Docker engine" if _has_gpu(self._info()) else "", 0.0, available=True)]
+
+    def launch(self, request: LaunchRequest) -> Pod:
+        """See `Provider.launch`. An image that the engine lacks is pulled first: only then does it take its time."""
+        if not request.command:
+            raise InvalidRequest(f"pod {request.name}: the command is empty; name a program to run")
+        info = self._info()
+        _check_limits(request.machine, info)
+        _check_mounts(request.machine, info)
+        self._need_image(request.machine.image)
+        pod_id = f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', request.name)}-{request.launch_id[-18:]}"
+        labels = {
+            "codecjob.mark": self.mark,
+            "codecjob.name": request.name,
+            "codecjob.run": request.run_id,
+            "codecjob.attempt": str(request.attempt),
+            "codecjob.launch": request.launch_id,
+            "codecjob.created": f"{time.time():.3f}",
+        }
+        own = {
+            POD_ID_VARIABLE: pod_id,
+            LAUNCH_ID_VARIABLE: request.launch_id,
+            PROVIDER_VARIABLE: self.name,
+            WORKSPACE_VARIABLE: WORKSPACE,
+        }
+        with _translated():
+            try:
+                container = self._client.containers.create(
+                    request.machine.image,
+                    list(request.command),
+                    name=pod_id,
+                    labels=labels,
+                    environment={**request.env, **own},
+                    working_dir=WORKSPACE,
+                    log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
+                    **_resources(request.machine, info),
+                )
+            except APIError as error:
+                if error.status_code == 409 or error.is_server_error():  # a container may exist
+                    raise
+                raise _refusal(request, error) from error
+            try:
+                container.start()
+            except APIError as error:
+                container.remove(v=True, force=True)
+                raise _refusal(request, error) from error
+        return _pod(pod_id, labels, PodState.RUNNING)
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        """See `Provider.find`. Finishes what pods have begun that ended themselves: removes their containers."""
+        pods = []
+        for summary in self._summaries(run_id):
+            pod_id, state = summary["Names"][0].removeprefix("/"), summary["State"]
+            if state in ENDED:
+                self._remove_if_done(summary["Id"])
+                continue
+            known = {"created": PodState.STARTING, "removing": PodState.EXITED}
+            pods.append(_pod(pod_id, summary["Labels"], known.get(state, PodState.RUNNING)))
+        return sorted(pods, key=lambda pod: (pod.created or 0.0, pod.id))
+
+    def terminate(self, pod_id: str) -> None:
+        """See `Provider.terminate`. From inside it does nothing: a pod cannot reach the engine, and ends by exiting."""
+        if (os.environ.get(PROVIDER_VARIABLE), os.environ.get(POD_ID_VARIABLE)) == (self.name, pod_id):
+            return
+        with _translated(), suppress(NotFound):
+            container = self._client.containers.get(pod_id)
+            if container.labels.get("codecjob.mark") != self.mark:
+                raise InvalidRequest(f"container {pod_id} is no pod of codecjob: it is left alone")
+            try:
+                container.remove(v=True, force=True)
+            except APIError as error:
+                if error.status_code != 409:  # somebody else is removing it
+                    raise
+
+    def logs(self, pod_id: str) -> Iterator[bytes]:
+        """See `Provider.logs`: the newest 60 MB of what the container wrote to stdout and stderr."""
+        with _translated(), suppress(NotFound):
+            yield from self._client.containers.get(pod_id).logs(stream=True, follow=False)
+
+    def _info(self) -> dict[str, Any]:
+        with _translated():
+            return dict(self._client.info())
+
+    def _summaries(self, run_id: str | None) -> list[dict[str, Any]]:
+        labels = [f"codecjob.mark={self.mark}"] + ([f"codecjob.run={run_id}"] if run_id is not None else [])
+        with _translated():
+            return list(self._client.api.containers(all=True, filters={"label": labels}))
+
+    def _remove_if_done(self, container_id: str) -> None:
+        with _translated():
+            try:
+                container = self._client.containers.get(container_id)
+                state = container.attrs["State"]
+                if state["ExitCode"] == 0 or _age(state["FinishedAt"]) > KEEP_SECONDS:
+                    container.remove(v=True)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # gone, being removed, or running again
+                    raise
+
+    def _need_image(self, reference: str) -> None:
+        if not reference:
+            raise InvalidRequest("provider docker runs an image and none is named; `codecjob image build` makes one")
+        try:
+            with _translated():
+                self._client.images.get(reference)
+        except ImageNotFound:
+            try:
+                engine.pull(self._client, reference)
+            except engine.EngineRefuses as error:
+                raise Unauthorised(str(error)) from error
+            except engine.EngineError as error:  # whatever it was, there is no pod
+                raise InvalidRequest(str(error)) from error
+
+
+def _resources(machine: Machine, info: dict[str, Any]) -> dict[str, Any]:
+    """The part of the container's settings that is the machine's."""
+    memory = int(machine.memory_gb * GB) if machine.memory_gb else None
+    settings: dict[str, Any] = {
+        # Shared memory carries NCCL's and the data loader's buffers; Docker's own 64 MB are too few.
+        "shm_size": (memory or int(info["MemTotal"])) // 2,
+        "mounts": [Mount(WORKSPACE, machine.network_volume, type="volume")],
+    }
+    if memory:
+        settings["mem_limit"] = memory
+    if machine.cpus:
+        settings["nano_cpus"] = int(machine.cpus * 1e9)
+    if machine.gpu_count:
+        settings["device_requests"] = [DeviceRequest(count=machine.gpu_count, capabilities=[["gpu"]])]
+    if machine.network:
+        settings["network"] = machine.network
+    if machine.network != "host":
+        settings["extra_hosts"] = {"host.docker.internal": "host-gateway"}
+    for folder in machine.mounts:
+        settings["mounts"].append(Mount(folder, folder, type="bind"))
+        if not _is_rootless(info):  # there the container's root is this user
+            # The record's folder is written to from both sides: by its owner on both.
+            owner = Path(folder).stat()
+            settings["user"] = f"{owner.st_uid}:{owner.st_gid}"
+    return settings
+
+
+def _check_limits(machine: Machine, info: dict[str, Any]) -> None:
+    if machine.nodes > 1:
+        raise InvalidRequest(f"nodes: {machine.nodes}, but provider docker starts one container a run; leave nodes out")
+    if machine.cpus and machine.cpus > info["NCPU"]:
+        raise NoCapacity(f"{machine.cpus:g} CPUs are asked for, the Docker engine has {info['NCPU']}; lower pod.cpus")
+    if machine.memory_gb and machine.memory_gb * GB > info["MemTotal"]:
+        raise NoCapacity(
+            f"{machine.memory_gb:g} GB of memory are asked for, the Docker engine has {info['MemTotal'] / GB:.1f}; "
+            "lower pod.memory_gb"
+        )
+    if machine.gpu_count and not _has_gpu(info):
+        raise NoCapacity(
+            f"gpu_count: {machine.gpu_count}, but the Docker engine at {engine.host()} has no GPU for containers: "
+            "install NVIDIA's container toolkit there, or set gpu_count: 0"
+        )
+
+
+def _check_mounts(machine: Machine, info: dict[str, Any]) -> None:
+    if not machine.mounts:
+        return
+    if not engine.is_local() or "Docker Desktop" in info.get("OperatingSystem", ""):
+        raise InvalidRequest(
+            f"the Docker engine at {engine.host()} runs on another machine and cannot see the folder "
+            f"{machine.mounts[0]}; keep the record in a bucket: store: s3://..."
+        )
+    for folder in machine.mounts:
+        if not Path(folder).is_dir():
+            raise InvalidRequest(f"{folder} is no folder that a container could share")
+
+
+def _has_gpu(info: dict[str, Any]) -> bool:
+    devices = info.get("DiscoveredDevices") or []  # newer engines know GPUs by CDI, without a runtime of their own
+    return "nvidia" in info.get("Runtimes", {}) or any("nvidia.com/gpu" in str(device) for device in devices)
+
+
+def _is_rootless(info: dict[str, Any]) -> bool:
+    return any("rootless" in option for option in info.get("SecurityOptions") or [])
+
+
+def _refusal(request: LaunchRequest, error: APIError) -> ProviderError:
+    """What the engine's answer means where it has certainly left no container."""
+    said = engine.explain(error)
+    if any(word in said.lower() for word in ("nvidia", "device driver", "gpu")):
+        return NoCapacity(f"the Docker engine cannot give pod {request.name} its GPUs: {said}")
+    return InvalidRequest(f"the Docker engine refuses pod {request.name}: {said}")
+
+
+def _pod(pod_id: str, labels: dict[str, str], state: PodState) -> Pod:
+    return Pod(
+        id=pod_id,
+        name=labels["codecjob.name"],
+        run_id=labels["codecjob.run"],
+        attempt=int(labels["codecjob.attempt"]),
+        launch_id=labels["codecjob.launch"],
+        state=state,
+        price_per_hour=0.0,
+        created=float(labels["codecjob.created"]),
+        uptime=0.0 if state is PodState.STARTING else None,
+    )
+
+
+def _age(stamp: str) -> float:
+    """Seconds since a time as the engine writes it: 2026-11-22T19:00:00.123456789Z."""
+    return time.time() - timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The engine's errors as the provider's."""
+    try:
+        with engine.answers("a request about pods"):
+            yield
+    except engine.EngineRefuses as error:
+        raise Unauthorised(str(error)) from error
+    except engine.EngineDown as error:
+        raise Transient(str(error)) from error
+    except engine.EngineError as error:
+        raise ProviderError(str(error)) from error
+    except (NotFound, ImageNotFound):
+        raise
+    except APIError as error:
+        raise Transient(f"the Docker engine at {engine.host()} answered: {engine.explain(error)}") from error
