@@ -391,7 +391,7 @@ def _guard_deadline(deadline: float) -> None:
         sys.stderr.write("agent: the deadline has passed and nobody has ended this pod: killing it\n")
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    if os.getsid(0) == os.getpgrp() != os.getpid():  # the pod's own group, which its first process was to lead
+    if os.getpgrp() == os.getppid():  # the pod's own group, which the supervisor leads
         signal.signal(signal.SIGALRM, too_late)
         signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 0.0) + LAST_RESORT_SECONDS)
 

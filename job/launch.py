@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.pods import (
     InvalidRequest,
@@ -19,7 +19,7 @@ from infra.pods import (
 from infra.store import Store
 from job.choice import Candidate, look_for
 from job.errors import UsageError
-from job.machine import command
+from job.machine import command, mounts
 from job.pod_access import Access
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
@@ -74,7 +74,7 @@ def plan(
             launch_id=f"{launch_id}-{number}",
             command=command(spec),
             env={**client_part(run_id, attempt, store.url, deadline), **(access.env if access else {})},
-            machine=candidate.machine,
+            machine=replace(candidate.machine, mounts=mounts(spec, store)),
             offer=candidate.offer,
         )
         for number, candidate in enumerate(look_for(provider, spec, avoid), start=1)

@@ -4,10 +4,14 @@ import sys
 from collections.abc import Iterable
 
 from infra.pods import Machine
+from infra.store import Store
+from infra.store.folder import FolderStore
+from job import known_image
 from job.errors import UsageError
 from job.spec import JobSpec
 
 LOCAL = "local"
+DOCKER = "docker"
 SUPERVISOR = ("-m", "job.supervisor")
 
 
@@ -21,8 +25,10 @@ def machine(spec: JobSpec) -> Machine:
     """
     if spec.provider == LOCAL and spec.nodes > 1:
         raise UsageError(f"nodes: {spec.nodes}, but provider local has this one machine; leave nodes out")
+    image, min_cuda = _image(spec)
     return Machine(
-        image=_image(spec),
+        image=image,
+        min_cuda=min_cuda,
         gpu_count=1 if spec.gpu_count is None else spec.gpu_count,
         nodes=spec.nodes,
         disk_gb=spec.pod.disk_gb,
@@ -30,7 +36,20 @@ def machine(spec: JobSpec) -> Machine:
         registry=spec.pod.registry,
         cpus=spec.pod.cpus,
         memory_gb=spec.pod.memory_gb,
+        network=spec.pod.network,
     )
+
+
+def mounts(spec: JobSpec, store: Store) -> tuple[str, ...]:
+    """The folder of the record, for a container beside it; a bucket needs none."""
+    return (str(store.root),) if spec.provider == DOCKER and isinstance(store, FolderStore) else ()
+
+
+def with_known_image(spec: JobSpec) -> JobSpec:
+    """The spec with its image written out, so that every attempt runs the same, whoever starts it from where."""
+    known = None if spec.provider == LOCAL or spec.image else known_image.read()
+    references = known.references(with_built=spec.provider == DOCKER) if known else ()
+    return spec.model_copy(update={"image": references[0]}) if references else spec
 
 
 def command(spec: JobSpec) -> tuple[str, ...]:
@@ -44,12 +63,15 @@ def in_words(of: Machine, gpu: str) -> str:
     return " x ".join([*filter(None, parts), gpu or "no GPU"])
 
 
-def _image(spec: JobSpec) -> str:
+def _image(spec: JobSpec) -> tuple[str, str | None]:
+    """The image's reference, and the CUDA version that it needs where that is known."""
     if spec.provider == LOCAL:
-        return ""  # runs what is installed here
-    if spec.image is None:
+        return "", None  # runs what is installed here
+    image = with_known_image(spec).image
+    if image is None:
         raise UsageError(
-            f"provider {spec.provider} runs an image and none is known: `codecjob image push` makes one, or name "
-            "one in the spec: image: registry/name@sha256:..."
+            f"provider {spec.provider} runs an image and none is known: `codecjob image build` makes one, "
+            "`codecjob image push` puts it where others can fetch it; or name one: image: registry/name@sha256:..."
         )
-    return spec.image
+    known = known_image.read()
+    return image, known.cuda if known and image in known.references(with_built=True) else None

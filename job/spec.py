@@ -91,6 +91,7 @@ class PodSpec(_Part):
     registry: str | None = Field(None, min_length=1, description="the provider's id of a private registry's credential")
     cpus: float | None = Field(None, gt=0, description="limit of a node")
     memory_gb: float | None = Field(None, gt=0, description="limit of a node")
+    network: str | None = Field(None, min_length=1, description="network that a container joins, such as host")
 
     @field_validator("data_centers", mode="before")
     @classmethod

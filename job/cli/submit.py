@@ -19,6 +19,7 @@ from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.home import open_default_store
+from job.machine import with_known_image
 from job.pod_access import for_attempt, shown
 from job.preflight.examine import Report
 from job.preflight.finding import Level
@@ -57,7 +58,7 @@ def command(
       codecjob submit job.yaml --set train.num_epochs=3 --detach
       codecjob submit job.yaml --dry-run
     """
-    job = load_spec(spec, overrides)
+    job = with_known_image(load_spec(spec, overrides))
     provider = open_provider(job.provider)
     opened = open_default_store(store or job.store)
     notice = Notice(opened, provider)

@@ -20,18 +20,14 @@ def need_engine() -> docker.DockerClient:
     try:
         return docker.from_env()
     except docker.errors.DockerException:
-        pytest.skip(
-            "needs a Docker engine: start dockerd, or set DOCKER_HOST"
-        )
+        pytest.skip("needs a Docker engine: start dockerd, or set DOCKER_HOST")
 
 
 def need_base(client: docker.DockerClient) -> str:
     """The image that test images are built on and test pods run; made where it is missing, or a skip."""
     if not has(client, BASE_IMAGE):
         if os.geteuid() != 0 or not shutil.which("debootstrap"):
-            pytest.skip(
-                f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}"
-            )
+            pytest.skip(f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}")
         subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
     return BASE_IMAGE
 
