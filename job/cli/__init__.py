@@ -22,6 +22,7 @@ COMMANDS = {
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),
     "data": ("job.cli.data", "Push, list, verify and remove datasets."),
     "doctor": ("job.cli.doctor", "Try the store and a pod's credentials by the calls of a run."),
+    "image": ("job.cli.image", "Build the image that pods run, and push it."),
     "schema": ("job.cli.schema", "Print the JSON Schema of a spec file."),
 }
 

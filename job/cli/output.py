@@ -12,12 +12,12 @@ GOOD, USAGE, CANNOT_TELL, UNDECIDED, BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED = 0, 
 
 def exit_code_of(error: Exception) -> int | None:
     """2 for what the user can mend, 3 for no usable answer, None for a defect of codecjob's own."""
-    from infra import pods, store
+    from infra import engine, pods, store
     from job.errors import CannotTellError, UsageError
 
-    if isinstance(error, (CannotTellError, store.Unavailable, pods.CannotTell, pods.Transient)):
+    if isinstance(error, (CannotTellError, store.Unavailable, pods.CannotTell, pods.Transient, engine.EngineDown)):
         return CANNOT_TELL
-    if isinstance(error, (UsageError, store.StoreError, pods.ProviderError)):
+    if isinstance(error, (UsageError, store.StoreError, pods.ProviderError, engine.EngineError)):
         return USAGE
     audio = sys.modules.get("codec.audio")
     if audio is not None and isinstance(error, audio.AudioError):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import docker
+from infra import image
 from servers.server import HERE
 
 ROOT = HERE.parents[1]
@@ -30,6 +31,14 @@ def need_base(client: docker.DockerClient) -> str:
             pytest.skip(f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}")
         subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
     return BASE_IMAGE
+
+
+def need_image(client: docker.DockerClient, base: str) -> str:
+    """The pod's image. The wheels are the engine's cached layer: a change of code builds anew what follows it."""
+    tag = f"codecjob-test:{inputs_hash()}"
+    if not has(client, tag):
+        image.build(ROOT, tag, lambda line: None, base_image=base)
+    return tag
 
 
 def has(client: docker.DockerClient, reference: str) -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 import docker
-from servers.engine import need_base, need_engine
+from servers.engine import need_base, need_engine, need_image
 from servers.radosgw import running_radosgw
+from servers.registry import REGISTRY, Registry, running_registry
 from servers.server import RADOSGW, SWIFT, S3Server, need
 from servers.swift import running_swift
 
@@ -53,3 +54,17 @@ def engine() -> docker.DockerClient:
 def base_image(engine: docker.DockerClient) -> str:
     """A small Debian with Python, on the engine."""
     return need_base(engine)
+
+
+@pytest.fixture(scope="session")
+def image(engine: docker.DockerClient, base_image: str) -> str:
+    """The pod's image of this very source; built once for each state of what goes into it."""
+    return need_image(engine, base_image)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry of images that asks for a login."""
+    need(REGISTRY, "a registry of images")
+    with running_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fetches the S3 servers that the tests start on loopback, into a cache; installs nothing into the system.
+# Fetches the servers that the tests start on loopback, into a cache; installs nothing into the system.
 #   swift    OpenStack Swift, in a virtual environment of its own
 #   radosgw  Ceph's S3 gateway: Debian's packages, unpacked (needs apt; elsewhere its tests are skipped)
+#   registry a registry of container images, in the same way
 # Each folder is named by what it holds and appears only when it is complete. About 20 s, 350 MB.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,4 +33,12 @@ if [ ! -e "$radosgw/ready" ]; then
     for package in "$radosgw"/packages/*.deb; do dpkg -x "$package" "$radosgw/root"; done
     rm -rf "$radosgw/packages"
     touch "$radosgw/ready"
+fi
+
+registry=$cache/registry
+if [ ! -e "$registry/ready" ]; then
+    [ -n "$(apt-cache madison docker-registry)" ] || apt-get update -qq
+    rm -rf "$registry" && mkdir -p "$registry"
+    (cd "$registry" && apt-get -qq -o APT::Sandbox::User=root download docker-registry && dpkg -x ./*.deb root && rm ./*.deb)
+    touch "$registry/ready"
 fi
