@@ -1,15 +1,20 @@
 # Two commands on a fresh machine with Python 3.11+ and make:
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
+#   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test servers bench-verdicts lint format lock clean
+.PHONY: demo demo-docker test servers bench-verdicts lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+# The same in a container of the pod's image, which is built first. Needs a Docker engine.
+demo-docker: $(VENV)/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" BASE_IMAGE="$(BASE_IMAGE)" sh examples/demo-docker.sh
 
 test: lint
 	$(BIN)/pytest
@@ -42,9 +47,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@touch $@
 
 # Needs uv (pip install uv). No index is written into the lock: whatever pip is set to use serves it.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
-		--extra train --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --upgrade --extra train --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraints requirements.lock --extra train pyproject.toml --output-file docker/requirements.lock
+	echo hatchling | $(COMPILE) --constraints requirements.lock - --output-file docker/build.lock
 
 clean:
 	rm -rf $(VENV)
