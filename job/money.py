@@ -3,12 +3,20 @@
 An amount that nothing is known about is None, never a guess, and its basis says what is missing.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.pods import Bills, Provider, ProviderError
 from job.pace import Pace
 from job.record import Attempt, OutcomeName
+
+# What a provider writes down by the hour is complete when the pod's last hour is over, with some delay.
+INVOICE_SECONDS = 2 * 3600.0
+
+Invoice = Callable[[str], float | None]
+"""Pod id -> USD on the provider's bill, None where it knows of nothing."""
 
 STOPPED_EARLY: frozenset[OutcomeName] = frozenset({"aborted", "stopped", "expired"})
 
@@ -21,10 +29,12 @@ class Bill:
     began: float
     ended: float | None
     """None while it is still billed."""
+    invoiced: float | None = None
+    """USD, where the provider itself has said the whole amount: it counts before any reckoning."""
 
     def usd(self, now: float) -> float:
         """What it has cost by now."""
-        return self.price_per_hour * self.hours(now)
+        return self.price_per_hour * self.hours(now) if self.invoiced is None else self.invoiced
 
     def hours(self, now: float) -> float:
         """How long it has been paid for."""
@@ -52,16 +62,38 @@ class Money:
         return asdict(self)
 
 
-def bills(attempts: Iterable[Attempt], billed: bool = True) -> list[Bill]:
-    """The claims of some attempts, oldest first. While ``billed``, the newest one's pod is paid for all the same."""
+def bills(attempts: Iterable[Attempt], billed: bool = True, invoice: Invoice | None = None) -> list[Bill]:
+    """The claims of some attempts, oldest first. While ``billed``, the newest one's pod is paid for all the same.
+
+    ``invoice`` says what the provider has put on its bill for a pod; it is asked for those that ended long enough ago.
+    """
     found: list[Bill] = []
     for attempt in attempts:
         claim, outcome = attempt.claim(), attempt.outcome()
-        if claim is not None:
-            found.append(Bill(claim.price_per_hour, claim.time, outcome.time if outcome else None))
+        if claim is None:
+            continue
+        ended = outcome.time if outcome else None
+        invoiced = None
+        if invoice is not None and ended is not None and time.time() - ended > INVOICE_SECONDS:
+            invoiced = invoice(claim.pod_id)
+        found.append(Bill(claim.price_per_hour, claim.time, ended, invoiced))
     if billed and found:
         found[-1] = Bill(found[-1].price_per_hour, found[-1].began, None)
     return found
+
+
+def invoice_of(provider: Provider) -> Invoice | None:
+    """Asks a provider that tells its bill; no answer is as good as no bill. None for one that does not tell."""
+    if not isinstance(provider, Bills):
+        return None
+
+    def ask(pod_id: str) -> float | None:
+        try:
+            return provider.billed(pod_id)
+        except ProviderError:
+            return None
+
+    return ask
 
 
 def spent(of: Sequence[Bill], now: float) -> float | None:
@@ -114,6 +146,8 @@ def _rest(bill: Bill, pace: Pace, deadline: float | None, now: float) -> Amount:
 
 
 def _basis(bill: Bill, now: float) -> str:
+    if bill.invoiced is not None:
+        return f"the provider's bill of {bill.invoiced:.4g} USD"
     return f"{bill.price_per_hour:g} USD/h x {bill.hours(now):.3g} h"
 
 

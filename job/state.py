@@ -7,7 +7,7 @@ from typing import Any, Literal
 from infra.pods import Provider, ProviderError
 from job.checklist import evaluate
 from job.metrics_log import Row, collate, json_number
-from job.money import Money, bills, reckon
+from job.money import Money, bills, invoice_of, reckon
 from job.pace import pace
 from job.record import Attempt, Outcome, Progress, Run
 from job.spec import JobSpec
@@ -68,8 +68,8 @@ class RunState:
         }
 
 
-def look(run: Run, provider: Provider) -> RunState:
-    """Reads one run's record and asks the provider about its pods."""
+def look(run: Run, provider: Provider, with_invoice: bool = False) -> RunState:
+    """Reads one run's record and asks the provider about its pods; ``with_invoice`` also about its bill."""
     submission, spec = run.submission(), run.spec()
     attempts = run.attempts()
     attempt = attempts[-1] if attempts else run.attempt(1)
@@ -96,7 +96,7 @@ def look(run: Run, provider: Provider) -> RunState:
         outcome=outcome,
         pods=pods,
         money=reckon(
-            bills(attempts, billed=billing == "on"),
+            bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None),
             pace(rows),
             outcome.outcome if outcome else None,
             intent.deadline if intent else None,

@@ -27,7 +27,7 @@ def api_key(env: Mapping[str, str] = os.environ, home: Path | None = None) -> st
     path = (home or Path.home()) / ".runpod" / "config.toml"
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         settings = {}
     except (OSError, ValueError) as error:
         raise Unauthorised(f"cannot read RunPod's key in {path}: mend the file, or set {KEY_VARIABLE}") from error

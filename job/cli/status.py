@@ -65,7 +65,7 @@ def _look(store: Store, wanted: str | None) -> list[RunState]:
     for run in runs:
         name = run.spec().provider
         providers.setdefault(name, open_provider(name))
-        states.append(look(run, providers[name]))
+        states.append(look(run, providers[name], with_invoice=wanted is not None))
     return states
 
 

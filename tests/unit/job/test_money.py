@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
+from infra.pods import Bills, Transient
 from infra.store import Store
 from job.metrics_log import Row
-from job.money import Bill, bills, broke_at, reckon, spent
+from job.money import INVOICE_SECONDS, Bill, bills, broke_at, invoice_of, reckon, spent
 from job.pace import pace
 from job.record import Attempt, Claim, Outcome, Run
 
@@ -88,3 +91,46 @@ def test_the_budget_is_for_all_attempts_together(run: Run) -> None:
 
 def test_what_is_free_never_spends_its_budget(run: Run) -> None:
     assert broke_at([attempt(run, 1, 0.0, 0.0, None)], 0.01) is None
+
+
+class Biller:
+    """As much of a provider as tells its bill."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def billed(self, pod_id: str) -> float | None:
+        self.asked.append(pod_id)
+        if pod_id == "outage":
+            raise Transient("no answer")
+        return None if pod_id == "unknown" else 1.25
+
+
+def ended_attempt(store: Store, pod_id: str, ago: float) -> Attempt:
+    now = time.time()
+    attempt = Run(store, "a").attempt(1)
+    attempt.write_once("claim.json", Claim(launch_id="l", pod_id=pod_id, price_per_hour=2.0, time=now - ago - HOUR))
+    attempt.write_once("outcome.json", Outcome(outcome="succeeded", reason="", by="agent", time=now - ago))
+    return attempt
+
+
+def test_long_after_the_end_the_providers_bill_counts(store: Store) -> None:
+    invoice = invoice_of(Biller())  # type: ignore[arg-type]
+    paid = bills([ended_attempt(store, "p1", INVOICE_SECONDS + 60)], billed=False, invoice=invoice)
+    money = reckon(paid, pace([]), "succeeded", None, time.time())
+    assert money.cost.usd == 1.25
+    assert money.cost.basis == "the provider's bill of 1.25 USD"
+
+
+@pytest.mark.parametrize(("pod_id", "ago"), [("p1", 60.0), ("unknown", 9e4), ("outage", 9e4)])
+def test_a_bill_that_is_young_or_missing_is_reckoned(store: Store, pod_id: str, ago: float) -> None:
+    invoice = invoice_of(Biller())  # type: ignore[arg-type]
+    paid = bills([ended_attempt(store, pod_id, ago)], billed=False, invoice=invoice)
+    assert spent(paid, time.time()) == pytest.approx(2.0)
+
+
+def test_a_run_that_is_still_billed_is_reckoned(store: Store) -> None:
+    biller = Biller()
+    assert isinstance(biller, Bills)
+    paid = bills([ended_attempt(store, "p1", 9e4)], billed=True, invoice=invoice_of(biller))  # type: ignore[arg-type]
+    assert paid[-1].invoiced is None
