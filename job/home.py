@@ -7,10 +7,14 @@ from infra.store import Store, open_store
 from job.pod_env import STORE_VARIABLE
 
 
+def home() -> Path:
+    """This machine's folder: $CODECJOB_HOME, else ~/.codecjob. Local pods and the default store lie in it."""
+    return Path(os.environ.get("CODECJOB_HOME") or "~/.codecjob").expanduser()
+
+
 def open_default_store(wanted: str | None = None) -> Store:
     """The store that was asked for, else $CODECJOB_STORE, else the folder ``store`` in $CODECJOB_HOME (~/.codecjob)."""
-    home = os.environ.get("CODECJOB_HOME") or str(Path("~/.codecjob").expanduser())
-    return open_store(wanted or os.environ.get(STORE_VARIABLE) or str(Path(home) / "store"))
+    return open_store(wanted or os.environ.get(STORE_VARIABLE) or str(home() / "store"))
 
 
 def cache_folder() -> Path:

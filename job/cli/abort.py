@@ -12,7 +12,7 @@ from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, G
 from job.cli.signs import print_verdict
 from job.errors import CannotTellError, UsageError
 from job.home import open_default_store
-from job.record import find_run
+from job.known_runs import locate
 from job.watch_beat import ALL, Clock, StoreClock
 from job.watchdog import Report, Result, look_after, look_after_all
 
@@ -55,21 +55,20 @@ def command(run: str | None, every: bool, watch: bool, dry_run: bool, store: str
     """
     if every == (run is not None):
         raise UsageError("name one RUN, or give --all for every run that has not ended")
-    opened = open_default_store(store)
     if run is None:
-        _watch_all(opened, watch, dry_run, as_json)
+        _watch_all(open_default_store(store), watch, dry_run, as_json)
     else:
-        _watch_one(opened, run, watch, dry_run, as_json)
+        _watch_one(run, store, watch, dry_run, as_json)
 
 
-def _watch_one(store: Store, wanted: str, watch: bool, dry_run: bool, as_json: bool) -> None:
+def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_json: bool) -> None:
     try:
-        run = find_run(store, wanted)
+        run = locate(wanted, where)
         provider = open_provider(run.spec().provider)
     except (StoreError, ProviderError) as error:
         raise CannotTellError(str(error)) from error
-    notice = Notice(store, provider)
-    clock = _clock(store, run.run_id, dry_run)
+    notice = Notice(run.store, provider)
+    clock = _clock(run.store, run.run_id, dry_run)
     told = ""
     while True:
         report = look_after(run, provider, clock, not dry_run, _say)

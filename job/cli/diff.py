@@ -6,12 +6,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from infra.store import Store
 from job import dataset
 from job.cli.options import json_option, store_option
 from job.cli.output import print_json
-from job.home import open_default_store
-from job.record import find_run
+from job.known_runs import locate
 from job.resolved import Resolved, differences, of_run, of_spec, spell
 from job.spec import load_spec
 from job.trainer_plan import ask_trainer
@@ -34,8 +32,7 @@ def command(left: str, right: str, store: str | None, as_json: bool) -> None:
       codecjob diff speech-20250102 @last
       codecjob diff @last job.yaml --json
     """
-    opened = open_default_store(store)
-    ours, theirs = (_resolve(opened, name) for name in (left, right))
+    ours, theirs = (_resolve(store, name) for name in (left, right))
     changed = differences(ours, theirs)
     if as_json:
         rows = [{"key": item.key, "left": item.left, "right": item.right} for item in changed]
@@ -50,9 +47,9 @@ def command(left: str, right: str, store: str | None, as_json: bool) -> None:
     Console(soft_wrap=True, highlight=False, markup=False).print(table)
 
 
-def _resolve(store: Store, name: str) -> Resolved:
+def _resolve(store: str | None, name: str) -> Resolved:
     if not name.endswith(SPEC_SUFFIXES):
-        return of_run(find_run(store, name))
+        return of_run(locate(name, store))
     spec = load_spec(Path(name))
     config = ask_trainer(spec.train.flags()).config
     return of_spec(name, spec, config, dataset.look_at(spec.data, config["sample_rate"]).dataset_id)

@@ -9,8 +9,7 @@ import click
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
 from job.events import inputs, run_events
-from job.home import open_default_store
-from job.record import find_run
+from job.known_runs import locate
 
 
 @click.command("events")
@@ -25,7 +24,7 @@ def command(run: str, store: str | None, as_json: bool) -> None:
       codecjob events @last
       codecjob events quickstart --json
     """
-    found = find_run(open_default_store(store), run)
+    found = locate(run, store)
     events = run_events(found)
     if as_json:
         print_json(events)

@@ -8,8 +8,8 @@ import click
 from infra.pods import open_provider
 from job.cli.follow import ENDED
 from job.cli.options import run_argument, store_option
-from job.home import open_default_store
-from job.record import Attempt, Run, find_run
+from job.known_runs import locate
+from job.record import Attempt, Run
 from job.state import look
 
 POLL_SECONDS = 1.0
@@ -27,7 +27,7 @@ def command(run: str, following: bool, store: str | None) -> None:
       codecjob logs @last
       codecjob logs quickstart -f
     """
-    found = find_run(open_default_store(store), run)
+    found = locate(run, store)
     shown: dict[int, int] = {}
     while True:
         # Asked before printing, so that what an ending run wrote last is printed too.

@@ -6,9 +6,8 @@ import click
 
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
-from job.home import open_default_store
+from job.known_runs import locate
 from job.pull import pull
-from job.record import find_run
 
 
 @click.command("pull")
@@ -23,7 +22,7 @@ def command(run: str, folder: Path, store: str | None, as_json: bool) -> None:
     Example:
       codecjob pull @last out/
     """
-    found = find_run(open_default_store(store), run)
+    found = locate(run, store)
     pulled = pull(found, folder)
     if as_json:
         print_json(

@@ -8,8 +8,7 @@ from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
-from job.home import open_default_store
-from job.record import find_run
+from job.known_runs import locate
 from job.resume import resume
 
 
@@ -30,7 +29,7 @@ def command(run: str, following: bool, unwatched: bool, override: str | None, st
       codecjob resume @last --detach
       codecjob resume @last --override "validation was one noisy clip; six more were added"
     """
-    found = find_run(open_default_store(store), run)
+    found = locate(run, store)
     provider = open_provider(found.spec().provider)
     if override is not None and not override.strip():
         raise UsageError("--override: give the reason, such as --override 'the driver crashed'")

@@ -1,5 +1,6 @@
 """codecjob status."""
 
+import shlex
 import time
 
 import click
@@ -16,7 +17,8 @@ from job.cli.options import json_option, store_option
 from job.cli.output import duration, number, print_json
 from job.cli.signs import COLOURS
 from job.home import open_default_store
-from job.record import Run, find_run, list_runs
+from job.known_runs import elsewhere, locate
+from job.record import Run, list_runs
 from job.state import RunState, look
 
 REFRESH_SECONDS = 2.0
@@ -38,28 +40,40 @@ def command(run: str | None, watch: bool, store: str | None, as_json: bool) -> N
       codecjob status @last --watch
       codecjob status quickstart --json
     """
-    opened = open_default_store(store)
+    found = locate(run, store) if run else None
+    opened = found.store if found else open_default_store(store)
     if as_json:
-        print_json(_look(opened, run)[0].as_dict() if run else [state.as_dict() for state in _look(opened, None)])
+        states = _look(opened, found)
+        print_json(states[0].as_dict() if found else [state.as_dict() for state in states])
         return
     console = Console(highlight=False)
     if not watch:
-        states = _look(opened, run)
+        states = _look(opened, found)
         notice = Notice(opened, *(open_provider(name) for name in {state.spec.provider for state in states}))
         console.print(_picture(states, run, console.width))
         notice.show()
+        if not run and store is None:
+            _say_elsewhere(opened)
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            states = _look(opened, run)
+            states = _look(opened, found)
             live.update(_picture(states, run, console.width), refresh=True)
             if all(state.state in ENDED for state in states):
                 break
             time.sleep(REFRESH_SECONDS)
 
 
-def _look(store: Store, wanted: str | None) -> list[RunState]:
-    runs = [find_run(store, wanted)] if wanted else [Run(store, run_id) for run_id in reversed(list_runs(store))]
+def _say_elsewhere(default: Store) -> None:
+    """Runs in other stores are named, not looked at: those may be far away, or gone."""
+    urls = list(elsewhere(default).values())
+    for url in dict.fromkeys(reversed(urls)):
+        count = urls.count(url)
+        click.echo(f"{count} more in another store: codecjob status --store {shlex.quote(url)}", err=True)
+
+
+def _look(store: Store, wanted: Run | None) -> list[RunState]:
+    runs = [wanted] if wanted else [Run(store, run_id) for run_id in reversed(list_runs(store))]
     providers: dict[str, Provider] = {}
     states = []
     for run in runs:

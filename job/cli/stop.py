@@ -6,9 +6,8 @@ from infra.pods import open_provider
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import CANNOT_TELL, print_json
 from job.ending import end
-from job.home import open_default_store
+from job.known_runs import locate
 from job.launch import CLIENT
-from job.record import find_run
 
 
 @click.command("stop")
@@ -24,7 +23,7 @@ def command(run: str, store: str | None, as_json: bool) -> None:
     Example:
       codecjob stop @last
     """
-    found = find_run(open_default_store(store), run)
+    found = locate(run, store)
     provider = open_provider(found.spec().provider)
 
     def say(what: str) -> None:

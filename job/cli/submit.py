@@ -19,6 +19,7 @@ from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.home import open_default_store
+from job.known_runs import remember
 from job.machine import with_known_image
 from job.pod_access import for_attempt, shown
 from job.preflight.examine import Report
@@ -110,6 +111,7 @@ def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, dataset_
     access = for_attempt(job, store.url, run_id, dataset_id, 1)
     run = Run(store, run_id)
     run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
+    remember(run)
     launch.start(provider, run.attempt(1), launch.plan(store, provider, run_id, 1, job, access))
     return run
 

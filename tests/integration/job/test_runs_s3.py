@@ -33,9 +33,12 @@ def test_a_run_goes_from_submit_to_pull(cloud_desk: Any, radosgw: S3Server, tmp_
     assert followed.returncode == 0, followed.stdout + followed.stderr
     assert radosgw.secret not in followed.stdout + followed.stderr
     out = tmp_path / "out"
-    pulled = cloud_desk.command("pull", "@last", out, "--store", cloud_desk.store.url, "--json")
+    # The spec's own store is remembered.
+    pulled = cloud_desk.command("pull", "@last", out, "--json")
     assert pulled.returncode == 0, pulled.stderr
     assert (Path(json.loads(pulled.stdout)["checkpoint"]) / "model.safetensors").is_file()
+    status = cloud_desk.command("status")
+    assert "1 more in another store: codecjob status --store" in status.stderr, status.stdout
     for info in cloud_desk.store.list("runs/"):
         assert radosgw.secret.encode() not in cloud_desk.store.get(info.key), info.key
 
