@@ -320,8 +320,10 @@ class Agent:
 
     def crashed(self, error: Exception) -> None:
         """The last word of an agent that met what it cannot handle."""
-        self._say(f"the agent crashed: {error!r}")
-        self.attempt.write_once("outcome.json", self._outcome("failed", f"the agent crashed: {error!r}"))
+        away = isinstance(error, NO_ANSWER)
+        said = f"the record could not be reached for too long: {error}" if away else f"the agent crashed: {error!r}"
+        self._say(said)
+        self.attempt.write_once("outcome.json", self._outcome("failed", said))
 
     def _note_trouble(self, error: Exception) -> None:
         if str(error) != self.trouble:

@@ -21,7 +21,8 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import agent, courier, dataset, ending, launch, reconcile, reporter, supervisor, watchdog
+from job import agent, courier, ending, launch, reconcile, reporter, supervisor, watchdog
+from job.dataset.manifest import Manifest
 from job.errors import UsageError
 from job.pod_env import PodEnv
 from job.record import Run, Submission
@@ -34,7 +35,7 @@ MAX_HOURS = 0.2
 SPEC = {
     "name": "speech",
     "data": "/clips",
-    "provider": RentedPods.name,
+    "provider": "docker",  # a paid provider's pods would want a bucket
     "image": "me/codec:1",
     "gpu": ["L4", "A40"],
     "max_hours": MAX_HOURS,
@@ -92,10 +93,8 @@ class Story:
         self.healed = False
         self.run = Run(self.store, RUN_ID)
         self.spec = check_spec(SPEC, "story")
-        self.store.objects["datasets/none/manifest.json"] = (
-            dataset.Manifest(files=()).model_dump_json().encode(),
-            EPOCH,
-        )
+        empty = Manifest(sample_rate=16000, shards=(), clips=())
+        self.store.put("datasets/none/manifest.json", empty.model_dump_json().encode())
 
     def tell(self) -> None:
         """Everything, until all deadlines are over and a watchdog has looked often enough after that."""
