@@ -9,18 +9,21 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.store import NotFound, Store, StoreError
+from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError, UsageError
 from job.metrics_log import Row, parse
 from job.spec import NAME_PATTERN, JobSpec, check_spec
 
 OutcomeName = Literal["succeeded", "aborted", "failed", "stopped", "expired"]
+Kind = Literal["metrics", "log"]
 LAST = "@last"
+READ_AT_ONCE = 16
 
 
 class _Document(BaseModel):
@@ -104,10 +107,11 @@ class CheckpointRef:
 class Attempt:
     """One attempt's part of the record."""
 
-    def __init__(self, store: Store, run_id: str, number: int) -> None:
+    def __init__(self, store: Store, run_id: str, number: int, pieces: dict[str, bytes] | None = None) -> None:
         self.store = store
         self.run_id = run_id
         self.number = number
+        self._pieces = {} if pieces is None else pieces
         self.prefix = f"runs/{run_id}/attempts/{number}"
 
     def intent(self) -> Intent | None:
@@ -162,18 +166,50 @@ class Attempt:
         events = [json.loads(self.store.get(info.key)) for info in self.store.list(f"{self.prefix}/events/")]
         return sorted(events, key=lambda event: float(event["time"]))  # keys of one millisecond are in no order
 
-    def segments(self, kind: Literal["metrics", "log"], after: int = 0) -> Iterator[tuple[int, bytes]]:
-        """The immutable pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on."""
+    def segments(self, kind: Kind, after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on.
+
+        Only the last one still grows. Several are fetched at once, and none again that has not grown.
+        """
+        wanted = [(number, info) for number, info in self._listed(kind) if number > after]
+        batch = 1
+        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+            while wanted:
+                # The first alone: some only want to know how it begins.
+                now, wanted = wanted[:batch], wanted[batch:]
+                batch = READ_AT_ONCE
+                yield from zip((number for number, _ in now), pool.map(self._piece, (i for _, i in now)), strict=True)
+
+    def last_sequence(self, kind: Kind) -> int:
+        """The number of the last piece; 0 before the first."""
+        return max((number for number, _ in self._listed(kind)), default=0)
+
+    def add_segment(self, kind: Kind, sequence: int, data: bytes, known: int = 0) -> None:
+        """Writes a piece, or writes it again because it has grown beyond the ``known`` bytes that the record has.
+
+        Raises StoreError if somebody else's has this number.
+        """
+        key = f"{self.prefix}/{kind}/{sequence:08d}"
+        if known == 0:
+            if self.store.create(key, data):
+                return
+            # Our own, if an answer was lost.
+            if not data.startswith(self.store.get(key)):
+                where = f"{key} in {self.store.url}"
+                raise StoreError(f"{where} was written by somebody else: is the attempt running twice?")
+        self.store.put(key, data)
+
+    def _listed(self, kind: Kind) -> Iterator[tuple[int, ObjectInfo]]:
         for info in self.store.list(f"{self.prefix}/{kind}/"):
             name = info.key.rsplit("/", 1)[1]
-            if name.isdigit() and int(name) > after:  # others may have left files in a folder or a bucket
-                yield int(name), self.store.get(info.key)
+            if name.isdigit():  # others may have left files in a folder or a bucket
+                yield int(name), info
 
-    def add_segment(self, kind: Literal["metrics", "log"], sequence: int, data: bytes) -> None:
-        """Appends a piece. Raises StoreError if another one has this number: pieces are never replaced."""
-        key = f"{self.prefix}/{kind}/{sequence:08d}"
-        if not self.store.create(key, data) and self.store.get(key) != data:
-            raise StoreError(f"{key} in {self.store.url} was written by somebody else: is the attempt running twice?")
+    def _piece(self, info: ObjectInfo) -> bytes:
+        known = self._pieces.get(info.key)
+        if known is None or len(known) != info.size:  # what is only ever added to is the same if it is as long
+            known = self._pieces[info.key] = self.store.get(info.key)
+        return known
 
     def checkpoints(self) -> list[CheckpointRef]:
         """The complete checkpoints that a resume may restore, oldest first."""
@@ -198,6 +234,8 @@ class Run:
     def __init__(self, store: Store, run_id: str) -> None:
         self.store = store
         self.run_id = run_id
+        self._pieces: dict[str, bytes] = {}
+        """Pieces of rows and logs that were read, by key: a record that is looked at again and again is read once."""
 
     def submission(self) -> Submission:
         """What was asked."""
@@ -218,7 +256,7 @@ class Run:
 
     def attempt(self, number: int) -> Attempt:
         """One attempt, whether it exists yet or not."""
-        return Attempt(self.store, self.run_id, number)
+        return Attempt(self.store, self.run_id, number, self._pieces)
 
     def attempts(self) -> list[Attempt]:
         """The attempts, oldest first."""

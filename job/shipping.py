@@ -12,38 +12,45 @@ from pydantic import ValidationError
 from job.metrics_log import Row, parse
 from job.record import Attempt, Progress
 
-# Training rows and log lines are shipped in pieces, so that a day of training makes thousands of objects, not more.
+# Rows and log lines are shipped this often, into a piece that grows until it is this large: so few pieces are written
+# that a reader of a day of training fetches a hundred, and none is so large that it is dear to write again.
 PIECE_SECONDS = 5.0
+PIECE_BYTES = 128 << 10
 
 
 class Tail:
-    """The part of a growing file that has not been shipped yet."""
+    """The end of a growing file: its last piece in the record, and what that lacks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.offset = 0
-        self.sequence = 0
+        self.start = 0
+        """Where the last piece begins."""
+        self.size = 0
+        """Bytes of it that the record has."""
+        self.sequence: int | None = None
+        """Its number; not known before the record was asked, once."""
         self.shipped_at = -PIECE_SECONDS
 
-    def pending(self, whole_lines: bool) -> bytes:
-        """What was added since the last piece; with ``whole_lines``, up to the last line's end."""
+    def piece(self, whole_lines: bool) -> bytes:
+        """The last piece as it should be now; with ``whole_lines``, up to the last line's end."""
         try:
             with self.path.open("rb") as file:
-                file.seek(self.offset)
+                file.seek(self.start)
                 data = file.read()
         except FileNotFoundError:
             return b""
         return data[: data.rfind(b"\n") + 1] if whole_lines else data
 
     def shipped(self, size: int) -> None:
-        """The store has another ``size`` bytes."""
-        self.offset += size
-        self.sequence += 1
+        """The record has ``size`` bytes of the last piece; a large one is closed."""
+        self.size = size
         self.shipped_at = time.monotonic()
+        if size >= PIECE_BYTES and self.sequence is not None:
+            self.start, self.size, self.sequence = self.start + size, 0, self.sequence + 1
 
     @property
     def due(self) -> bool:
-        """Whether the last piece is old enough."""
+        """Whether the last piece was written long enough ago."""
         return time.monotonic() - self.shipped_at >= PIECE_SECONDS
 
 
@@ -75,12 +82,12 @@ class Shipper:
     def ship_rows(self, at_once: bool) -> None:
         """Ships whole rows."""
         if at_once or self.rows_file.due:
-            self._ship("metrics", self.rows_file, self.rows_file.pending(whole_lines=True))
+            self._ship("metrics", self.rows_file, self.rows_file.piece(whole_lines=True))
 
     def ship_log(self, at_once: bool) -> None:
         """Ships what the log has grown by."""
         if at_once or self.log_file.due:
-            self._ship("log", self.log_file, self.log_file.pending(whole_lines=not at_once))
+            self._ship("log", self.log_file, self.log_file.piece(whole_lines=not at_once))
 
     def progress(self) -> Progress | None:
         """The training loop's newest beat, from its own file; None before the first, or where it cannot be read."""
@@ -105,9 +112,13 @@ class Shipper:
                 self.done.add(name)
 
     def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
-        if data:
-            self.attempt.add_segment(kind, tail.sequence + 1, data)
-            tail.shipped(len(data))
+        if len(data) <= tail.size:
+            return
+        if tail.sequence is None:
+            # An agent that was started again in its pod goes on behind its predecessor.
+            tail.sequence = self.attempt.last_sequence(kind) + 1
+        self.attempt.add_segment(kind, tail.sequence, data, tail.size)
+        tail.shipped(len(data))
 
 
 def last_error(log: Path) -> str:

@@ -108,7 +108,7 @@ def look(run: Run, provider: Provider, with_invoice: bool = False) -> RunState:
 
 def judge(rows: list[Row], attempts: list[Attempt], spec: JobSpec) -> Verdict:
     """The verdict of a run's rows, unless its newest attempt has none yet: it may hide what condemned the last one."""
-    if len(attempts) > 1 and rows and not any(True for _ in attempts[-1].segments("metrics")):
+    if len(attempts) > 1 and rows and not attempts[-1].last_sequence("metrics"):
         return Verdict(State.UNDECIDED, (), f"attempt {attempts[-1].number} has not begun to train")
     return evaluate(rows, spec.checklist)
 

@@ -28,7 +28,7 @@ def command(run: str, following: bool, store: str | None) -> None:
       codecjob logs quickstart -f
     """
     found = locate(run, store)
-    shown: dict[int, int] = {}
+    shown: dict[int, tuple[int, int]] = {}
     while True:
         # Asked before printing, so that what an ending run wrote last is printed too.
         ended = not following or look(found, open_provider(found.spec().provider)).state in ENDED
@@ -41,10 +41,12 @@ def command(run: str, following: bool, store: str | None) -> None:
         click.echo(f"{found.run_id} has not written a log yet", err=True)
 
 
-def _print_new(run: Run, attempt: Attempt, shown: dict[int, int]) -> None:
-    for sequence, piece in attempt.segments("log", after=shown.get(attempt.number, 0)):
+def _print_new(run: Run, attempt: Attempt, shown: dict[int, tuple[int, int]]) -> None:
+    """Prints what is new behind the last piece and the bytes of it that were ``shown``."""
+    last, size = shown.get(attempt.number, (1, 0))
+    for sequence, piece in attempt.segments("log", after=last - 1):
         if attempt.number > 1 and attempt.number not in shown:
             click.echo(f"--- attempt {attempt.number} of {run.run_id}")
-        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.write(piece[size:] if sequence == last else piece)
         sys.stdout.buffer.flush()
-        shown[attempt.number] = sequence
+        shown[attempt.number] = (sequence, len(piece))

@@ -1,9 +1,10 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.store import Store
+from infra.store import Store, StoreError
 from job.errors import CannotTellError, UsageError
 from job.record import Beat, Claim, Outcome, Run, StopRequest, Submission, find_run, list_runs, new_run_id
 
@@ -77,6 +78,46 @@ def test_segments_come_in_order_from_where_one_has_read_to(run: Run) -> None:
         attempt.add_segment("log", sequence, str(sequence).encode())
     assert list(attempt.segments("log")) == [(1, b"1"), (2, b"2"), (10, b"10")]
     assert list(attempt.segments("log", after=2)) == [(10, b"10")]
+
+
+class Counting:
+    """A store that counts the objects that are read."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def get(self, key: str) -> bytes:
+        self.read.append(key)
+        return self.store.get(key)
+
+
+def test_a_piece_that_grows_is_read_again_and_no_other(run: Run, store: Store) -> None:
+    counting = Counting(store)
+    reader = Run(counting, run.run_id)  # type: ignore[arg-type]
+    attempt = run.attempt(1)
+    for step in range(1, 40):
+        attempt.add_segment("metrics", step, train(step))
+    assert [row.step for row in reader.rows([reader.attempt(1)])] == list(range(1, 40))
+    assert len(counting.read) == 39
+    attempt.add_segment("metrics", 39, train(39) + train(40), known=len(train(39)))
+    assert [row.step for row in reader.rows([reader.attempt(1)])] == list(range(1, 41))
+    assert counting.read[39:] == [f"{attempt.prefix}/metrics/00000039"]
+    assert next(iter(reader.attempt(1).segments("metrics"))) == (1, train(1))
+    assert len(counting.read) == 40
+
+
+def test_a_piece_of_somebody_else_is_never_replaced(run: Run) -> None:
+    attempt = run.attempt(1)
+    attempt.add_segment("log", 1, b"mine")
+    attempt.add_segment("log", 1, b"mine, of which the first answer was lost")
+    with pytest.raises(StoreError, match="is the attempt running twice"):
+        attempt.add_segment("log", 1, b"another's")
+    assert list(attempt.segments("log")) == [(1, b"mine, of which the first answer was lost")]
+    assert (attempt.last_sequence("log"), attempt.last_sequence("metrics")) == (1, 0)
 
 
 def test_strangers_files_in_the_record_are_passed_over(run: Run, store: Store) -> None:
