@@ -103,3 +103,10 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; silent when there is none."""
         ...
+
+    def sweep(self, prefix: str, older_seconds: float) -> int:
+        """Remove what killed writers have left below a prefix and is older than that; returns how many there were.
+
+        No object is touched. What is younger may be a write that goes on.
+        """
+        ...

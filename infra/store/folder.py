@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from infra.files import sync_folder, unpublished, write_atomic
+from infra.files import TEMP_PREFIX, sync_folder, unpublished, write_atomic
 from infra.store.base import AccessDenied, InvalidKey, NotFound, ObjectInfo, StoreError, StoreFull, Unavailable
 from infra.store.keys import check_key, check_prefix
 
@@ -102,6 +103,18 @@ class FolderStore:
         check_key(key)
         with self._explained("delete", key), suppress(*ABSENT):
             (self.root / key).unlink()
+
+    def sweep(self, prefix: str, older_seconds: float) -> int:
+        """See `Store.sweep`."""
+        check_prefix(prefix)
+        before, swept = time.time() - older_seconds, 0
+        with self._explained("clean", prefix):
+            for path in (self.root / prefix).rglob(f"{TEMP_PREFIX}*"):
+                with suppress(*ABSENT):
+                    if path.is_file() and path.stat().st_mtime < before:
+                        path.unlink()
+                        swept += 1
+        return swept
 
     def _write(self, key: str, chunks: Iterable[bytes]) -> None:
         path = self.root / key

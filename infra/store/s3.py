@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from infra.files import write_atomic
 from infra.store.base import InvalidKey, NotFound, ObjectInfo
 from infra.store.credentials.session import Session
 from infra.store.keys import check_key, check_prefix
@@ -15,10 +16,9 @@ from infra.store.s3_client import make_client
 from infra.store.s3_create import create_object, has_conditions
 from infra.store.s3_errors import explained
 from infra.store.s3_missing import is_missing
-from infra.store.s3_upload import upload_file
+from infra.store.s3_upload import abort_uploads, upload_file
 from infra.store.s3_url import parse_s3_url
-
-CHUNK_BYTES = 1 << 20
+from infra.store.transfer import download_file, fingerprint, read_object
 
 
 class S3Store:
@@ -33,6 +33,7 @@ class S3Store:
         self.location = parse_s3_url(url)
         self.url = self.location.url
         self._client = make_client(self.location, keys)
+        self._begun: dict[str, str] = {}
 
     @property
     def has_conditions(self) -> bool | None:
@@ -43,7 +44,9 @@ class S3Store:
         """See `Store.put`."""
         check_key(key)
         with explained("write", self.location, key):
-            self._client.put_object(Bucket=self.location.bucket, Key=self._full(key), Body=data)
+            self._client.put_object(
+                Bucket=self.location.bucket, Key=self._full(key), Body=data, Metadata=fingerprint(data)
+            )
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Store.create`."""
@@ -54,7 +57,8 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """See `Store.get`."""
         check_key(key)
-        return b"".join(self._read(key))
+        with self._reading(key):
+            return read_object(self._client, self.location.bucket, self._full(key))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Store.list`."""
@@ -76,13 +80,14 @@ class S3Store:
         """See `Store.upload`."""
         check_key(key)
         with explained("write", self.location, key):
-            upload_file(self._client, self.location.bucket, self._full(key), path)
+            upload_file(self._client, self.location.bucket, self._full(key), path, self._begun)
 
     def download(self, key: str, path: Path) -> None:
         """See `Store.download`."""
         check_key(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, self._read(key))
+        with self._reading(key):
+            download_file(self._client, self.location.bucket, self._full(key), path)
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
@@ -90,25 +95,25 @@ class S3Store:
         with explained("delete", self.location, key):
             self._client.delete_object(Bucket=self.location.bucket, Key=self._full(key))
 
+    def sweep(self, prefix: str, older_seconds: float) -> int:
+        """See `Store.sweep`. What is left here is the parts of uploads that were never finished."""
+        check_prefix(prefix)
+        with explained("clean", self.location, prefix):
+            before = time.time() - older_seconds
+            return abort_uploads(self._client, self.location.bucket, self._full(prefix), before)
+
     def _full(self, key: str) -> str:
         return self.location.prefix + key
 
-    def _read(self, key: str) -> Iterator[bytes]:
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
         with explained("read", self.location, key):
             try:
-                body = self._client.get_object(Bucket=self.location.bucket, Key=self._full(key))["Body"]
+                yield
             except ClientError as error:
                 if is_missing(self._client, self.location.bucket, self._full(key), error):
                     raise NotFound(f"no object {key} in store {self.url}") from error
                 raise
-        with body:
-            while True:
-                with explained("read", self.location, key):
-                    # Raises when the connection ends before the length that was announced.
-                    chunk = body.read(CHUNK_BYTES)
-                if not chunk:
-                    return
-                yield chunk
 
     def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
         start = len(self.location.prefix)

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from infra.store.s3_errors import status_of
 from infra.store.s3_missing import is_missing
+from infra.store.transfer import fingerprint
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +53,7 @@ def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
             _atomic[place] = False
         if _atomic[place]:
             return True
-    client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce})
+    client.put_object(Bucket=bucket, Key=key, Body=data, Metadata=_marks(data, nonce))
     time.sleep(max(SETTLE_SECONDS, 3 * (time.monotonic() - started)))
     # Whoever else found no object has written by now: the last of them has won.
     return _nonce_of(client, bucket, key) == nonce
@@ -66,7 +67,7 @@ def has_conditions(client: S3Client, bucket: str) -> bool | None:
 def _put_if_absent(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> bool:
     for attempt in range(CONFLICTS):
         try:
-            client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce}, IfNoneMatch="*")
+            client.put_object(Bucket=bucket, Key=key, Body=data, Metadata=_marks(data, nonce), IfNoneMatch="*")
         except ClientError as error:
             if status_of(error) == 412:
                 # boto3 repeats a write whose answer was lost, and that one then meets itself.
@@ -80,10 +81,14 @@ def _put_if_absent(client: S3Client, bucket: str, key: str, data: bytes, nonce: 
     raise AssertionError
 
 
+def _marks(data: bytes, nonce: str) -> dict[str, str]:
+    return {NONCE: nonce, **fingerprint(data)}
+
+
 def _holds(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> bool:
     """Whether the condition that has just let an object through keeps a second one out, also in a race."""
     try:
-        client.put_object(Bucket=bucket, Key=key, Body=data, Metadata={NONCE: nonce}, IfNoneMatch="*")
+        client.put_object(Bucket=bucket, Key=key, Body=data, Metadata=_marks(data, nonce), IfNoneMatch="*")
     except ClientError as error:
         if status_of(error) != 412:
             raise

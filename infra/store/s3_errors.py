@@ -18,6 +18,11 @@ _SESSION = "get new credentials: the session token is old or belongs to others"
 _LATER = "try again later"
 _REGION = "set the bucket's own region: ?region=... in the store's URL or AWS_REGION"
 
+
+class DamagedError(Exception):
+    """Other bytes came than were written, again and again."""
+
+
 # Code of the answer -> class, what it means, how to mend it.
 CODES: dict[str, tuple[type[StoreError], str, str]] = {
     "NoSuchBucket": (StoreError, "there is no such bucket", "create the bucket or mend its name"),
@@ -37,6 +42,9 @@ CODES: dict[str, tuple[type[StoreError], str, str]] = {
     "PermanentRedirect": (StoreError, "the bucket lies in another region", _REGION),
     "IllegalLocationConstraintException": (StoreError, "the bucket lies in another region", _REGION),
     "InvalidRegion": (StoreError, "the server has no such region", _REGION),
+    "InvalidPart": (Unavailable, "a part of the upload is gone", _LATER),
+    "NoSuchUpload": (Unavailable, "the upload is gone", _LATER),
+    "PreconditionFailed": (Unavailable, "the object is being replaced", _LATER),
     "QuotaExceeded": (StoreFull, "the quota is used up", "remove objects or ask for a larger quota"),
     "InsufficientStorage": (StoreFull, "the server has no room left", "remove objects or ask its operator"),
     "XMinioStorageFull": (StoreFull, "the server has no room left", "remove objects or ask its operator"),
@@ -87,6 +95,7 @@ FAILURES: list[tuple[type[Exception], type[StoreError], str, str]] = [
     (boto.HTTPClientError, Unavailable, "the connection broke", _ENDPOINT),
     (boto.ConnectionError, Unavailable, "the connection broke", _ENDPOINT),
     (HTTPError, Unavailable, "the answer was cut off", _LATER),
+    (DamagedError, Unavailable, "other bytes come than were written", _LATER),
     (ResponseParserError, StoreError, "the answer is not S3's", "check that the endpoint speaks S3"),
     (BotoCoreError, StoreError, "AWS's settings cannot be used", _FILES),
 ]
@@ -95,6 +104,7 @@ FAILURES: list[tuple[type[Exception], type[StoreError], str, str]] = [
 ACTIONS = {
     "ListObjectsV2": "s3:ListBucket",
     "HeadObject": "s3:GetObject",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "CreateMultipartUpload": "s3:PutObject",
     "UploadPart": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
@@ -106,7 +116,7 @@ def explained(verb: str, location: S3Location, key: str) -> Iterator[None]:
     """Turn boto3's errors into the store's own. `key` is the store's key or prefix."""
     try:
         yield
-    except (ClientError, BotoCoreError, HTTPError, ResponseParserError) as error:
+    except (ClientError, BotoCoreError, HTTPError, ResponseParserError, DamagedError) as error:
         raise translate(error, verb, location, key) from error
 
 

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypedDict, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.store.s3_errors import code_of
+from infra.store.transfer import SHA256
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef
 
 PART_BYTES = 16 << 20
 MAX_PARTS = 10_000  # S3's limit
 AT_ONCE = 4
 
 
-def upload_file(client: S3Client, bucket: str, key: str, path: Path) -> None:
-    """Write an object from a file, in parts where it is larger than one. Raises boto3's errors and OSError."""
+def upload_file(client: S3Client, bucket: str, key: str, path: Path, begun: dict[str, str]) -> None:
+    """Write an object from a file, in parts where it is larger than one. Raises boto3's errors and OSError.
+
+    Parts that an interrupted upload of the same file has left are not sent again. ``begun`` remembers the unfinished
+    uploads of this process, for credentials that may not list those of the bucket.
+    """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= PART_BYTES:
-            client.put_object(Bucket=bucket, Key=key, Body=file)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            client.put_object(Bucket=bucket, Key=key, Body=file, Metadata={SHA256: digest})
             return
-    _upload_in_parts(client, bucket, key, path, size)
+    upload = _Upload(client, bucket, key, path, size, begun)
+    try:
+        upload.go_on()
+    except ClientError as error:
+        # Swept away by somebody, finished by a call whose answer was lost, or mixed up by a second writer.
+        if code_of(error) not in ("NoSuchUpload", "InvalidPart"):
+            raise
+        if not upload.is_there():
+            upload.begin()
+            upload.go_on()
+    begun.pop(key, None)
+
+
+def abort_uploads(client: S3Client, bucket: str, prefix: str, before: float) -> int:
+    """Remove the parts of unfinished uploads below a prefix that began before a time; returns how many there were."""
+    old = [item for item in _unfinished(client, bucket, prefix) if item["Initiated"].timestamp() < before]
+    for item in old:
+        with suppress(client.exceptions.NoSuchUpload):
+            client.abort_multipart_upload(Bucket=bucket, Key=item["Key"], UploadId=item["UploadId"])
+    return len(old)
 
 
 def part_size(size: int) -> int:
@@ -37,30 +66,94 @@ def part_size(size: int) -> int:
     return max(PART_BYTES, -(-least // (1 << 20)) << 20)
 
 
-def _upload_in_parts(client: S3Client, bucket: str, key: str, path: Path, size: int) -> None:
-    step = part_size(size)
-    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+class _Place(TypedDict):
+    Bucket: str
+    Key: str
 
-    def send(number: int) -> CompletedPartTypeDef:
-        with _Slice(path, number * step, min(step, size - number * step)) as body:
-            answer = client.upload_part(
-                Bucket=bucket, Key=key, UploadId=upload, PartNumber=number + 1, Body=cast("IO[bytes]", body)
-            )
-        return {"PartNumber": number + 1, "ETag": answer["ETag"]}
 
-    try:
+class _Upload:
+    """A large file on its way up."""
+
+    def __init__(self, client: S3Client, bucket: str, key: str, path: Path, size: int, begun: dict[str, str]) -> None:
+        self.client = client
+        self.begun = begun
+        self.place: _Place = {"Bucket": bucket, "Key": key}
+        self.path = path
+        self.size = size
+        self.step = part_size(size)
+        self.parts: list[CompletedPartTypeDef] = []
+        self.there: dict[int, str] = {}
+        self.id = ""
+
+    def begin(self) -> None:
+        """Starts from nothing."""
+        self.id, self.there = self.client.create_multipart_upload(**self.place)["UploadId"], {}
+        self.begun[self.place["Key"]] = self.id
+
+    def go_on(self) -> None:
+        """Sends what is missing and makes the object of it."""
+        if not self.id and not self._find():
+            self.begin()
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="s3-part")
         try:
-            parts = list(pool.map(send, range(-(-size // step))))
+            self.parts = list(pool.map(self._send, range(-(-self.size // self.step))))
+        except OSError:
+            # The file is at fault. Else the parts stay for the next try; they are billed until then, or until a sweep.
+            with suppress(ClientError, BotoCoreError):
+                self.client.abort_multipart_upload(**self.place, UploadId=self.id)
+            raise
         finally:
             # After a failure the parts that wait are not worth sending.
             pool.shutdown(cancel_futures=True)
-        client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
-    except BaseException:
-        # Parts of an unfinished upload are billed until somebody removes them.
-        with suppress(ClientError, BotoCoreError):
-            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
-        raise
+        self.client.complete_multipart_upload(**self.place, UploadId=self.id, MultipartUpload={"Parts": self.parts})
+
+    def is_there(self) -> bool:
+        """Whether the object is made of these very parts: its ETag is the MD5 of theirs."""
+        try:
+            digests = b"".join(bytes.fromhex(part["ETag"].strip('"')) for part in self.parts)
+            found = self.client.head_object(**self.place)["ETag"].strip('"')
+        except (ClientError, ValueError):
+            return False
+        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(self.parts)}"
+        return bool(self.parts) and found == expected
+
+    def _find(self) -> bool:
+        """Whether an earlier upload of this key can be taken up. Without the right to look there is none."""
+        with suppress(ClientError):
+            self.id = self.begun.get(self.place["Key"]) or self._newest()
+            if self.id:
+                pages = self.client.get_paginator("list_parts").paginate(**self.place, UploadId=self.id)
+                self.there = {part["PartNumber"]: part["ETag"] for page in pages for part in page.get("Parts", [])}
+                return True
+        return False
+
+    def _newest(self) -> str:
+        key = self.place["Key"]
+        found = [item for item in _unfinished(self.client, self.place["Bucket"], key) if item["Key"] == key]
+        return max(found, key=lambda item: item["Initiated"])["UploadId"] if found else ""
+
+    def _send(self, number: int) -> CompletedPartTypeDef:
+        start = number * self.step
+        with _Slice(self.path, start, min(self.step, self.size - start)) as body:
+            etag = self.there.get(number + 1)
+            if etag is None or etag.strip('"') != _md5(body):
+                body.seek(0)
+                etag = self.client.upload_part(
+                    **self.place, UploadId=self.id, PartNumber=number + 1, Body=cast("IO[bytes]", body)
+                )["ETag"]
+        return {"PartNumber": number + 1, "ETag": etag}
+
+
+def _unfinished(client: S3Client, bucket: str, prefix: str) -> list[MultipartUploadTypeDef]:
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    return [item for page in pages for item in page.get("Uploads", [])]
+
+
+def _md5(body: _Slice) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    while chunk := body.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 class _Slice(io.RawIOBase):

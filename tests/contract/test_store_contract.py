@@ -191,3 +191,11 @@ def test_its_url_opens_the_same_store(store: Store, monkeypatch: pytest.MonkeyPa
 def test_check_writable_leaves_nothing(store: Store) -> None:
     check_writable(store)
     assert keys(store) == []
+
+
+def test_a_sweep_takes_no_object(store: Store) -> None:
+    store.put("runs/1/spec.json", b"{}")
+    store.sweep("", -60)
+    assert store.get("runs/1/spec.json") == b"{}"
+    with pytest.raises(InvalidKey):
+        store.sweep("runs", 0)
