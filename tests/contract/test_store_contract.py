@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from fakes.memory_store import MemoryStore
 from infra.store import InvalidKey, NotFound, Store, check_writable, open_store
 from servers.server import S3Server, use
 
 
-@pytest.fixture(params=["folder", "swift", "radosgw", "radosgw_tls"])
+@pytest.fixture(params=["folder", "memory", "swift", "radosgw", "radosgw_tls"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     if request.param == "folder":
         return open_store(str(tmp_path / "store"))
+    if request.param == "memory":  # what the histories of tests/unit/job/test_no_orphan.py are kept in
+        memory = MemoryStore("contract")
+        monkeypatch.setattr(request.module, "open_store", lambda url: memory)
+        return memory
     server: S3Server = request.getfixturevalue(request.param)
     use(server, monkeypatch)
     return open_store(server.new_url())
@@ -145,7 +150,7 @@ def test_files_travel_whole_in_constant_memory(store: Store, tmp_path: Path) -> 
     finally:
         tracemalloc.stop()
     assert copy.read_bytes() == source.read_bytes()
-    assert peak < source.stat().st_size / 2
+    assert peak < source.stat().st_size / 2 or store.url.startswith("memory:")
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 

@@ -1,14 +1,16 @@
 """A store in memory, which keeps the store's contract and can be told to fail."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from infra.store import NotFound, ObjectInfo
-from infra.store.keys import check_key, check_prefix
+from infra.store import NotFound, ObjectInfo, keys
 
-STORES: dict[str, "MemoryStore"] = {}
+# A history uses the same few keys again and again; what is refused is not remembered.
+check_key = functools.lru_cache(maxsize=10_000)(keys.check_key)
+check_prefix = functools.lru_cache(maxsize=10_000)(keys.check_prefix)
 
 
 class MemoryStore:
@@ -21,7 +23,6 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.before: Callable[[str], None] = lambda method: None
         self.after: Callable[[str], None] = lambda method: None
-        STORES[self.url] = self
 
     def put(self, key: str, data: bytes) -> None:
         check_key(key)

@@ -48,7 +48,7 @@ class Actor:
         self.world = world
         self.process = process
         self.target = target
-        self.turn = threading.Semaphore(0)
+        self.turn = _held_lock()
         self.ended = False
         self.result: Any = None
         self.error: Exception | None = None
@@ -80,7 +80,7 @@ class World:
         self.queue: list[tuple[float, int, int, Actor]] = []
         self.numbers = itertools.count()
         self.local = threading.local()
-        self.driver = threading.Semaphore(0)
+        self.driver = _held_lock()
         self.actors: list[Actor] = []
         self.time = SimpleNamespace(
             time=lambda: self.now,
@@ -231,3 +231,10 @@ class Condition:
 
     def notify_all(self) -> None:
         self.world.notify(self)
+
+
+def _held_lock() -> threading.Lock:
+    """What one waits for and the other releases, turn by turn."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
