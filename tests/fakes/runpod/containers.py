@@ -29,6 +29,8 @@ class Containers:
     """Folder here -> folder in every container, read-only, unless it ends in `:rw`."""
     wiped: tuple[str, ...] = ("/workspace",)
     workdir: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    """What stands for the environment that an image brings."""
     client: docker.DockerClient = field(default_factory=docker.from_env)
     containers: dict[str, Container] = field(default_factory=dict)
     kept: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Containers:
             command,
             entrypoint=entrypoint,
             name=f"{LABEL}-{pod.id}",
-            environment={**pod.extra_env, **pod.body.get("env", {})},
+            environment={**self.env, **pod.extra_env, **pod.body.get("env", {})},
             network_mode="host",
             restart_policy={"Name": "always"},
             labels={LABEL: pod.id},
@@ -99,8 +101,19 @@ class Containers:
 
 def host_python() -> dict[str, str]:
     """Binds by which a container of an empty image runs this Python with all that it can import."""
-    places = [sys.base_prefix, sys.prefix, str(ROOT), *sys.path, "/usr", "/bin", "/lib", "/lib64", "/etc/ssl"]
-    return {place: place for place in places if place and Path(place).is_dir()}
+    places = [
+        sys.base_prefix,
+        sys.prefix,
+        str(ROOT),
+        *sys.path,
+        "/usr",
+        "/bin",
+        "/lib",
+        "/lib64",
+        "/etc/ssl",
+        "/etc/passwd",
+    ]
+    return {place: place for place in places if place and Path(place).exists()}
 
 
 def _command(pod: FakePod) -> tuple[list[str] | None, list[str] | None]:
