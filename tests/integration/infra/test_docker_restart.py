@@ -40,7 +40,8 @@ def engine(folder: Path) -> Iterator[None]:
     """An engine with its data in the folder, until the end of the block."""
     places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
     network = ["--bridge=none", "--iptables=false", "--storage-driver=vfs"]
-    command = ["dockerd", "-H", f"unix://{folder}/sock", *places, *network]
+    # In a network of its own: an engine without a bridge removes the one that it finds, which is another engine's.
+    command = ["unshare", "--net", "dockerd", "-H", f"unix://{folder}/sock", *places, *network]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
