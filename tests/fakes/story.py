@@ -150,8 +150,11 @@ class Story:
         if left:
             self.troubles.append(f"billed at the end: {left}")
         for attempt in self.run.attempts() if self._submitted() else []:
-            if attempt.claim() is not None and attempt.outcome() is None:
+            outcome = attempt.outcome()
+            if attempt.claim() is not None and outcome is None:
                 self.troubles.append(f"attempt {attempt.number} has a pod's claim and no outcome")
+            if outcome is not None and "crashed" in outcome.reason:
+                self.troubles.append(f"attempt {attempt.number}: {outcome.reason}")
         made: dict[int, list[str]] = {}
         for rented in self.provider.pods.values():
             made.setdefault(rented.request.attempt, []).append(rented.id)

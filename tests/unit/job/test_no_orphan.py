@@ -46,6 +46,16 @@ def test_an_agent_dies_at_every_step(again: int, refuses_self: bool) -> None:
     assert story.calls["agent"] < AGENT_CALLS
 
 
+def test_a_container_that_never_gets_anywhere_is_not_started_for_ever() -> None:
+    story = told(History([SUBMIT], Plan(agent_dies_at=[40] * 99)))
+    assert_sound(story)
+    (rented,) = story.provider.pods.values()
+    outcome = story.run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.reason == "the container was started again 3 times without a new checkpoint"
+    assert rented.starts == agent.MOST_RESTARTS + 1
+
+
 def test_a_watchdog_dies_at_every_step_of_ending_a_dead_run() -> None:
     for call in range(1, WATCH_CALLS + 1):
         plan = Plan(agent_dies_at=[40] * 9, refuses_self=True)
