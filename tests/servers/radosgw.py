@@ -16,6 +16,7 @@ ROOT = RADOSGW / "root"
 LIB = ROOT / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
 KEY, STRANGER, SECRET = "AKOWNER", "AKSTRANGER", "a-secret-of-the-tests"
 ROLE = "arn:aws:iam:::role/codecjob-pod"
+ROLE_WITHOUT_DATA = "arn:aws:iam:::role/without-data"
 CLUSTER = "c0dec0b0-0000-4000-8000-000000000001"
 OSD = "c0dec0b0-0000-4000-8000-000000000002"
 
@@ -62,10 +63,13 @@ def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server, S3Server
             user = ("--uid", name, "--display-name", name, "--access-key", key, "--secret", SECRET)
             call("radosgw-admin", "--conf", conf, "user", "create", *user)
         trust = _allow("sts:AssumeRole", "Principal", {"AWS": ["arn:aws:iam:::user/owner"]})
-        role = ("--role-name", ROLE.rpartition("/")[2])
-        call("radosgw-admin", "--conf", conf, "role", "create", *role, "--assume-role-policy-doc", trust)
-        rights = ("--policy-name", "all", "--policy-doc", _allow("s3:*", "Resource", "arn:aws:s3:::*"))
-        call("radosgw-admin", "--conf", conf, "role-policy", "put", *role, *rights)
+        # A wildcard of this release takes as little as it can, and does not try again.
+        for role, objects in ((ROLE, "*"), (ROLE_WITHOUT_DATA, f"{S3Server.bucket}/*runs/*")):
+            name = ("--role-name", role.rpartition("/")[2])
+            call("radosgw-admin", "--conf", conf, "role", "create", *name, "--assume-role-policy-doc", trust)
+            everything = [f"arn:aws:s3:::{place}" for place in (S3Server.bucket, objects)]
+            rights = ("--policy-name", "rights", "--policy-doc", _allow("s3:*", "Resource", everything))
+            call("radosgw-admin", "--conf", conf, "role-policy", "put", *name, *rights)
         wait_for_port(secure, gateway, log)
         http = S3Server(f"http://127.0.0.1:{plain}", KEY, SECRET)
         http.make_bucket()

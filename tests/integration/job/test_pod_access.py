@@ -1,5 +1,6 @@
 """A pod's narrowed credentials on real servers: what they can do, and what they cannot."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,12 @@ import pytest
 
 from infra.store import AccessDenied, NotFound, Store, StoreError, check_writable, open_store
 from infra.store.credentials.policy import as_text
-from infra.store.credentials.session import SessionRefused
+from infra.store.credentials.session import Session, SessionRefused
 from infra.store.s3 import S3Store
 from infra.store.s3_upload import PART_BYTES
 from job.pod_access import KEY_VARIABLE, SECRET_VARIABLE, store_access
 from job.spec import AccessSpec
-from servers.radosgw import ROLE
+from servers.radosgw import ROLE, ROLE_WITHOUT_DATA
 from servers.server import S3Server, use
 
 AWS = Path(__file__).parents[3] / "infra" / "aws"
@@ -153,51 +154,76 @@ def test_a_server_without_sts_falls_back_to_a_restricted_key(swift: S3Server, mo
     check_writable(opened(access, monkeypatch))
 
 
-def test_the_policy_for_the_client_is_enough_for_a_client(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(radosgw, monkeypatch)
-    store = open_store(radosgw.new_url())
+def under(name: str, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    """A new store, used with no more rights than a policy of infra/aws gives."""
+    use(server, monkeypatch)
+    store = open_store(server.new_url())
     assert isinstance(store, S3Store)
-    text = (AWS / "client-policy.json").read_text()
-    text = text.replace("BUCKET", radosgw.bucket).replace("PREFIX", store.location.prefix.removesuffix("/"))
-    document = json.loads(text)
+    store.put("runs/other/spec.json", b"")
+    text = (AWS / name).read_text().replace("BUCKET", server.bucket)
+    document = json.loads(text.replace("PREFIX", store.location.prefix.removesuffix("/")))
     document["Statement"] = [part for part in document["Statement"] if part["Action"] != ["sts:AssumeRole"]]
-    sts = boto3.client("sts", endpoint_url=radosgw.endpoint, region_name="us-east-1")
-    keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="client", Policy=as_text(document))["Credentials"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
-    monkeypatch.setenv("AWS_SESSION_TOKEN", keys["SessionToken"])
-    store = open_store(store.url)
+    sts = boto3.client("sts", endpoint_url=server.endpoint, region_name="us-east-1")
+    keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="test", Policy=as_text(document))["Credentials"]
+    return S3Store(store.url, Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+
+
+def test_the_policy_for_the_client_is_enough_for_a_client(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = under("client-policy.json", radosgw, monkeypatch)
     check_writable(store)
     assert store.create("runs/a/spec.json", b"")
-    assert store.folders("runs/") == ["a"]
+    assert store.folders("runs/") == ["a", "other"]
+    store.location = dataclasses.replace(store.location, prefix="tests/elsewhere/")
     with pytest.raises(AccessDenied):
-        open_store(radosgw.new_url()).put("key", b"")
+        store.put("key", b"")
 
 
-def test_a_whole_run_on_a_session(desk: Any, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_policy_for_pods_is_enough_for_any_pod(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = under("pod-policy.json", radosgw, monkeypatch)
+    assert store.create("runs/a/attempts/1/outcome.json", b"")
+    assert [info.key for info in store.list("runs/other/")] == ["runs/other/spec.json"]
+    assert store.get("runs/other/spec.json") == b""
+    for call in (
+        lambda: store.put("runs/other/spec.json", b""),
+        lambda: store.delete("runs/a/attempts/1/outcome.json"),
+        lambda: store.folders("runs/"),
+    ):
+        with pytest.raises(AccessDenied):
+            call()
+
+
+@pytest.fixture
+def cloud_desk(desk: Any, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A desk that keeps its record in a bucket."""
     use(radosgw, monkeypatch)
     desk.store = open_store(radosgw.new_url())
     desk.env = {name: value for name, value in desk.env.items() if not name.startswith("AWS_")} | radosgw.env()
-    spec = desk.spec(store=desk.store.url, access={"role": ROLE}, max_hours=0.5)
-    dry = desk.command("submit", spec, "--dry-run")
+    desk.env["CODECJOB_STORE"] = desk.store.url
+    return desk
+
+
+def test_a_whole_run_on_a_session(cloud_desk: Any, radosgw: S3Server) -> None:
+    spec = cloud_desk.spec(access={"role": ROLE}, max_hours=0.5)
+    dry = cloud_desk.command("submit", spec, "--dry-run")
     assert "AWS_SECRET_ACCESS_KEY=(hidden)" in dry.stdout, dry.stdout + dry.stderr
-    run = desk.submit(spec)
-    assert desk.wait_for_end(run.attempt(1)) == "succeeded"
+    run = cloud_desk.submit(spec)
+    assert cloud_desk.wait_for_end(run.attempt(1)) == "succeeded"
     assert run.newest_checkpoint() is not None
-    written = [info.key for info in desk.store.list(f"runs/{run.run_id}/")]
+    written = [info.key for info in cloud_desk.store.list(f"runs/{run.run_id}/")]
     assert any("/samples/" in key for key in written)
     for key in written:
-        assert radosgw.secret.encode() not in desk.store.get(key), key
+        assert radosgw.secret.encode() not in cloud_desk.store.get(key), key
 
 
-def test_a_run_that_would_outlive_its_session_is_refused_before_it_costs(
-    desk: Any, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(radosgw, monkeypatch)
-    desk.store = open_store(radosgw.new_url())
-    desk.env = {name: value for name, value in desk.env.items() if not name.startswith("AWS_")} | radosgw.env()
-    spec = desk.spec(store=desk.store.url, access={"role": ROLE}, max_hours=8)
-    refused = desk.command("submit", spec)
+def test_a_right_that_a_pod_lacks_is_named_in_the_outcome(cloud_desk: Any) -> None:
+    run = cloud_desk.submit(cloud_desk.spec(access={"role": ROLE_WITHOUT_DATA}, max_hours=0.5))
+    assert cloud_desk.wait_for_end(run.attempt(1)) == "failed"
+    assert "cannot read datasets/" in run.attempt(1).outcome().reason
+    assert "grant them s3:GetObject there" in run.attempt(1).outcome().reason
+
+
+def test_a_run_that_would_outlive_its_session_is_refused_before_it_costs(cloud_desk: Any) -> None:
+    refused = cloud_desk.command("submit", cloud_desk.spec(access={"role": ROLE}, max_hours=8))
     assert refused.returncode == 2
     assert "gives no session of 8.03 h: lower max_hours" in refused.stderr
-    assert list(desk.store.list("runs/")) == []
+    assert list(cloud_desk.store.list("runs/")) == []
