@@ -33,6 +33,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self, api: Api, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.api = api
+        self.clock_behind = 0.0
+        """Seconds by which the clock in its answers is late."""
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v2"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -126,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) - self.server.clock_behind)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
