@@ -3,11 +3,12 @@
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
+#   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test servers bench-verdicts lint format lock clean
+.PHONY: demo demo-docker test servers bench-verdicts bench-sync lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -22,6 +23,10 @@ test: lint
 # The other tools are compared where .venv/bench has them: see tests/bench/requirements.txt.
 bench-verdicts: $(VENV)/ready
 	$(BIN)/python -m tests.bench.verdicts
+
+# The other tools are compared where .venv/bench-sync has them: see tests/bench/sync/requirements.txt.
+bench-sync: $(VENV)/ready
+	$(BIN)/python -m tests.bench.sync
 
 # The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
 servers:
