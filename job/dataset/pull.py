@@ -45,20 +45,17 @@ def pull(store: Store, dataset_id: str, folder: Path, on_bytes: OnProgress = lam
 def _pull(store: Store, manifest: Manifest, folder: Path, on_bytes: OnProgress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TABLE).unlink(missing_ok=True)  # until all is there and verified
-    incoming = folder / ".incoming"
-    shutil.rmtree(incoming, ignore_errors=True)
+    incoming = folder / ".incoming"  # halves of shards stay there for the next try
     starts = [0, *accumulate(shard.size for shard in manifest.shards)]
-    try:
-        with _opened(folder / SAMPLES, manifest.size) as (file, is_new):
+    with _opened(folder / SAMPLES, manifest.size) as (file, is_new):
 
-            def bring(shard: Shard, start: int) -> None:
-                if is_new or _hash_of(file, start, shard.size) != shard.sha256:
-                    _fetch(store, shard, incoming / shard.sha256, file, start)
+        def bring(shard: Shard, start: int) -> None:
+            if is_new or _hash_of(file, start, shard.size) != shard.sha256:
+                _fetch(store, shard, incoming / shard.sha256, file, start)
 
-            _bring_all(bring, manifest.shards, starts, on_bytes)
-            os.fsync(file)
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
+        _bring_all(bring, manifest.shards, starts, on_bytes)
+        os.fsync(file)
+    shutil.rmtree(incoming, ignore_errors=True)
     clips = [
         Clip(clip.name, (starts[clip.shard] + clip.offset) // PCM_BYTES, clip.length, clip.sha256)
         for clip in manifest.clips
