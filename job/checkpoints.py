@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from job.hashing import sha256_of
 from job.record import Attempt, CheckpointRef, Run
 
 MANIFEST = "manifest.json"
+PULLING = ".pulling"
 
 
 class BrokenCheckpointError(StoreError):
@@ -52,25 +54,37 @@ def is_finite(checkpoint: Path) -> bool:
 def download(store: Store, ref: CheckpointRef, folder: Path) -> Path:
     """Brings a checkpoint to ``folder/<step>``, which appears only when it is whole and verified.
 
+    What an interrupted call has brought stays in a hidden folder for the next one. One that is there already is
+    verified and left as it is.
+
     Raises:
         BrokenCheckpointError: a file is missing or differs from the manifest.
     """
     final = folder / ref.prefix.rsplit("/", 1)[1]
-    partial = folder / f".{final.name}.pulling"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = folder / f".{final.name}-{ref.attempt}{PULLING}"
     try:
-        _download(store, ref, partial)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-    finally:
+        manifest = _manifest(store, ref)
+        if not _is_whole(final, manifest):
+            _download(store, ref, manifest, partial)
+            shutil.rmtree(final, ignore_errors=True)
+            partial.rename(final)
+    except BrokenCheckpointError:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+    for other in folder.glob(f".*{PULLING}"):  # what nobody will take up any more
+        shutil.rmtree(other, ignore_errors=True)
     return final
 
 
-def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[str]]:
-    """Brings the newest checkpoint that verifies; also says which ones were skipped as broken."""
+def restore_newest(
+    run: Run, folder: Path, wanted: Iterable[CheckpointRef] | None = None
+) -> tuple[CheckpointRef | None, list[str]]:
+    """Brings the first that verifies of those ``wanted`` (the newest first, if nothing else is said).
+
+    Also says which ones were skipped as broken.
+    """
     skipped: list[str] = []
-    for ref in run.checkpoints():
+    for ref in run.checkpoints() if wanted is None else wanted:
         try:
             download(run.store, ref, folder)
         except BrokenCheckpointError as error:
@@ -80,17 +94,40 @@ def restore_newest(run: Run, folder: Path) -> tuple[CheckpointRef | None, list[s
     return None, skipped
 
 
-def _download(store: Store, ref: CheckpointRef, target: Path) -> None:
+def _manifest(store: Store, ref: CheckpointRef) -> bytes:
     try:
         manifest = store.get(f"{ref.prefix}/{MANIFEST}")
-        for name, facts in _manifest_files(json.loads(manifest)).items():
-            store.download(f"{ref.prefix}/{name}", target / name)
-            if sha256_of(target / name) != facts["sha256"]:
-                raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
+        for facts in _manifest_files(json.loads(manifest)).values():
+            str(facts["sha256"])
     except (NotFound, InvalidKey, ValueError, KeyError, TypeError) as error:
         raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
+    return manifest
+
+
+def _download(store: Store, ref: CheckpointRef, manifest: bytes, target: Path) -> None:
+    for name, facts in _manifest_files(json.loads(manifest)).items():
+        if _is_file(target / name, facts):
+            continue
+        try:
+            store.download(f"{ref.prefix}/{name}", target / name)
+        except NotFound as error:
+            raise BrokenCheckpointError(f"{ref.prefix} in {store.url} is not a whole checkpoint: {error}") from error
+        if not _is_file(target / name, facts):
+            raise BrokenCheckpointError(f"{ref.prefix}/{name} in {store.url} differs from its manifest")
     target.mkdir(parents=True, exist_ok=True)
     (target / MANIFEST).write_bytes(manifest)
+
+
+def _is_whole(folder: Path, manifest: bytes) -> bool:
+    """Whether a folder holds the checkpoint of a manifest already, and nothing else."""
+    files = _manifest_files(json.loads(manifest))
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != {MANIFEST, *files}:
+        return False
+    return (folder / MANIFEST).read_bytes() == manifest and all(_is_file(folder / n, f) for n, f in files.items())
+
+
+def _is_file(path: Path, facts: Any) -> bool:
+    return path.is_file() and sha256_of(path) == facts["sha256"]
 
 
 def _manifest_files(manifest: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Literal
 from infra.store.keys import check_key
 from job import checkpoints
 from job.errors import UsageError
-from job.record import Run
+from job.record import CheckpointRef, Run
+from job.retention import best_first, survey
 
 PIECES: tuple[tuple[Literal["metrics", "log"], str], ...] = (("metrics", "metrics.jsonl"), ("log", "job.log"))
 
@@ -23,24 +24,27 @@ class Pulled:
     skipped: tuple[str, ...]
 
 
-def pull(run: Run, folder: Path) -> Pulled:
-    """Copies a run's results into a folder, which may hold an earlier pull of the same run.
+def pull(run: Run, folder: Path, wanted: Literal["newest", "best"] | int = "newest") -> Pulled:
+    """Copies a run's results into a folder, which may hold an earlier pull of the same run, also an interrupted one.
+
+    The checkpoint is the newest, the best by SNR, or that of a step.
 
     Raises:
-        UsageError: the folder belongs to something else, or cannot be written.
+        UsageError: there is no such checkpoint, or the folder belongs to something else, or cannot be written.
     """
     try:
-        return _pull(run, folder)
+        return _pull(run, folder, wanted)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}; make room or name another folder") from error
 
 
-def _pull(run: Run, folder: Path) -> Pulled:
+def _pull(run: Run, folder: Path, wanted: Literal["newest", "best"] | int) -> Pulled:
     marker = folder / "run.json"
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not _is_of(marker, run.run_id):
         raise UsageError(f"{folder}: is not empty and holds no earlier pull of {run.run_id}: name another folder")
+    refs = _refs(run, wanted)
     folder.mkdir(parents=True, exist_ok=True)
     submission = run.submission()
     marker.write_text(json.dumps({"run": run.run_id, **submission.model_dump()}, indent=1) + "\n")
@@ -50,16 +54,33 @@ def _pull(run: Run, folder: Path) -> Pulled:
         (folder / name).write_bytes(b"".join(pieces))
     if attempts and (verdict := attempts[-1].verdict()) is not None:
         (folder / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
-    samples = 0
+    samples: dict[str, str] = {}  # an epoch that was trained twice: the newest attempt's
     for attempt in attempts:
         for info in run.store.list(f"{attempt.prefix}/samples/"):
             name = info.key.removeprefix(f"{attempt.prefix}/")
             check_key(name)  # what a pod wrote is not trusted with paths
-            run.store.download(info.key, folder / name)
-            samples += 1
-    ref, skipped = checkpoints.restore_newest(run, folder / "checkpoints")
+            samples[name] = info.key
+    for name, key in samples.items():
+        run.store.download(key, folder / name)
+    ref, skipped = checkpoints.restore_newest(run, folder / "checkpoints", refs)
     checkpoint = folder / "checkpoints" / ref.prefix.rsplit("/", 1)[1] if ref else None
-    return Pulled(folder, checkpoint, samples, tuple(skipped))
+    return Pulled(folder, checkpoint, len(samples), tuple(skipped))
+
+
+def _refs(run: Run, wanted: Literal["newest", "best"] | int) -> list[CheckpointRef]:
+    """The checkpoints that would do, in the order in which they are tried."""
+    if wanted == "newest":
+        return run.checkpoints()
+    if wanted == "best":
+        best = [saved.ref for saved in best_first(survey(run)[0])]
+        if not best:
+            raise UsageError(f"{run.run_id} has no checkpoint whose SNR is known: pull it without --best")
+        return best
+    refs = [ref for ref in run.checkpoints() if ref.step == wanted]
+    if not refs:
+        steps = ", ".join(dict.fromkeys(str(ref.step) for ref in run.checkpoints())) or "none yet"
+        raise UsageError(f"{run.run_id} has no checkpoint of step {wanted}; it has: {steps}")
+    return refs
 
 
 def _is_of(marker: Path, run_id: str) -> bool:

@@ -115,6 +115,14 @@ class AccessSpec(_Part):
         return self
 
 
+class KeepSpec(_Part):
+    """Which checkpoints stay in the store (job/retention.py). The trainer's own disk has `train.keep_checkpoints`."""
+
+    last: int | None = Field(3, ge=1, description="the newest so many; null keeps every one")
+    best: int = Field(1, ge=0, description="the so many with the highest SNR")
+    every: int | None = Field(None, ge=1, description="one of every so many epochs")
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
@@ -132,6 +140,7 @@ class JobSpec(_Part):
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
     max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
     watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))
+    keep: KeepSpec = Field(default_factory=lambda: KeepSpec.model_validate({}))
     train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
     checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
 

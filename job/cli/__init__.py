@@ -21,6 +21,7 @@ COMMANDS = {
     "stop": ("job.cli.stop", "Stop a run and prove that billing is off."),
     "resume": ("job.cli.resume", "Continue a run from its newest checkpoint."),
     "pull": ("job.cli.pull", "Fetch a run's checkpoint, samples, rows and log."),
+    "prune": ("job.cli.prune", "Remove checkpoints that need not stay."),
     "data": ("job.cli.data", "Push, list, verify and remove datasets."),
     "doctor": ("job.cli.doctor", "Try the store and a pod's credentials by the calls of a run."),
     "image": ("job.cli.image", "Build the image that pods run, and push it."),

@@ -13,8 +13,10 @@ from job.cli.signs import print_verdict
 from job.errors import CannotTellError, UsageError
 from job.home import open_default_store
 from job.known_runs import locate
+from job.record import Run
+from job.retention import Tidier
 from job.watch_beat import ALL, Clock, StoreClock
-from job.watchdog import Report, Result, look_after, look_after_all
+from job.watchdog import WATCHDOG, Report, Result, look_after, look_after_all
 
 POLL_SECONDS = 2.0
 POLL_ALL_SECONDS = 15.0
@@ -69,9 +71,12 @@ def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_js
         raise CannotTellError(str(error)) from error
     notice = Notice(run.store, provider)
     clock = _clock(run.store, run.run_id, dry_run)
+    tidier = Tidier(WATCHDOG, _say)
     told = ""
     while True:
         report = look_after(run, provider, clock, not dry_run, _say)
+        if not dry_run:
+            tidier.tidy(run, report.ended)
         over = report.ended or report.result in ("bad", "stopped")
         if not watch or over:
             break
@@ -92,6 +97,7 @@ def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_js
 
 def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     clock = _clock(store, ALL, dry_run)
+    tidier = Tidier(WATCHDOG, _say)
     told: dict[str, str] = {}
     if watch:
         _say(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
@@ -100,6 +106,9 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
             reports = look_after_all(store, clock, not dry_run, _say)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
+        for report in reports:
+            if report.verdict and not dry_run:
+                tidier.tidy(Run(store, report.run_id), report.ended)
         if not watch:
             break
         for report in reports:

@@ -6,6 +6,7 @@ import click
 
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
+from job.errors import UsageError
 from job.known_runs import locate
 from job.pull import pull
 
@@ -13,17 +14,24 @@ from job.pull import pull
 @click.command("pull")
 @run_argument
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--best", is_flag=True, help="The checkpoint with the highest SNR instead of the newest.")
+@click.option("--step", type=int, metavar="N", help="The checkpoint of this step.")
 @store_option
 @json_option
-def command(run: str, folder: Path, store: str | None, as_json: bool) -> None:
+def command(run: str, folder: Path, best: bool, step: int | None, store: str | None, as_json: bool) -> None:
     """Fetch what a run has made: newest checkpoint (verified), decoded samples, rows, log, verdict.
 
+    The same command again brings what is new, and finishes what was interrupted.
+
     \b
-    Example:
+    Examples:
       codecjob pull @last out/
+      codecjob pull @last out/ --best
     """
+    if best and step is not None:
+        raise UsageError("--best and --step name two checkpoints: give one of them")
     found = locate(run, store)
-    pulled = pull(found, folder)
+    pulled = pull(found, folder, "best" if best else "newest" if step is None else step)
     if as_json:
         print_json(
             {

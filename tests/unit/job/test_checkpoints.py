@@ -109,6 +109,7 @@ def test_a_download_that_fails_leaves_an_earlier_one_as_it_was(run: Run, tmp_pat
     (ref,) = run.attempt(1).checkpoints()
     there = checkpoints.download(run.store, ref, tmp_path / "restored")
     before = contents(there)
+    run.store.put(f"{prefix}/manifest.json", run.store.get(f"{prefix}/manifest.json") + b"\n")
     run.store.put(f"{prefix}/model.safetensors", b"damaged since")
     with pytest.raises(BrokenCheckpointError, match=r"model\.safetensors in .* differs from its manifest"):
         checkpoints.download(run.store, ref, tmp_path / "restored")

@@ -3,10 +3,11 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.store import Store
+from infra.store import Store, Unavailable
 from job.errors import UsageError
 from job.metrics_log import collate, parse
 from job.pull import pull
@@ -16,6 +17,24 @@ ROWS = {
     1: [{"kind": "start", "step": 0, "time": 1}, {"kind": "validation", "step": 0, "epoch": 0, "snr_db": -0.1}],
     2: [{"kind": "start", "step": 0, "time": 2}, {"kind": "validation", "step": 9, "epoch": 1, "snr_db": 3.0}],
 }
+
+
+class Flaky:
+    """A store from which one object comes only at the second try."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self.store, self.key = store, key
+        self.downloaded: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def download(self, key: str, path: Path) -> None:
+        if "/checkpoints/" in key:
+            self.downloaded.append(key)
+        if key == self.key and self.downloaded.count(key) == 1:
+            raise Unavailable("the connection broke")
+        self.store.download(key, path)
 
 
 @pytest.fixture
@@ -36,7 +55,7 @@ def trained(run: Run, store: Store) -> Run:
 def test_a_pull_brings_everything(trained: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pulled = pull(trained, out)
-    assert (pulled.samples, pulled.skipped) == (2, ())
+    assert (pulled.samples, pulled.skipped) == (1, ())
     assert pulled.checkpoint == out / "checkpoints" / "00000009"
     assert (pulled.checkpoint / "model.safetensors").read_bytes() == b"weights"
     assert (out / "job.log").read_text() == "attempt 1\nattempt 2\n"
@@ -57,6 +76,45 @@ def test_a_pull_can_be_repeated(trained: Run, tmp_path: Path) -> None:
     trained.attempt(2).add_segment("log", 2, b"more\n")
     pull(trained, tmp_path / "out")
     assert (tmp_path / "out" / "job.log").read_text() == "attempt 1\nattempt 2\nmore\n"
+
+
+def test_an_interrupted_pull_goes_on_where_it_was(trained: Run, tmp_path: Path) -> None:
+    """The checkpoint's second file fails once; what was there by then is not fetched again."""
+    prefix = f"{trained.attempt(1).prefix}/checkpoints/00000009"
+    files = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("model", "trainer")}
+    trained.store.put(f"{prefix}/manifest.json", json.dumps({"files": files}).encode())
+    for name in files:
+        trained.store.put(f"{prefix}/{name}", name.encode())
+    flaky = Flaky(trained.store, f"{prefix}/trainer")
+    run = Run(flaky, trained.run_id)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        pull(run, tmp_path / "out")
+    assert not (tmp_path / "out" / "checkpoints" / "00000009").exists()
+    for _ in range(2):
+        assert pull(run, tmp_path / "out").checkpoint == tmp_path / "out" / "checkpoints" / "00000009"
+    assert flaky.downloaded == [f"{prefix}/{name}" for name in ("model", "trainer", "trainer")]
+    assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == ["00000009"]
+
+
+def test_another_checkpoint_than_the_newest(trained: Run, tmp_path: Path) -> None:
+    for step, snr_db in ((3, 7.5), (5, 8.0), (9, 2.0)):
+        prefix = f"{trained.attempt(1).prefix}/checkpoints/{step:08d}"
+        facts = {"sha256": hashlib.sha256(b"weights").hexdigest()}
+        trained.store.put(f"{prefix}/model.safetensors", b"weights" if step != 5 else b"damaged")
+        manifest = {"snr_db": snr_db, "files": {"model.safetensors": facts}}
+        trained.store.put(f"{prefix}/manifest.json", json.dumps(manifest).encode())
+    best = pull(trained, tmp_path / "out", "best")
+    assert best.checkpoint == tmp_path / "out" / "checkpoints" / "00000003", "the next best, where the best is broken"
+    assert len(best.skipped) == 1
+    assert pull(trained, tmp_path / "out", 9).checkpoint == tmp_path / "out" / "checkpoints" / "00000009"
+    with pytest.raises(UsageError, match="has no checkpoint of step 4; it has: 9, 5, 3"):
+        pull(trained, tmp_path / "out", 4)
+
+
+def test_the_best_of_none_that_is_known(trained: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no checkpoint whose SNR is known"):
+        pull(trained, tmp_path / "out", "best")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_has_made_nothing_yet(run: Run, tmp_path: Path) -> None:
