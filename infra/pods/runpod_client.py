@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,12 @@ QUOTA_SECONDS = 90.0
 """How long one call waits in all for RunPod's rate limit; its shortest window is a minute."""
 QUOTA_PAUSE = 5.0
 """Where a 429 does not say how long."""
+RESERVE = 10
+"""Calls of the account's quota that are used slowly: a pod that ends itself needs some of the same."""
+SLOW_SECONDS = 30.0
+"""The longest wait before a call for the sake of the quota alone."""
 PAGES = 1000
+WINDOW = re.compile(r"r=(\d+);\s*t=(\d+)")
 
 
 class Client:
@@ -39,6 +45,7 @@ class Client:
         self.clock_ahead: float | None = None
         """Seconds by which this machine's clock is ahead of RunPod's, by the newest answer; within a second."""
         self._key = key
+        self._next_pause = 0.0
 
     @property
     def key(self) -> str:
@@ -132,6 +139,8 @@ class Client:
     def _once(
         self, method: str, path: str, attempt: str, query: Mapping[str, Any] | None, body: Any, seconds: float
     ) -> Answer:
+        if self._next_pause:
+            self.sleep(self._next_pause)
         try:
             response = self.session.request(
                 method,
@@ -145,6 +154,7 @@ class Client:
         except requests.RequestException as error:
             raise Transient(f"{attempt}: {in_words(error)}; check the network, or try again later") from error
         self._set_clock(response.headers.get("Date", ""))
+        self._next_pause = quota_pause(response.headers.get("RateLimit", ""))
         return Answer(response.status_code, response.content, response.headers)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -157,6 +167,16 @@ class Client:
             self.clock_ahead = time.time() - parsedate_to_datetime(date).timestamp()
         except ValueError:
             return
+
+
+def quota_pause(rate_limit: str) -> float:
+    """Seconds to wait before the next call, by a RateLimit header such as `"minute";r=3;t=12, "hour";r=2800;t=1812`.
+
+    r calls are left for t seconds. The last few are spread over that time, so that hardly any call is refused.
+    """
+    windows = [(int(left), int(seconds)) for left, seconds in WINDOW.findall(rate_limit)]
+    pauses = [seconds / (left + 1) for left, seconds in windows if left < RESERVE]
+    return min(max(pauses, default=0.0), SLOW_SECONDS)
 
 
 def in_words(error: requests.RequestException) -> str:

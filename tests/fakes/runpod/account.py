@@ -42,7 +42,19 @@ class Account:
     clusters: dict[str, FakeCluster] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     page_size: int | None = None
+    quota: int | None = None
+    """Calls a minute; None has no end."""
+    used: list[float] = field(default_factory=list)
+    """When the calls of this minute were made."""
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def take_quota(self) -> tuple[int, int] | None:
+        """Counts a call: (calls left, seconds until this minute is over), -1 left for one too many."""
+        if self.quota is None:
+            return None
+        minute = self.now() // 60
+        self.used = [*(when for when in self.used if when // 60 == minute), self.now()]
+        return max(self.quota - len(self.used), -1), int((minute + 1) * 60 - self.now()) + 1
 
     def create_pod(self, body: dict[str, Any]) -> FakePod:
         """POST /pods."""

@@ -61,10 +61,15 @@ class Api:
             self.queries.append(call.query)
             try:
                 call.caller = self._caller(call)
+                quota = self.account.take_quota()
+                if quota is not None and quota[0] < 0:
+                    return _wrong(Fault("", "", status=429, detail="rate limit exceeded", retry_after=quota[1]))
                 fault = self.account.faults.take(call.method, path, call.caller != ACCOUNT)
                 if fault and not fault.after:
                     return _wrong(fault)
                 reply = self._do(call)
+                if quota is not None:
+                    reply.headers["RateLimit"] = f'"minute";r={quota[0]};t={quota[1]}'
                 return _wrong(fault) if fault else reply
             except Refused as refused:
                 return _problem(refused)

@@ -134,6 +134,22 @@ def test_a_429_that_asks_for_an_hour_is_not_waited_for(desk: Desk) -> None:
     assert desk.slept == []
 
 
+def test_a_client_that_asks_often_slows_down_before_it_is_refused(desk: Desk) -> None:
+    now = [1_800_000_000.0]
+
+    def sleep(seconds: float) -> None:
+        desk.slept.append(seconds)
+        now[0] += seconds
+
+    desk.account.now, desk.account.quota, desk.provider.client.sleep = (lambda: now[0]), 60, sleep
+    for _ in range(60):  # two calls each
+        desk.provider.find("a")
+    assert desk.slept
+    assert max(desk.slept) < 30
+    assert 60 < now[0] - 1_800_000_000.0 < 180
+    assert len(desk.server.api.calls) == 120, "none was refused"
+
+
 def test_a_reading_call_is_tried_again_after_what_may_pass(desk: Desk) -> None:
     desk.provider.launch(desk.request())
     desk.fails("GET", "/pods", status=502, times=2)
