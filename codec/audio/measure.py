@@ -1,7 +1,8 @@
 """Everything that can be said of a clip before it is trained on, in one pass over the file."""
 
 import hashlib
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class ClipInfo:
     clipped: float  # share of samples at the peak whose neighbours on both sides are at it too: flat tops
     length: int  # samples at the rate that was asked for
     sha256: str  # of the PCM at that rate, as `pack` writes it: what `split` goes by
-    envelope: tuple[float, ...]  # dB, the level's course in ENVELOPE_BINS equal parts, mean 0
+    envelope: Sequence[float]  # dB, the level's course in ENVELOPE_BINS equal parts, mean 0
 
 
 def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Array], object] | None = None) -> ClipInfo:
@@ -135,11 +136,11 @@ class _Pcm:
         self._left = waiting[whole:]
 
 
-def _course(powers: Float64Array) -> tuple[float, ...]:
-    """The mean power [frames] of equal parts in dB around their mean; () for a clip of fewer frames than parts."""
+def _course(powers: Float64Array) -> "array[float]":
+    """The mean power [frames] of equal parts in dB around their mean; empty for a clip of fewer frames than parts."""
     if len(powers) < ENVELOPE_BINS:
-        return ()
+        return array("f")
     edges = np.arange(ENVELOPE_BINS + 1) * len(powers) // ENVELOPE_BINS
     parts = np.add.reduceat(powers, edges[:-1]) / np.diff(edges)
     levels = 10 * np.log10(parts + 1.0)  # 1.0: one step of int16, so that digital silence is no -inf
-    return tuple((levels - levels.mean()).tolist())
+    return array("f", (levels - levels.mean()).tolist())

@@ -5,8 +5,8 @@ A local convenience: it may be deleted at any time, and where it cannot be kept 
 
 import os
 import sqlite3
-import struct
 import time
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -57,7 +57,7 @@ class ScanCache:
             return
         path = os.fsencode(folder.resolve() / clip.path.relative_to(folder))
         facts = (clip.sample_rate, clip.channels, clip.seconds, clip.rms, clip.peak, clip.dc, clip.clipped)
-        envelope = struct.pack(f"<{len(clip.envelope)}d", *clip.envelope)
+        envelope = array("f", clip.envelope).tobytes()
         row = (path, sample_rate, DECODER, *_stamp(stat), *facts, clip.length, clip.sha256, envelope)
         self._database.execute(f"INSERT OR REPLACE INTO clips VALUES ({','.join('?' * len(row))})", row)
 
@@ -123,8 +123,7 @@ def _unpack(row: _Row) -> tuple[bytes, int, int, int, _Row]:
 
 def _clip(path: Path, facts: _Row) -> ClipInfo:
     sample_rate, channels, seconds, rms, peak, dc, clipped, length, sha256, envelope = facts
-    levels = struct.unpack(f"<{len(envelope) // 8}d", envelope)
     return ClipInfo(
         path=path, sample_rate=sample_rate, channels=channels, seconds=seconds, rms=rms, peak=peak, finite=True, dc=dc,
-        clipped=clipped, length=length, sha256=sha256, envelope=levels,
+        clipped=clipped, length=length, sha256=sha256, envelope=array("f", envelope),
     )  # fmt: skip

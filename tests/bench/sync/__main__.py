@@ -18,7 +18,8 @@ from tests.bench.sync.tools import tools  # noqa: E402
 
 RATE = 16000
 CLIP_SECONDS = 3.2  # 100 KB
-MORE = "decoding alone"
+_COLUMNS = (*ROUNDS, "decoding alone")
+_HEAD = f"| seconds (memory, MB) | {' | '.join(_COLUMNS)} |\n| --- |{' --- |' * len(_COLUMNS)}"
 
 
 @click.command()
@@ -34,26 +35,21 @@ def main(clips: int, megabytes: int, delays: tuple[int, ...], only: tuple[str, .
         _make_clips(folder / "clips", clips)
         _make_file(folder / "checkpoint.bin", megabytes)
         for delay in delays:
-            rows = {}
+            click.echo(f"\n{delay} ms added, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n{_HEAD}")
             for tool in tools(peers.absolute()):
                 if only and tool.name not in only:
                     continue
                 try:
                     place = folder / "place"
-                    rows[tool.name] = measure(tool, folder / "clips", folder / "checkpoint.bin", place, delay)
+                    spent = measure(tool, folder / "clips", folder / "checkpoint.bin", place, delay)
+                    click.echo(_row(tool.name, spent))
                 except subprocess.CalledProcessError as error:
                     click.echo(f"{tool.name} fails: {error}", err=True)
-            click.echo(f"\n{delay} ms added, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-            click.echo(_table(rows))
 
 
-def _table(rows: dict[str, dict[str, Spent]]) -> str:
-    names = (*ROUNDS, MORE)
-    lines = [f"| seconds (memory, MB) | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
-    for tool, spent in rows.items():
-        cells = [f"{spent[name].seconds:.1f} ({spent[name].megabytes:.0f})" if name in spent else "" for name in names]
-        lines.append(f"| {tool} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _row(tool: str, spent: dict[str, Spent]) -> str:
+    cells = [f"{spent[name].seconds:.1f} ({spent[name].megabytes:.0f})" if name in spent else "" for name in _COLUMNS]
+    return f"| {tool} | {' | '.join(cells)} |"
 
 
 def _make_clips(folder: Path, number: int) -> None:

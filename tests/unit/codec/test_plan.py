@@ -49,6 +49,10 @@ def test_the_steps_are_those_of_training(write_clip: WriteClip, tmp_path: Path) 
     assert planned["steps_per_epoch"] == CropDataset(packed, learned, 4000, 3, 0).steps_per_epoch
     assert planned["planned_steps"] == 7 * planned["steps_per_epoch"]
     assert (planned["training_clips"], planned["validation_clips"]) == (len(learned), len(held_out))
+    (cached,) = (tmp_path / "cache").glob("*-16000-*")
+    assert plan(config_from_flags(flags | {"data_dir": str(cached)})) == planned | {
+        "config": planned["config"] | {"data_dir": str(cached)}
+    }
 
 
 def test_the_default_is_16_kbit_a_second() -> None:

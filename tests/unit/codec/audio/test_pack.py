@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import soundfile
 
 from codec.audio import AudioError, decode, pack
 from codec.audio.errors import UserError
-from codec.audio.pack import to_int16
+from codec.audio.pack import to_int16, write_table
 
 WriteClip = Callable[..., Path]
 
@@ -108,6 +109,61 @@ def test_a_cache_that_cannot_be_a_folder(tmp_path: Path, write_clip: WriteClip) 
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UserError, match="cache: the decoded audio cannot be kept there"):
         pack(tmp_path / "data", tmp_path / "cache", 16000)
+
+
+def packed_folder(tmp_path: Path, write_clip: WriteClip) -> Path:
+    """A folder as a pod pulls it: samples with something else between the clips, and their table."""
+    write_clip("a.wav", 0.5, seed=1)
+    write_clip("b.flac", 0.3, seed=2)
+    packed = pack(tmp_path / "data", tmp_path / "cache", 16000)
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    content, clips = b"", []
+    for clip in packed.clips:
+        content += b"\x55" * 512
+        clips.append(replace(clip, offset=len(content) // 2))
+        content += packed.samples[clip.offset : clip.offset + clip.length].tobytes()
+    (folder / "samples.int16").write_bytes(content)
+    write_table(folder, clips, 16000)
+    return folder
+
+
+def test_packed_audio_is_mapped_as_it_is(tmp_path: Path, write_clip: WriteClip) -> None:
+    folder = packed_folder(tmp_path, write_clip)
+    ours, theirs = pack(tmp_path / "data", tmp_path / "cache", 16000), pack(folder, tmp_path / "unused", 16000)
+    assert isinstance(theirs.samples, np.memmap)
+    assert not (tmp_path / "unused").exists()
+    for our, their in zip(ours.clips, theirs.clips, strict=True):
+        assert (our.name, our.sha256) == (their.name, their.sha256)
+        np.testing.assert_array_equal(
+            ours.samples[our.offset : our.offset + our.length],
+            theirs.samples[their.offset : their.offset + their.length],
+        )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "clips.json").write_text("{"),
+        lambda folder: (folder / "clips.json").write_text("[]"),
+        lambda folder: (folder / "clips.json").write_text('{"format": 1, "sample_rate": 16000, "clips": []}'),
+        lambda folder: (folder / "samples.int16").write_bytes(b""),
+        lambda folder: os.truncate(folder / "samples.int16", 9000),
+        lambda folder: os.truncate(folder / "samples.int16", 9001),
+    ],
+)
+def test_damaged_packed_audio_is_one_line(
+    tmp_path: Path, write_clip: WriteClip, damage: Callable[[Path], object]
+) -> None:
+    folder = packed_folder(tmp_path, write_clip)
+    damage(folder)
+    with pytest.raises(AudioError, match="packed: the packed audio in it is incomplete or damaged; fetch it again"):
+        pack(folder, tmp_path / "unused", 16000)
+
+
+def test_packed_audio_of_another_rate_is_refused(tmp_path: Path, write_clip: WriteClip) -> None:
+    with pytest.raises(AudioError, match="holds audio packed at 16000 Hz, not 24000"):
+        pack(packed_folder(tmp_path, write_clip), tmp_path / "unused", 24000)
 
 
 KILLED_IN_THE_MIDDLE = """

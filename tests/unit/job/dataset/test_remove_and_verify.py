@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def test_every_damaged_and_missing_object_is_named(clips: Path, store: Store, wr
 
 def test_a_manifest_that_points_beside_the_clips(clips: Path, store: Store) -> None:
     pushed = push(store, clips)
-    wrong = pushed.manifest.clips[0].model_copy(update={"offset": pushed.manifest.clips[0].offset + 2})
+    wrong = replace(pushed.manifest.clips[0], offset=pushed.manifest.clips[0].offset + 2)
     manifests.write(
         store, pushed.dataset_id, pushed.manifest.model_copy(update={"clips": (wrong, pushed.manifest.clips[1])})
     )
