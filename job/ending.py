@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from infra.pods import Pod, Provider
+from infra.pods import Pod, Provider, ProviderError
 from job.errors import CannotTellError
 from job.money import bills, reckon
 from job.pace import pace
@@ -157,7 +157,10 @@ def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str
 
 def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
     """What the pod itself printed, where the provider still has it: the agent could not ship it any more."""
-    printed = b"".join(provider.logs(pod_id))
+    try:
+        printed = b"".join(provider.logs(pod_id))
+    except ProviderError:
+        return  # the end of an attempt does not wait for its pod's output
     if printed:
         last = max((sequence for sequence, _ in attempt.segments("log")), default=0)
         attempt.add_segment("log", last + 1, b"--- what the pod itself printed\n" + printed)

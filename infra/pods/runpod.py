@@ -23,7 +23,7 @@ from infra.pods.runpod_body import PROVIDER, cluster_body, pod_body, without_cmd
 from infra.pods.runpod_catalog import read_offers
 from infra.pods.runpod_client import CREATE_SECONDS, Client
 from infra.pods.runpod_end import terminate
-from infra.pods.runpod_errors import Answer, launch_error
+from infra.pods.runpod_errors import Answer, NoSuchThing, launch_error
 from infra.pods.runpod_key import URL, URL_VARIABLE
 from infra.pods.runpod_logs import read_logs
 from infra.pods.runpod_pods import CLUSTER, Stamp, new_cluster, read_pod, read_pods
@@ -114,8 +114,8 @@ class RunPodProvider:
         """The account's clusters: in its first seconds one has no members that `/pods` could list."""
         try:
             return list(self.client.pages("/clusters", "clusters", "cannot list RunPod's clusters"))
-        except Unauthorised:
-            # A key without access to clusters has made none, and members of anybody's are among the pods.
+        except (Unauthorised, NoSuchThing):
+            # Who has no access to clusters has made none, and the members of anybody's are among the pods.
             return []
 
     def _extra_env(self) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from infra.pods.base import InvalidRequest, Machine, Offer, Transient
 from infra.pods.runpod_body import PROVIDER
 from infra.pods.runpod_client import Client
-from infra.pods.runpod_errors import error_of
+from infra.pods.runpod_errors import NoSuchThing
 
 CLOUDS = ("SECURE", "COMMUNITY")
 LEVELS = ("HIGH", "MEDIUM", "LOW")
@@ -38,15 +39,14 @@ def read_offers(client: Client, machine: Machine) -> list[Offer]:
 def volume_place(client: Client, volume: str) -> str:
     """The data center of a network volume."""
     attempt = f"cannot use network volume {volume}"
-    answer = client.repeat("GET", f"/network-volumes/{volume}", attempt)
-    if answer.status == 404:
-        raise InvalidRequest(f"{attempt}: this account has none of that id; the console lists them under Storage")
-    if not answer.ok:
-        raise error_of(answer, attempt, (client.key,))
-    document = answer.document()
-    if not isinstance(document, dict) or not isinstance(document.get("dataCenter"), str):
+    try:
+        place = client.get(f"/network-volumes/{quote(volume, safe='')}", attempt).get("dataCenter")
+    except NoSuchThing:
+        mend = "the console lists them under Storage"
+        raise InvalidRequest(f"{attempt}: this account has none of that id; {mend}") from None
+    if not isinstance(place, str):
         raise Transient(f"{attempt}: RunPod does not say where it is; try again later")
-    return str(document["dataCenter"])
+    return place
 
 
 def _offers(gpu: Mapping[str, Any], cloud: str, count: int, place: str | None) -> Iterator[Offer]:

@@ -12,13 +12,18 @@ from infra.pods.base import InvalidRequest, NoBalance, NoCapacity, ProviderError
 
 DETAIL_CHARACTERS = 300
 
+
+class NoSuchThing(ProviderError):
+    """RunPod knows nothing of that id or path, or not for this account."""
+
+
 # status -> (error, what it means, how to mend it)
 ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
     400: (InvalidRequest, "RunPod refuses the request", "mend what it names"),
     401: (Unauthorised, "RunPod does not know the key", "set RUNPOD_API_KEY to one from the console's settings"),
     402: (NoBalance, "the account's balance does not cover it", "top it up in the console, under Billing"),
     403: (Unauthorised, "the key has no access", "give it the permission in the console's settings"),
-    404: (ProviderError, "RunPod knows no such thing", "check its id, and that it is this account's"),
+    404: (NoSuchThing, "RunPod knows no such thing", "check its id, and that it is this account's"),
     409: (InvalidRequest, "it is not possible in its present state", "look at it in the console"),
     410: (ProviderError, "RunPod has retired this version of its API", "update codecjob"),
     413: (InvalidRequest, "the request is too large", "pass less in the environment"),

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from infra.pods import InvalidRequest, NoBalance, NoCapacity, ProviderError, Transient, Unauthorised
-from infra.pods.runpod_errors import DETAIL_CHARACTERS, Answer, error_of, launch_error
+from infra.pods.runpod_errors import DETAIL_CHARACTERS, Answer, NoSuchThing, error_of, launch_error
 
 
 def problem(status: int, detail: str, *errors: str) -> Answer:
@@ -61,6 +61,10 @@ def test_after_a_clear_answer_nothing_is_said_of_a_pod(status: int) -> None:
 
 def test_outside_a_launch_a_refusal_is_one_of_the_key() -> None:
     assert type(error_of(problem(403, "access denied"), "cannot list pods")) is Unauthorised
+
+
+def test_what_is_not_there_is_told_from_any_other_failure() -> None:
+    assert type(error_of(Answer(404), "cannot list clusters")) is NoSuchThing
 
 
 def test_every_fault_that_the_vendor_lists_is_shown() -> None:
