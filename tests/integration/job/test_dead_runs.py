@@ -107,7 +107,7 @@ def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: 
     assert not desk.provider.find(run.run_id)
     assert run.attempt(1).outcome().by == "watchdog"
     whats = [event["what"] for event in run.attempt(1).events()]
-    assert whats == ["launched", "decided", "stop requested", "terminating", "ended", "billing off"]
+    assert whats == ["launched", "agent started", "decided", "stop requested", "terminating", "ended", "billing off"]
     assert json.loads(desk.command("status", run.run_id, "--json").stdout)["billing"] == "off"
 
 

@@ -40,7 +40,8 @@ def test_what_is_billed_against_what_is_recorded(desk: Any) -> None:
     claim(3, "local-000000000001")
 
     def kinds(done: Any) -> dict[str, str]:
-        return {entry["pod_id"]: entry["kind"] for entry in json.loads(done.stdout)["entries"]}
+        entries = json.loads(done.stdout)["entries"]  # a Docker engine of this machine may have pods of its own
+        return {entry["pod_id"]: entry["kind"] for entry in entries if entry["provider"] == "local"}
 
     done = desk.command("reconcile", "--json")
     assert done.returncode == 20, done.stderr
@@ -59,4 +60,4 @@ def test_what_is_billed_against_what_is_recorded(desk: Any) -> None:
     done = desk.command("reconcile", "--json")
     assert (done.returncode, kinds(done)) == (0, {"local-000000000001": "vanished"})
     assert run.attempt(3).outcome().reason == "the pod vanished without an outcome"
-    assert desk.command("reconcile").stdout == "nothing is billed, and no run waits for a pod\n"
+    assert kinds(desk.command("reconcile", "--json")) == {}
