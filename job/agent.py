@@ -393,7 +393,8 @@ def _guard_deadline(deadline: float) -> None:
         sys.stderr.write("agent: the deadline has passed and nobody has ended this pod: killing it\n")
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    if os.getpgrp() == os.getppid():  # the pod's own group, which the supervisor leads
+    # The pod's own group, which its first process leads, or led: as its parent, or as the leader of the session.
+    if os.getpgrp() != os.getpid() and os.getpgrp() in (os.getppid(), os.getsid(0)):
         signal.signal(signal.SIGALRM, too_late)
         signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 0.0) + LAST_RESORT_SECONDS)
 
