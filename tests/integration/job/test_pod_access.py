@@ -203,7 +203,7 @@ def cloud_desk(desk: Any, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_whole_run_on_a_session(cloud_desk: Any, radosgw: S3Server) -> None:
-    spec = cloud_desk.spec(access={"role": ROLE}, max_hours=0.5)
+    spec = cloud_desk.spec(access={"role": ROLE}, max_hours=0.5, train={"num_epochs": 1})
     dry = cloud_desk.command("submit", spec, "--dry-run")
     assert "AWS_SECRET_ACCESS_KEY=(hidden)" in dry.stdout, dry.stdout + dry.stderr
     run = cloud_desk.submit(spec)
