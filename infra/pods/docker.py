@@ -78,6 +78,7 @@ class DockerProvider:
         pod_id = f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', request.name)}-{request.launch_id[-18:]}"
         labels = {
             "codecjob.mark": self.mark,
+            "codecjob.pod": pod_id,
             "codecjob.name": request.name,
             "codecjob.run": request.run_id,
             "codecjob.attempt": str(request.attempt),
@@ -90,6 +91,8 @@ class DockerProvider:
             PROVIDER_VARIABLE: self.name,
             WORKSPACE_VARIABLE: WORKSPACE,
         }
+        if request.machine.cpus:  # a process sees all of the engine's CPUs, and would start a thread for each
+            own["OMP_NUM_THREADS"] = str(max(1, int(request.machine.cpus)))
         with _translated():
             try:
                 container = self._client.containers.create(
@@ -111,18 +114,17 @@ class DockerProvider:
             except APIError as error:
                 container.remove(v=True, force=True)
                 raise _refusal(request, error) from error
-        return _pod(pod_id, labels, PodState.RUNNING)
+        return _pod(labels, PodState.RUNNING)
 
     def find(self, run_id: str | None) -> list[Pod]:
         """See `Provider.find`. Finishes what pods have begun that ended themselves: removes their containers."""
         pods = []
         for summary in self._summaries(run_id):
-            pod_id, state = summary["Names"][0].removeprefix("/"), summary["State"]
-            if state in ENDED:
+            if summary["State"] in ENDED:
                 self._remove_if_done(summary["Id"])
                 continue
             known = {"created": PodState.STARTING, "removing": PodState.EXITED}
-            pods.append(_pod(pod_id, summary["Labels"], known.get(state, PodState.RUNNING)))
+            pods.append(_pod(summary["Labels"], known.get(summary["State"], PodState.RUNNING)))
         return sorted(pods, key=lambda pod: (pod.created or 0.0, pod.id))
 
     def terminate(self, pod_id: str) -> None:
@@ -253,9 +255,9 @@ def _refusal(request: LaunchRequest, error: APIError) -> ProviderError:
     return InvalidRequest(f"the Docker engine refuses pod {request.name}: {said}")
 
 
-def _pod(pod_id: str, labels: dict[str, str], state: PodState) -> Pod:
+def _pod(labels: dict[str, str], state: PodState) -> Pod:
     return Pod(
-        id=pod_id,
+        id=labels["codecjob.pod"],
         name=labels["codecjob.name"],
         run_id=labels["codecjob.run"],
         attempt=int(labels["codecjob.attempt"]),

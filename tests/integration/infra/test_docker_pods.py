@@ -95,8 +95,9 @@ def test_a_pod_cannot_end_itself_by_the_engine_and_does_not_try(
 def test_a_container_that_was_never_started_is_listed(engine: docker.DockerClient, provider: DockerProvider) -> None:
     """What a client leaves that dies between create and start."""
     pod = provider.launch(ask())
-    labels = engine.containers.get(pod.id).labels
-    created = engine.containers.create(BASE_IMAGE, list(SLEEP), name=f"{pod.id}-created", labels=labels)
+    name = f"{pod.id}-created"
+    labels = {**engine.containers.get(pod.id).labels, "codecjob.pod": name}
+    created = engine.containers.create(BASE_IMAGE, list(SLEEP), name=name, labels=labels)
     provider.terminate(pod.id)
     (found,) = provider.find("run-a")
     assert (found.id, found.state, found.uptime) == (created.name, PodState.STARTING, 0.0)
@@ -118,7 +119,9 @@ def test_a_strangers_container_is_left_alone(engine: docker.DockerClient, provid
 
 def test_the_machine_becomes_the_containers_limits(engine: docker.DockerClient, provider: DockerProvider) -> None:
     pod = provider.launch(ask(cpus=0.5, memory_gb=0.25, network="host"))
-    host = engine.containers.get(pod.id).attrs["HostConfig"]
+    attributes = engine.containers.get(pod.id).attrs
+    host = attributes["HostConfig"]
+    assert "OMP_NUM_THREADS=1" in attributes["Config"]["Env"]
     assert (host["NanoCpus"], host["Memory"], host["ShmSize"]) == (500_000_000, 250_000_000, 125_000_000)
     assert host["NetworkMode"] == "host"
     assert host["RestartPolicy"]["Name"] in ("", "no")

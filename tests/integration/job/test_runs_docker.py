@@ -31,7 +31,7 @@ def containers(engine: docker.DockerClient, run: Run) -> list[str]:
 
 
 def spec(desk: Any, **changes: Any) -> Any:
-    return desk.spec(provider="docker", image=desk.image, **changes)
+    return desk.spec(provider="docker", image=desk.image, pod={"cpus": 1}, **changes)
 
 
 def test_a_run_goes_from_submit_to_its_end_and_leaves_no_container(
@@ -40,7 +40,7 @@ def test_a_run_goes_from_submit_to_its_end_and_leaves_no_container(
     followed = container_desk.command("submit", spec(container_desk))
     assert followed.returncode == 0, followed.stdout + followed.stderr
     assert "billing off" in followed.stdout
-    (state,) = json.loads(container_desk.command("status", "--json").stdout)["runs"]
+    (state,) = json.loads(container_desk.command("status", "--json").stdout)
     run = Run(container_desk.store, state["run"])
     assert (state["state"], state["billing"]) == ("succeeded", "off")
     assert run.attempt(1).checkpoints()
