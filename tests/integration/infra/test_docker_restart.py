@@ -65,7 +65,7 @@ def test_after_a_restart_the_engine_tells_the_truth_about_its_pods(folder: Path)
     provider = DockerProvider()
     machine = Machine(image="empty", gpu_count=0, network="host", mounts=SYSTEM)
     with engine(folder):
-        docker.from_env().images.build(fileobj=io.BytesIO(b"FROM scratch\nENV X=1"), tag="empty")
+        docker.from_env().images.build(fileobj=io.BytesIO(b"FROM scratch\nENV X=1"), tag="empty", rm=True)
         pod = provider.launch(LaunchRequest("codecjob-a-1", "a", 1, uuid.uuid4().hex, SLEEP, {}, machine))
         until = time.monotonic() + 30
         while b"hello" not in b"".join(provider.logs(pod.id)):

@@ -25,7 +25,7 @@ LABELS = {
 
 
 def empty_image(engine: docker.DockerClient, tag: str, labels: dict[str, str]) -> None:
-    engine.images.build(fileobj=io.BytesIO(b"FROM scratch\nENV UNIQUE=" + tag.encode()), tag=tag, labels=labels)
+    engine.images.build(fileobj=io.BytesIO(b"FROM scratch\nENV UNIQUE=" + tag.encode()), tag=tag, labels=labels, rm=True)
 
 
 @pytest.fixture
