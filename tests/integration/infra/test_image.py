@@ -25,7 +25,8 @@ LABELS = {
 
 
 def empty_image(engine: docker.DockerClient, tag: str, labels: dict[str, str]) -> None:
-    engine.images.build(fileobj=io.BytesIO(b"FROM scratch\nENV UNIQUE=" + tag.encode()), tag=tag, labels=labels, rm=True)
+    dockerfile = io.BytesIO(b"FROM scratch\nENV UNIQUE=" + tag.encode())
+    engine.images.build(fileobj=dockerfile, tag=tag, labels=labels, rm=True)
 
 
 @pytest.fixture
