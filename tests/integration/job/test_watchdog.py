@@ -236,7 +236,8 @@ def test_a_run_whose_agent_beats_elsewhere_is_not_lost(desk: Any, monkeypatch: p
 def test_all_runs_are_looked_after_one_line_each_and_the_worst_is_the_exit_code(desk: Any) -> None:
     dead = start(desk, "dead")
     time.sleep(HASTY["agent"] + 0.5)
-    healthy, over = start(desk, "healthy"), start(desk, "over")
+    healthy = start(desk, "healthy", watch={**HASTY, "agent": 120})
+    over = start(desk, "over")
     desk.provider.terminate(over.attempt(1).claim().pod_id)
     over.attempt(1).write_once("outcome.json", Outcome(outcome="stopped", reason="x", by="client", time=time.time()))
     told = desk.command("abort-on-bad-signs", "--all", "--dry-run")
