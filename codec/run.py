@@ -88,6 +88,7 @@ class Run:
             "steps_per_epoch": self.data.train.steps_per_epoch,
             "optimizer": self.optimizer.state_dict(),
             "health": self.health.state(),
+            "learned": self.data.train.learned(),  # so that an evaluation can leave these clips out
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.data.device) if cuda else None,
         }
