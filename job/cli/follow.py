@@ -13,7 +13,7 @@ from job.errors import CannotTellError, UsageError
 from job.findings import stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
-from job.reconcile import facts_of
+from job.reconcile import NO_ANSWER, facts_of
 from job.record import Run
 from job.resume import replace_stuck
 from job.state import RunState, look
@@ -55,14 +55,18 @@ def follow(run: Run, provider: Provider) -> int:
 def _replace_if_stuck(run: Run, provider: Provider, console: Console) -> None:
     """A machine that never begins to run is changed for another while somebody watches."""
     attempt = run.attempts()[-1]
-    facts = facts_of(attempt)
-    for pod in provider.find(run.run_id):
-        waited = stuck_for(pod, facts, time.time()) if pod.attempt == attempt.number else None
-        if waited is not None and waited > run.spec().watch.stuck and attempt.beat() is None:
-            try:
-                replace_stuck(run, provider, attempt, pod, waited, CLIENT, console.print)
-            except UsageError as error:
-                console.print(str(error), markup=False)
+    facts, allowed = facts_of(attempt), run.spec().watch.stuck
+
+    def say(said: str) -> None:
+        console.print(said, markup=False)
+
+    try:
+        for pod in provider.find(run.run_id):
+            waited = stuck_for(pod, facts, time.time()) if pod.attempt == attempt.number else None
+            if waited is not None and waited > allowed and attempt.beat() is None:
+                replace_stuck(run, provider, attempt, pod, waited, CLIENT, say)
+    except (*NO_ANSWER, UsageError) as error:
+        say(str(error))  # the next look tells what has become of the run
 
 
 class _Seen:

@@ -1,0 +1,50 @@
+"""Who follows a run also changes a machine that never begins to run."""
+
+import time
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infra.pods import NoCapacity, Pod, PodState
+from infra.store import open_store
+from job.cli import follow
+from job.record import Claim, Run, Submission
+
+
+class Stuck:
+    """Lists one pod whose container has not begun, until that is ended; has nothing else to offer."""
+
+    name, settle_seconds = "p", 0.0
+
+    def __init__(self, run_id: str) -> None:
+        self.pods = [Pod("pod-1", "x", run_id, 1, "launch-1", PodState.STARTING, 0.4, time.time() - 1000, 0.0, "EU-1")]
+
+    def offers(self, machine: Any = None) -> list[Any]:
+        raise NoCapacity("nothing is free")
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        return list(self.pods)
+
+    def terminate(self, pod_id: str) -> None:
+        self.pods = []
+
+    def logs(self, pod_id: str) -> list[bytes]:
+        return []
+
+
+def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
+    spec = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
+    run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
+    claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
+    run.attempt(1).write_once("claim.json", claim)
+    provider: Any = Stuck(run.run_id)
+    follow._replace_if_stuck(run, provider, Console(soft_wrap=True))
+    outcome = run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
+    assert provider.pods == []
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing is free"
