@@ -54,13 +54,13 @@ def follow(run: Run, provider: Provider) -> int:
 
 def _replace_if_stuck(run: Run, provider: Provider, console: Console) -> None:
     """A machine that never begins to run is changed for another while somebody watches."""
-    attempt = run.attempts()[-1]
-    facts, allowed = facts_of(attempt), run.spec().watch.stuck
 
     def say(said: str) -> None:
         console.print(said, markup=False)
 
     try:
+        attempt = run.attempts()[-1]
+        facts, allowed = facts_of(attempt), run.spec().watch.stuck
         for pod in provider.find(run.run_id):
             waited = stuck_for(pod, facts, time.time()) if pod.attempt == attempt.number else None
             if waited is not None and waited > allowed and attempt.beat() is None:
