@@ -2,7 +2,7 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
-#   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
+#   make bench-verdicts bench-normalization   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,10 @@ bench-verdicts: $(VENV)/ready
 # The other tools are compared where .venv/bench-sync has them: see tests/bench/sync/requirements.txt.
 bench-sync: $(VENV)/ready
 	$(BIN)/python -m tests.bench.sync
+
+# Trains a small model with either normalization: about half an hour of one core (docs/normalization.md).
+bench-normalization: $(VENV)/ready
+	$(BIN)/python -m tests.bench.normalization
 
 # The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
 servers:
