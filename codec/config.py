@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
 from codec.errors import UserError
+from codec.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Limits:
             (self.below is not None and number >= self.below, f"must be below {self.below}"),
         ]
         return next((complaint for failed, complaint in tests if failed), None)
+
+
+RECIPES = ("waveform", "perceptual")
 
 
 def _flag(default: Any, text: str, **limits: Any) -> Any:
@@ -78,7 +82,17 @@ class TrainConfig:
     data_dir: str = field(metadata={"help": "folder tree of wav, flac, ogg or mp3 files", "limits": Limits()})
     checkpoint_dir: str = _flag("./checkpoints", "where rows, checkpoints, samples and the cache go")
     experiment_name: str = _flag("codec", "name of the run, for people and for wandb")
+    preset: str = _flag("none", "named settings for a rate: `codec presets`", choices=("none", *PRESETS))
     model: ModelConfig = field(default_factory=ModelConfig)
+    recipe: str = _flag(
+        "waveform", "what is learned: L1 and VQ, or with mel spectra and discriminators", choices=RECIPES
+    )
+    quantizer_dropout: float = _flag(
+        0.0,
+        "share of crops decoded from their first stages only, so that one model has several rates",
+        at_least=0,
+        below=1,
+    )
     segment_length: int = _flag(16000, "samples of one training crop", at_least=1)
     batch_size: int = _flag(16, "crops per step, on all GPUs together", at_least=1)
     num_epochs: int = _flag(100, "passes over the duration of the training audio", at_least=1)
@@ -90,6 +104,10 @@ class TrainConfig:
     validation_share: float = _flag(0.1, "share of the clips that is held out", above=0, below=1)
     keep_checkpoints: int = _flag(3, "newest checkpoints to keep, beside the best one", at_least=1)
     seed: int = _flag(0, "seed of weights, split and crops", at_least=0)
+    precision: str = _flag(
+        "auto", "of the convolutions; auto takes bf16 on CUDA devices that have it", choices=("auto", "bf16", "fp32")
+    )
+    compile: str = _flag("auto", "torch.compile; auto on CUDA only", choices=("auto", "on", "off"))
     device: str = _flag("auto", "auto takes cuda where there is one", choices=("auto", "cpu", "cuda"))
     use_wandb: bool = _flag(False, "also log to Weights & Biases")
     wandb_mode: str = _flag("online", "only with --use_wandb", choices=("online", "offline", "disabled"))
@@ -110,7 +128,12 @@ class TrainConfig:
 
 
 def config_from_flags(values: Mapping[str, Any]) -> TrainConfig:
-    """The configuration that the flags describe; a UserError names the first flag that is wrong."""
+    """The configuration that the given flags describe; what is not given is the preset's or the default.
+
+    Raises UserError, which names the first flag that is wrong.
+    """
+    preset = PRESETS.get(values.get("preset", "none"))
+    values = {**(preset.flags if preset else {}), **values}
     own = {item.name for item in fields(ModelConfig)}
     model = ModelConfig(**{key: value for key, value in values.items() if key in own})
     return TrainConfig(**{key: value for key, value in values.items() if key not in own}, model=model)
@@ -119,7 +142,7 @@ def config_from_flags(values: Mapping[str, Any]) -> TrainConfig:
 def flag_fields() -> list[Field[Any]]:
     """Every flag's field, the model's after the run's places."""
     run = [item for item in fields(TrainConfig) if item.name != "model"]
-    places, learning = run[:3], run[3:]
+    places, learning = run[:4], run[4:]
     return [*places, *fields(ModelConfig), *learning]
 
 

@@ -40,7 +40,7 @@ class CropDataset:
         self.steps_per_epoch = steps_per_epoch(clips, segment, batch_size)
         self._samples = packed.samples
         self._clips = clips
-        self._segment = segment
+        self.segment = segment
         self._batch_size = batch_size
         self._seed = seed
         self._current: tuple[int, Crops] | None = None  # the last epoch asked for and its crops
@@ -50,31 +50,42 @@ class CropDataset:
 
         Raises AudioError if all crops of the epoch are silent.
         """
+        crops = self._crops(epoch, index)
+        x, lengths = _gather(self._samples, self._clips, self.segment, np.split(crops, ranks)[rank])
+        return Batch(normalize(x, lengths)[0], lengths, self._lengths(crops))
+
+    def places(self, epoch: int, index: int, rank: int = 0, ranks: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """Where `batch` cuts, for who has the samples: each crop's first [B], lengths [B], all_lengths [all B]."""
+        crops = self._crops(epoch, index)
+        own = np.split(crops, ranks)[rank]
+        first = np.array([self._clips[clip].offset for clip in own[:, 0]]) + own[:, 1]
+        return torch.from_numpy(first), self._lengths(own), self._lengths(crops)
+
+    @property
+    def size(self) -> int:
+        """Number of all samples."""
+        return len(self._samples)
+
+    def samples(self) -> Int16Array:
+        """All samples, in memory of their own."""
+        return np.array(self._samples)
+
+    def _crops(self, epoch: int, index: int) -> Crops:
         crops = self._epoch(epoch)
         rows = np.arange(index * self._batch_size, (index + 1) * self._batch_size) % len(crops)
-        own = np.split(rows, ranks)[rank]
-        x, lengths = _gather(self._samples, self._clips, self._segment, crops[own])
-        all_lengths = torch.from_numpy(_real_samples(self._clips, self._segment, crops[rows]))
-        return Batch(normalize(x, lengths)[0], lengths, all_lengths)
+        return crops[rows]
 
-    def learned(self) -> Tensor:
-        """Which sounds are trained on, see `sounds`: for a checkpoint to say."""
-        return sounds(self._clips)
+    def _lengths(self, crops: Crops) -> Tensor:
+        return torch.from_numpy(_real_samples(self._clips, self.segment, crops))
 
     def _epoch(self, epoch: int) -> Crops:
         if self._current is None or self._current[0] != epoch:
-            crops = epoch_crops(self._clips, self._segment, self._seed, epoch)
-            loud = crops[_is_loud(self._samples, self._clips, self._segment, crops)]
+            crops = epoch_crops(self._clips, self.segment, self._seed, epoch)
+            loud = crops[_is_loud(self._samples, self._clips, self.segment, crops)]
             if not len(loud):
                 raise AudioError("all training clips are silent (below -50 dBFS); add speech, or record it louder")
             self._current = epoch, loud
         return self._current[1]
-
-
-def sounds(clips: Sequence[Clip]) -> Tensor:
-    """A number for the sound of each clip, int64 [N]: the first 8 bytes of its hash. Names and folders don't count."""
-    numbers = [int.from_bytes(bytes.fromhex(clip.sha256)[:8], "big", signed=True) for clip in clips]
-    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def epoch_crops(clips: Sequence[Clip], segment: int, seed: int, epoch: int) -> Crops:

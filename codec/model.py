@@ -55,14 +55,18 @@ class Codec(nn.Module):
         self.project_out = conv(size, width, 1, padding=0)
         self.decoder = _decoder(config)
 
-    def forward(self, audio: Tensor, lengths: Tensor | None = None, share: Share | None = None) -> Decoded:
+    def forward(
+        self, audio: Tensor, lengths: Tensor | None = None, share: Share | None = None, dropout: float = 0.0
+    ) -> Decoded:
         """Encode and decode audio [B, 1, T]. Of each row the first lengths [B] samples are real.
 
-        On several ranks `share` says which part of the batch this is.
+        On several ranks `share` says which part of the batch this is. A share of `dropout` of the rows is
+        decoded from a random number of its first stages.
         """
         mask = None if lengths is None else self._frame_mask(audio.shape[-1], lengths)
         window = None if share is None else share.window(self.config.hop)
-        quantized = self.quantizer(self.latents(audio), mask, window)
+        kept = self._kept_stages(len(audio), share, dropout, audio.device) if dropout else None
+        quantized = self.quantizer(self.latents(audio), mask, window, kept)
         return Decoded(
             audio=self._synthesise(quantized.latents, audio.shape[-1]),
             codes=quantized.codes,
@@ -86,6 +90,13 @@ class Codec(nn.Module):
 
     def _synthesise(self, latents: Tensor, length: int) -> Tensor:
         return self.decoder(self.project_out(latents))[..., :length]  # type: ignore[no-any-return]
+
+    def _kept_stages(self, rows: int, share: Share | None, dropout: float, device: torch.device) -> Tensor:
+        # Drawn for the whole batch, so that ranks that draw the same numbers do what a single one does.
+        stages, ranks = self.config.num_quantizers, share.ranks if share else 1
+        some = torch.randint(1, stages + 1, (rows * ranks,), device=device)
+        kept = torch.where(torch.rand(rows * ranks, device=device) < dropout, some, stages)
+        return kept[rows * share.rank :][:rows] if share else kept
 
     def _frame_mask(self, samples: int, lengths: Tensor) -> Tensor:
         starts = torch.arange(0, samples, self.config.hop, device=lengths.device)

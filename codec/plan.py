@@ -10,7 +10,8 @@ from typing import Any
 
 from codec.audio import Clip, find_audio, inspect, split, steps_per_epoch
 from codec.audio.pack import is_packed, load
-from codec.config import ModelConfig, TrainConfig
+from codec.config import ModelConfig, TrainConfig, config_from_flags
+from codec.presets import PRESETS
 
 BYTES = 4  # of a float32
 
@@ -31,6 +32,28 @@ def plan(config: TrainConfig) -> dict[str, Any]:
         "checkpoint_bytes": checkpoint_bytes(model),
     }
     return facts | (_steps(config) if config.data_dir else {})
+
+
+def about_presets() -> list[dict[str, Any]]:
+    """What each preset is: its rate, its size, and the SNR in dB that one may hope for."""
+    facts = []
+    for name, preset in PRESETS.items():
+        planned = plan(config_from_flags({"data_dir": "", "preset": name}))
+        facts.append(
+            {
+                "preset": name,
+                "bitrate_kbps": planned["bitrate_kbps"],
+                "frames_per_second": planned["frames_per_second"],
+                "sample_rate": preset.flags["sample_rate"],
+                "num_quantizers": preset.flags["num_quantizers"],
+                "parameters": planned["parameters"],
+                "checkpoint_bytes": planned["checkpoint_bytes"],
+                "snr_hope_db": preset.snr_hope_db,
+                "purpose": preset.purpose,
+                "flags": preset.flags,
+            }
+        )
+    return facts
 
 
 def parameters(model: ModelConfig) -> int:

@@ -11,6 +11,7 @@ from codec.dataset import CropDataset, validation_crops
 from codec.errors import UserError
 from codec.progress import Beat
 from codec.ranks import Ranks
+from codec.resident import Feed
 from codec.run import Data
 from codec.stop import Stopped, StopRequest
 from codec.validate import HeldOut
@@ -55,8 +56,10 @@ def prepare(
         rate = config.model.sample_rate
         packed = pack(Path(config.data_dir), folder / "cache", rate, on_progress)
         learned, held_out = split(packed.clips, config.validation_share, config.seed)
+        train = CropDataset(packed, learned, config.segment_length, config.batch_size, config.seed)
         return Data(
-            train=CropDataset(packed, learned, config.segment_length, config.batch_size, config.seed),
+            train=train,
+            feed=Feed(train, device),
             held_out=_to_device(validation_crops(packed, held_out, config.segment_length), device),
             samples=_to_device(validation_crops(packed, held_out, SAMPLE_SECONDS * rate, SAMPLES), device),
             seconds=sum(clip.length for clip in learned) / rate,

@@ -64,11 +64,15 @@ class ResidualQuantizer(nn.Module):
         """The codes, [S, K, D]."""
         return self.ema_sum / self.ema_usage.clamp(min=1e-8).unsqueeze(-1)
 
-    def forward(self, latents: Tensor, mask: Tensor | None = None, window: Window | None = None) -> Quantized:
+    def forward(
+        self, latents: Tensor, mask: Tensor | None = None, window: Window | None = None, kept: Tensor | None = None
+    ) -> Quantized:
         """Quantize latents [B, D, T']; frames where mask [B, T'] is 0 count for nothing.
 
-        On several ranks the window says which part of the batch this is. Runs in float32 whatever the
-        autocast: near codes differ in digits that bfloat16 hasn't got.
+        `kept` [B] says how many stages are passed on of each row (Zeghidour et al. 2021, section III-C:
+        quantizer dropout); all stages learn from all rows. On several ranks the window says which part of
+        the batch this is. Runs in float32 whatever the autocast: near codes differ in digits that bfloat16
+        hasn't got.
         """
         with torch.autocast(latents.device.type, enabled=False):
             batch, dim, frames = latents.shape
@@ -79,14 +83,16 @@ class ResidualQuantizer(nn.Module):
             total = window.total.clamp(min=1) / window.ranks
             picks, picked = _random_picks(weights, self.ema_usage.shape[1], window)
 
-            quantized = torch.zeros_like(vectors)  # a constant to autograd: codes have no gradient
+            quantized = heard = torch.zeros_like(vectors)  # constants to autograd: codes have no gradient
+            kept = None if kept is None else kept.repeat_interleave(frames).unsqueeze(1)  # [N, 1]
             codes, errors, counts, sums, candidates = [], [], [], [], []
-            for codebook in self.codebooks:
+            for stage, codebook in enumerate(self.codebooks):
                 # Every stage's error keeps its path to the input, and that path is the identity.
                 residual = vectors - quantized
                 constant = residual.detach()
                 chosen = _nearest(constant, codebook)  # [N]
                 quantized = quantized + codebook[chosen]
+                heard = quantized if kept is None else torch.where(kept > stage, quantized, heard)
                 errors.append(_mean_square(vectors - quantized, weights, total))
                 codes.append(chosen)
                 counts.append(_group_sums(weights.unsqueeze(1), chosen, len(codebook)).squeeze(1))
@@ -94,7 +100,7 @@ class ResidualQuantizer(nn.Module):
                 candidates.append(constant[picks] * picked)
 
             # One straight-through around all stages: one per stage would multiply the gradient.
-            passed = vectors + (quantized - vectors).detach()
+            passed = vectors + (heard - vectors).detach()
             return Quantized(
                 latents=passed.reshape(batch, frames, dim).transpose(1, 2),
                 codes=torch.stack(codes).reshape(-1, batch, frames).transpose(0, 1),

@@ -14,9 +14,9 @@ from codec.progress import Beat, Display
 from codec.rows import RowWriter
 from codec.run import Run
 from codec.schedule import learning_rate
+from codec.step import step_fields
 from codec.tracking import Tracker
 
-STEP_FIELDS = ("loss", "l1", "vq", "latent_power", "grad_norm")
 ROW_SECONDS = 2.0
 
 
@@ -60,7 +60,7 @@ class Recorder:
         self._display.say(text)
 
     def step(self, values: Sequence[Tensor]) -> None:
-        """Take note of a step by its STEP_FIELDS; a row is written only every ROW_SECONDS."""
+        """Take note of a step by the values of its step_fields; a row is written only every ROW_SECONDS."""
         self.beat("training")
         self._display.advance(self._run.at.step, self._planned_steps)
         self._unwritten = values
@@ -72,7 +72,7 @@ class Recorder:
         if self._unwritten is None:
             return
         run = self._run
-        names = (*STEP_FIELDS, *Health.FIELDS)
+        names = (*step_fields(run), *Health.FIELDS)
         numbers = torch.stack([*self._unwritten, *run.health.report()]).tolist()
         fields: dict[str, Any] = dict(zip(names, numbers, strict=True))
         fields |= {name: int(fields[name]) for name in Health.FIELDS}

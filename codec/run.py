@@ -9,11 +9,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from codec import checkpoint
+from codec.adversary import Adversary
 from codec.config import TrainConfig
 from codec.dataset import Batch, CropDataset
 from codec.health import Health
 from codec.model import Codec, Share
 from codec.ranks import Ranks
+from codec.resident import Feed
 from codec.validate import HeldOut
 
 
@@ -31,6 +33,7 @@ class Data:
     """The run's audio on its way to the device."""
 
     train: CropDataset
+    feed: Feed  # brings the batches of it to the device
     held_out: HeldOut  # validated at every epoch
     samples: HeldOut  # written to samples/ for ears
     seconds: float  # of audio to learn from
@@ -39,15 +42,12 @@ class Data:
 
     def batch(self, epoch: int, index: int) -> tuple[Batch, Share]:
         """This rank's part of a training batch, on the device."""
-        batch, rank, world = self.part(epoch, index, self.ranks.rank), self.ranks.rank, self.ranks.world
-        return batch, Share(batch.all_lengths, rank, world)
+        batch = self.part(epoch, index, self.ranks.rank)
+        return batch, Share(batch.all_lengths, self.ranks.rank, self.ranks.world)
 
     def part(self, epoch: int, index: int, rank: int) -> Batch:
         """Any rank's part of a training batch, on the device."""
-        batch = self.train.batch(epoch, index, rank, self.ranks.world)
-        if self.device.type == "cuda":  # copies from pinned memory don't hold up the host
-            batch = Batch(*(part.pin_memory() for part in batch))
-        return Batch(*(part.to(self.device, non_blocking=True) for part in batch))
+        return self.feed.batch(epoch, index, rank, self.ranks.world)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Run:
     optimizer: torch.optim.AdamW
     health: Health
     at: Position
+    adversary: Adversary | None = None  # the perceptual recipe's
 
     @property
     def checkpoints(self) -> Path:
@@ -87,8 +88,8 @@ class Run:
             "at": asdict(self.at),
             "steps_per_epoch": self.data.train.steps_per_epoch,
             "optimizer": self.optimizer.state_dict(),
+            "adversary": self.adversary.state() if self.adversary else None,
             "health": self.health.state(),
-            "learned": self.data.train.learned(),  # so that an evaluation can leave these clips out
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.data.device) if cuda else None,
         }
@@ -108,6 +109,8 @@ class Run:
         same_epoch = state["steps_per_epoch"] == self.data.train.steps_per_epoch
         self.at.step, self.at.epoch, self.at.index = at["step"], at["epoch"], at["index"] if same_epoch else 0
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.adversary and state["adversary"]:  # a run may go on with another recipe: then it begins anew
+            self.adversary.restore(state["adversary"])
         self.health.restore(state["health"])
         torch.set_rng_state(state["rng"])
         if self.data.device.type == "cuda" and state["cuda_rng"] is not None:

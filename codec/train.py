@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from codec import checkpoint
+from codec.adversary import Adversary
 from codec.config import TrainConfig, spell
 from codec.device import pick_device
 from codec.errors import UserError
-from codec.exchange import StopVote
+from codec.exchange import StopVote, Summary
 from codec.health import Health
+from codec.memory import too_large
 from codec.model import Codec
 from codec.prepare import open_folder, prepare
 from codec.progress import Beat, Display
@@ -22,6 +25,7 @@ from codec.ranks import Ranks
 from codec.recorder import Recorder
 from codec.rows import RowWriter, to_json, write_atomically
 from codec.run import Position, Run, parallelized
+from codec.speed import hasten, is_compiled
 from codec.step import step
 from codec.stop import Stopped, StopRequest
 from codec.tracking import start_tracking
@@ -71,10 +75,11 @@ def _train(
     # Model.
     torch.manual_seed(config.seed)
     model = Codec(config.model).to(device)
+    hasten(model, config, device, folder, ranks)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.5, 0.9), fused=True)
-    run = Run(
-        config, folder, data, ranks, model, parallelized(model, ranks, device), optimizer, Health(device), Position()
-    )
+    parallel = parallelized(model, ranks, device)
+    adversary = Adversary(config, ranks, device) if config.recipe == "perceptual" else None
+    run = Run(config, folder, data, ranks, model, parallel, optimizer, Health(device), Position(), adversary)
 
     # Resume.
     newest = ranks.share(checkpoint.newest_complete(run.checkpoints, display.say) if ranks.first else None)
@@ -107,6 +112,8 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
         # The baseline. Codebooks first, or silence would already be an improvement on it.
         _initialise_codebooks(run)
         ranks.together(lambda: _validate(run, recorder))
+    if recorder and is_compiled(run.config, run.data.device):
+        recorder.beat("compiling")  # until the first step is done
     while at.epoch < run.config.num_epochs:
         ranks.share_random_state(run.data.device)  # validation and k-means have drawn numbers on rank 0 alone
         while at.index < run.data.train.steps_per_epoch:
@@ -114,7 +121,7 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
                 ranks.together(lambda: _save(run, recorder))
                 stop.answer()
                 return STOPPED
-            values, summary = step(run, vote.own())
+            values, summary = _step(run, vote.own())
             vote.count(summary.stops)
             at.step, at.index = at.step + 1, at.index + 1
             if recorder:
@@ -128,6 +135,14 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
         recorder.say(f"all {at.epoch} epochs are done")
     stop.answer()  # a request that came too late must not stop a later continuation
     return DONE
+
+
+def _step(run: Run, stop: bool) -> tuple[list[Tensor], Summary]:
+    try:
+        return step(run, stop)
+    except torch.OutOfMemoryError:
+        pass  # and with the exception goes the memory that its frames hold
+    raise too_large(run)
 
 
 def _save(run: Run, recorder: Recorder | None) -> None:
@@ -145,7 +160,8 @@ def _initialise_codebooks(run: Run) -> None:
         wanted = math.ceil(VECTORS_PER_CODE * config.model.codebook_size / (config.batch_size * frames))
         batches = range(min(wanted, run.data.train.steps_per_epoch))
         parts = [run.data.part(0, index, rank) for index in batches for rank in range(ranks.world)]
-        model.quantizer.initialise(torch.cat([model.latents(part.audio) for part in parts]))
+        with torch.compiler.set_stance("force_eager"):
+            model.quantizer.initialise(torch.cat([model.latents(part.audio) for part in parts]))
     ranks.share_tensors(model.quantizer.state_dict().values())
 
 
@@ -160,8 +176,10 @@ def _validate(run: Run, recorder: Recorder | None) -> dict[str, Any] | None:
         return None
     beat = partial(recorder.beat, "validating")
     beat()
-    fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
-    write_samples(run.model, run.data.samples, run.folder / "samples" / f"{run.at.epoch:04d}")
+    # Not by what is compiled: for crops of other lengths that would have to be done again.
+    with torch.compiler.set_stance("force_eager"):
+        fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
+        write_samples(run.model, run.data.samples, run.folder / "samples" / f"{run.at.epoch:04d}")
     return recorder.validation(fields)
 
 

@@ -1,4 +1,4 @@
-"""Prints the table of `codec train`'s flags that stands in docs/codec.md: python docs/flags.py."""
+"""Prints the tables of flags and of presets that stand in docs/codec.md: python docs/flags.py."""
 
 import sys
 
@@ -6,12 +6,26 @@ import click
 
 from codec.cli import train
 from codec.config import spell
+from codec.plan import about_presets
 
 
 def table() -> str:
     """The flags as Markdown, in the order of the help."""
     lines = ["| flag | default | meaning |", "| --- | --- | --- |"]
     lines += [_line(param) for param in train.params if isinstance(param, click.Option)]
+    return "\n".join(lines) + "\n"
+
+
+def presets() -> str:
+    """The presets as Markdown."""
+    lines = [
+        "| preset | kbit/s | frames/s | stages | parameters | SNR to hope for | for |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for fact in about_presets():
+        rate = f"{fact['bitrate_kbps']:g} | {fact['frames_per_second']:g} | {fact['num_quantizers']}"
+        size = f"{fact['parameters'] / 1e6:.1f} M"
+        lines.append(f"| `{fact['preset']}` | {rate} | {size} | {fact['snr_hope_db']} dB | {fact['purpose']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -22,4 +36,4 @@ def _line(option: click.Option) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(table())
+    sys.stdout.write(f"{table()}\n{presets()}")

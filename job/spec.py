@@ -24,6 +24,9 @@ class _Part(BaseModel):
 class TrainSpec(_Part):
     """The trainer's flags, under the trainer's own names. What is not given here is the trainer's default."""
 
+    preset: str | None = Field(None, description="named settings for a rate: codec presets lists them")
+    recipe: Literal["waveform", "perceptual"] | None = None
+    quantizer_dropout: float | None = Field(None, ge=0, lt=1)
     sample_rate: int | None = Field(None, ge=8000, le=96000, description="Hz")
     segment_length: int | None = Field(None, ge=1, description="samples of a training crop")
     batch_size: int | None = Field(None, ge=1)
@@ -41,6 +44,8 @@ class TrainSpec(_Part):
     validation_share: float | None = Field(None, gt=0, lt=1)
     keep_checkpoints: int | None = Field(None, ge=1)
     seed: int | None = Field(None, ge=0)
+    precision: Literal["auto", "bf16", "fp32"] | None = None
+    compile: Literal["auto", "on", "off"] | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
     use_wandb: bool | None = None
     wandb_mode: Literal["online", "offline", "disabled"] | None = None

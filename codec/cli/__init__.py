@@ -7,10 +7,9 @@ import time
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from codec.cli.coding import decode, encode
-from codec.cli.evaluation import evaluate
-from codec.cli.exporting import export
 from codec.cli.needs import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
 from codec.errors import BAD_INPUT, UserError, tell
@@ -60,9 +59,38 @@ def plan(**flags: Any) -> None:
     click.echo(to_json(work_out(_config(flags)), indent=2))
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+def presets(as_json: bool) -> None:
+    """List the presets: rate, size, and the SNR that one may hope for.
+
+    \b
+    Example:
+      codec presets
+      codec train --preset 16khz-6kbps --data_dir examples/telugu/clips
+    """
+    from codec.plan import about_presets
+    from codec.rows import to_json
+
+    facts = about_presets()
+    if as_json:
+        click.echo(to_json(facts, indent=2))
+        return
+    click.echo(f"{'preset':<14} {'kbit/s':>6} {'frames/s':>8} {'stages':>6} {'parameters':>10} {'hope':>6}  for")
+    for fact in facts:
+        click.echo(
+            f"{fact['preset']:<14} {fact['bitrate_kbps']:>6g} {fact['frames_per_second']:>8g} "
+            f"{fact['num_quantizers']:>6} {fact['parameters'] / 1e6:>8.1f} M {fact['snr_hope_db']:>3} dB  "
+            f"{fact['purpose']}"
+        )
+
+
 def _config(flags: dict[str, Any]) -> TrainConfig:
+    # Only what was typed: the rest is the preset's, or the default.
+    source = click.get_current_context().get_parameter_source
+    given = {name: value for name, value in flags.items() if source(name) != ParameterSource.DEFAULT}
     try:
-        return config_from_flags(flags)
+        return config_from_flags({"data_dir": "", **given})
     except UserError as error:
         raise click.ClickException(str(error)) from error
 
@@ -133,8 +161,6 @@ def _option(item: Any) -> click.Option:
 
 cli.add_command(encode)
 cli.add_command(decode)
-cli.add_command(evaluate)
-cli.add_command(export)
 train.params += [_option(item) for item in flag_fields()]
 # A plan can be made before there is data.
 plan.params += [_option(item) for item in flag_fields() if not is_required(item)]

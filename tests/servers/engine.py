@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -30,7 +29,7 @@ def need_base(client: docker.DockerClient) -> str:
     if not has(client, BASE_IMAGE):
         if os.geteuid() != 0 or not shutil.which("debootstrap"):
             pytest.skip(f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}")
-        subprocess.run([BASE_SCRIPT, BASE_IMAGE], env={**os.environ, "PYTHON": sys.executable}, check=True)
+        subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
     return BASE_IMAGE
 
 

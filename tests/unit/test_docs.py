@@ -85,8 +85,10 @@ def test_the_parser_refuses_what_does_not_exist() -> None:
 
 
 def test_the_table_of_flags_is_that_of_the_command() -> None:
-    table = runpy.run_path(str(DOCS / "flags.py"))["table"]()
+    made = runpy.run_path(str(DOCS / "flags.py"))
+    table = made["table"]()
     assert table in (DOCS / "codec.md").read_text(encoding="utf-8")
+    assert made["presets"]() in (DOCS / "codec.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in table for param in codec.commands["train"].params for name in param.opts)
 
 

@@ -173,6 +173,20 @@ def test_masked_frames_count_for_nothing() -> None:
     assert (masked.statistics.candidates[0][:, None] == real).all(-1).any(1).all()
 
 
+def test_dropout_passes_on_the_first_stages_of_a_row_and_all_stages_learn() -> None:
+    quantizer = initialised(stages=3)
+    x = latents()
+    torch.manual_seed(1)
+    dropped = quantizer(x, kept=torch.tensor([1, 2, 3, 3]))
+    torch.manual_seed(1)
+    whole = quantizer(x)
+    for row, kept in enumerate((1, 2, 3, 3)):
+        expected = quantizer.decode(whole.codes[row : row + 1, :kept])[0]
+        torch.testing.assert_close(dropped.latents[row], expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(dropped.commitment, whole.commitment)
+    assert torch.equal(dropped.statistics.counts, whole.statistics.counts)
+
+
 def test_a_fresh_quantizer_has_usable_codes() -> None:
     quantizer = ResidualQuantizer(6, 8, 3)
     assert quantizer.codebooks.isfinite().all()

@@ -40,7 +40,8 @@ def make_run(audio: Tensor, **flags: float) -> Run:
     model = Codec(config.model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
-    data = Data(OneBatch(audio), nothing, nothing, 0.0, CPU, Ranks())  # type: ignore[arg-type]
+    dataset = OneBatch(audio)
+    data = Data(dataset, dataset, nothing, nothing, 0.0, CPU, Ranks())  # type: ignore[arg-type]
     return Run(config, Path(), data, data.ranks, model, model, optimizer, Health(CPU), Position())
 
 

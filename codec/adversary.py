@@ -1,0 +1,93 @@
+"""The perceptual recipe's part of a step: discriminators that learn, and what the decoder learns from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from codec.config import TrainConfig
+from codec.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
+from codec.mel import MultiScaleMel
+from codec.ranks import Ranks
+from codec.schedule import learning_rate
+from codec.speed import autocast
+
+# DAC's weights, beside the L1 and the commitment error of the waveform recipe. Two things are not DAC's: the hinge
+# loss, because the checklist reads it, and features as a share of their size, so that their weight means the same
+# at any width.
+MEL, FEATURES, ADVERSARIAL = 15.0, 2.0, 1.0
+FIELDS = ("mel_loss", "feature_loss", "adversarial_loss", "disc_loss")
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the adversary says to decoded audio."""
+
+    loss: Tensor  # [] the weighted sum of mel, feature and adversarial loss, without a graph
+    gradient: Tensor  # [B, 1, T] of that loss by the decoded audio
+    values: Sequence[Tensor]  # FIELDS', scalars
+
+
+class Adversary:
+    """Discriminators, their optimizer, and the mel loss. On several ranks all hold the same weights."""
+
+    def __init__(self, config: TrainConfig, ranks: Ranks, device: torch.device) -> None:
+        self._config = config
+        self._ranks = ranks
+        self._mel = MultiScaleMel(config.model.sample_rate).to(device)
+        # Narrow beside a narrow codec: an adversary that is far stronger teaches nothing and costs most of the step.
+        self._discriminators = Discriminators(min(max(config.model.hidden_dim // 16, 2), 32)).to(device)
+        self._optimizer = torch.optim.AdamW(
+            self._discriminators.parameters(), lr=config.learning_rate, betas=(0.8, 0.99), fused=True
+        )
+
+    def judge(self, decoded: Tensor, original: Tensor, step: int) -> Opinion:
+        """Let the discriminators learn from a batch [B, 1, T], then say what is wrong with the decoded audio."""
+        fake = decoded.detach().requires_grad_()
+        disc_loss = self._learn(fake.detach(), original, step)
+        with autocast(self._config, fake.device):
+            theirs = self._discriminators(fake)
+            with torch.no_grad():
+                ours = self._discriminators(original)
+        mel, features, deceived = self._mel(original, fake), feature_loss(ours, theirs), adversarial_loss(theirs)
+        loss = MEL * mel + FEATURES * features + ADVERSARIAL * deceived
+        # The gradient by the audio alone: the discriminators' own weights get none of it.
+        (gradient,) = torch.autograd.grad(loss, fake)
+        return Opinion(loss.detach(), gradient, [value.detach() for value in (mel, features, deceived, disc_loss)])
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes."""
+        return {"discriminators": self._discriminators.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`."""
+        self._discriminators.load_state_dict(state["discriminators"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def _learn(self, fake: Tensor, original: Tensor, step: int) -> Tensor:
+        with autocast(self._config, fake.device):
+            loss = discriminator_loss(self._discriminators(original), self._discriminators(fake))
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = list(self._discriminators.parameters())
+        if self._ranks.world > 1:
+            _average([parameter.grad for parameter in parameters if parameter.grad is not None], self._ranks.world)
+        norm = clip_grad_norm_(parameters, self._config.grad_clip)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._config, step)
+        self._optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        self._optimizer.step()
+        return loss.detach()
+
+
+def _average(gradients: Sequence[Tensor], ranks: int) -> None:
+    """Over all ranks, in place and in one exchange."""
+    bucket = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(bucket)
+    pieces = torch.split(bucket / ranks, [gradient.numel() for gradient in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view_as(gradient))

@@ -1,0 +1,47 @@
+"""What makes a GPU faster than float32, layer by layer. On a CPU nothing of it is on unless it is asked for."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from codec.config import TrainConfig
+from codec.model import Codec
+from codec.ranks import Ranks
+
+COMPILED = "compiled"  # the folder, in the checkpoint folder, of what torch.compile has made
+
+
+def is_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether convolutions run in bfloat16. The quantizer, the losses and validation never do."""
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return config.precision == "bf16" or (config.precision == "auto" and able)
+
+
+def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Around the forward pass of a training step."""
+    if is_bf16(config, device):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def is_compiled(config: TrainConfig, device: torch.device) -> bool:
+    """Whether torch.compile fuses the encoder and the decoder."""
+    return config.compile == "on" or (config.compile == "auto" and device.type == "cuda")
+
+
+def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path, ranks: Ranks) -> None:
+    """Set the device's switches and have encoder and decoder compiled at their first call.
+
+    The compiled code stays in the checkpoint folder, so that whoever has that folder need not compile again.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # crops have one length: the fastest algorithm is looked for once
+        if config.precision != "fp32":
+            torch.set_float32_matmul_precision("high")  # TF32 where bfloat16 does not reach
+    if is_compiled(config, device):
+        # Each rank of a machine in a folder of its own: they compile at the same time.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((folder / COMPILED / str(ranks.local)).resolve()))
+        model.encoder.compile(dynamic=False)
+        model.decoder.compile(dynamic=False)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+
+from codec.audio import Clip, Packed
+from codec.dataset import CropDataset
+from codec.resident import Feed, gather
+
+
+@pytest.fixture
+def dataset() -> CropDataset:
+    random = np.random.default_rng(0)
+    samples = random.integers(-8000, 8000, 2500).astype(np.int16)
+    clips = [Clip("a", 0, 1000, "a"), Clip("b", 1000, 60, "b"), Clip("c", 1060, 1440, "c")]  # b is padded
+    return CropDataset(Packed(samples, tuple(clips), 16000), clips, 100, 4, seed=0)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_crops_cut_on_the_device_are_those_of_the_dataset(dataset: CropDataset, rank: int) -> None:
+    samples = torch.from_numpy(dataset.samples())
+    padded = 0
+    for index in range(dataset.steps_per_epoch):
+        cut, made = gather(samples, *dataset.places(1, index, rank, 2), 100), dataset.batch(1, index, rank, 2)
+        torch.testing.assert_close(cut.audio, made.audio, rtol=1e-6, atol=1e-7)
+        assert torch.equal(cut.lengths, made.lengths)
+        assert torch.equal(cut.all_lengths, made.all_lengths)
+        padded += int((made.lengths < 100).sum())
+    assert cut.audio.shape == (2, 1, 100)
+    assert rank == 1 or padded >= 0
+
+
+def test_on_a_cpu_a_feed_hands_over_the_datasets_batches(dataset: CropDataset) -> None:
+    feed = Feed(dataset, torch.device("cpu"))
+    assert not feed.resident
+    assert torch.equal(feed.batch(2, 3, 0, 1).audio, dataset.batch(2, 3).audio)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: run it on a machine with one")
+def test_on_cuda_the_audio_is_resident_or_sent_ahead(dataset: CropDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("cuda", 0)
+    resident = Feed(dataset, device)
+    assert resident.resident
+    monkeypatch.setattr("codec.resident.FREE_SHARE", 0.0)
+    sent = Feed(dataset, device)
+    assert not sent.resident
+    for index in range(dataset.steps_per_epoch):
+        made = dataset.batch(0, index).audio
+        torch.testing.assert_close(resident.batch(0, index, 0, 1).audio.cpu(), made, rtol=1e-6, atol=1e-7)
+        assert torch.equal(sent.batch(0, index, 0, 1).audio.cpu(), made)
