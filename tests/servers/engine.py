@@ -1,9 +1,14 @@
 """What tests know of the Docker engine, and of the images that they run on it."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -26,19 +31,31 @@ def need_engine() -> docker.DockerClient:
 
 def need_base(client: docker.DockerClient) -> str:
     """The image that test images are built on and test pods run; made where it is missing, or a skip."""
-    if not has(client, BASE_IMAGE):
-        if os.geteuid() != 0 or not shutil.which("debootstrap"):
-            pytest.skip(f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}")
-        subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
+    with _alone():
+        if not has(client, BASE_IMAGE):
+            if os.geteuid() != 0 or not shutil.which("debootstrap"):
+                pytest.skip(
+                    f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}"
+                )
+            subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
     return BASE_IMAGE
 
 
 def need_image(client: docker.DockerClient, base: str) -> str:
     """The pod's image. The wheels are the engine's cached layer: a change of code builds anew what follows it."""
     tag = f"codecjob-test:{inputs_hash()}"
-    if not has(client, tag):
-        image.build(ROOT, tag, lambda line: None, base_image=base)
+    with _alone():
+        if not has(client, tag):
+            image.build(ROOT, tag, lambda line: None, base_image=base)
     return tag
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One of several test processes at a time: the others find what it has made."""
+    with (Path(tempfile.gettempdir()) / "codecjob-test-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def has(client: docker.DockerClient, reference: str) -> bool:

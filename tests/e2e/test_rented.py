@@ -1,0 +1,86 @@
+"""A good run and a bad one on rented pods: the command, the real image and engine, an S3 server, the fake RunPod."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.runpod.containers import Containers
+from fakes.runpod.desk import Desk
+from servers.server import S3Server
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Codecjob = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def codecjob(runpod_desk: Desk, image: str, radosgw: S3Server, tmp_path: Path) -> Iterator[Codecjob]:
+    """Runs the command as somebody whose bucket is on the S3 server, and whose account is the fake's."""
+    runpod_desk.account.runner = Containers(env={"OMP_NUM_THREADS": "1"})
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CODECJOB_"))} | {
+        **radosgw.env(),
+        "CODECJOB_HOME": str(tmp_path / "home"),
+        "CODECJOB_STORE": radosgw.new_url(),
+        "CODECJOB_RUNPOD_URL": runpod_desk.server.url,
+        "RUNPOD_API_KEY": runpod_desk.account.key,
+        "NO_COLOR": "1",
+    }
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "job", *words]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
+
+    def codecjob(*words: str) -> "subprocess.CompletedProcess[str]":
+        if words[0] != "submit":
+            return run(*words)
+        rented = ("provider=runpod", f"image={image}", "max_price_per_hour=0.3", "access.share_own_key=true")
+        return run(*words, *(word for value in rented for word in ("--set", value)))
+
+    yield codecjob
+    for pod in runpod_desk.account.living():
+        runpod_desk.provider.terminate(pod.id)
+
+
+def status(codecjob: Codecjob) -> dict[str, Any]:
+    return dict(json.loads(codecjob("status", "@last", "--json").stdout))
+
+
+def test_a_good_run_whose_launch_got_no_answer_has_one_pod_which_ends_itself(
+    codecjob: Codecjob, runpod_desk: Desk
+) -> None:
+    runpod_desk.fails("POST", "/pods", skip=1, status=500, after=True)  # the first is refused for its `cmd`
+    done = codecjob("submit", str(EXAMPLES / "quickstart.yaml"), "--set", "train.num_epochs=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert runpod_desk.account.key not in done.stdout + done.stderr
+    assert "billing off" in done.stdout
+
+    assert runpod_desk.account.living() == []
+    (pod,) = runpod_desk.account.pods.values()
+    assert ("DELETE", f"/pods/{pod.id}") in runpod_desk.server.api.calls
+    assert runpod_desk.account.key not in json.dumps(pod.body)
+
+    shown = status(codecjob)
+    assert (shown["state"], shown["billing"], shown["pods"]) == ("succeeded", "off", [])
+    assert shown["verdict"]["verdict"] == "good"
+    assert 0 < shown["cost_usd"] < 0.1
+    assert '"adopted"' in codecjob("events", "@last", "--json").stdout
+
+
+def test_a_bad_run_is_stopped_at_epoch_1_or_before_and_bills_nothing_any_more(
+    codecjob: Codecjob, runpod_desk: Desk
+) -> None:
+    done = codecjob("submit", str(EXAMPLES / "bad-run.yaml"))
+    assert done.returncode == 21, done.stdout + done.stderr
+    assert "BAD" in done.stdout
+    assert "billing off" in done.stdout
+    assert runpod_desk.account.living() == []
+
+    shown = status(codecjob)
+    assert (shown["state"], shown["billing"], shown["pods"]) == ("aborted", "off", [])
+    assert shown["verdict"]["verdict"] == "bad"
+    assert shown["epoch"] in (0, 1)
