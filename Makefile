@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test servers bench-verdicts bench-sync lint format lock clean
+.PHONY: demo demo-docker test servers bench-verdicts bench-throughput bench-sync lint format lock clean
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -31,6 +31,10 @@ bench-sync: $(VENV)/ready
 # Trains a small model with either normalization: about half an hour of one core (docs/normalization.md).
 bench-normalization: $(VENV)/ready
 	$(BIN)/python -m tests.bench.normalization
+
+# Training throughput beside descript-audio-codec, where .venv/bench has it: see tests/bench/requirements.txt.
+bench-throughput: $(VENV)/ready
+	$(BIN)/python -m tests.bench.throughput
 
 # The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
 servers:

@@ -38,15 +38,8 @@ WARM_UP = 2
 # 12 crops of 0.38 s at 16 kHz, about as in DAC's own recipe, for a GPU; a small batch for a CPU. Even strides: with odd
 # ones the peer's output is shorter than its input.
 SIZES: dict[str, dict[str, Any]] = {
-    "cuda": {
-        "hidden_dim": 1024,
-        "strides": (2, 4, 4, 8),
-        "num_quantizers": 12,
-        "batch": 12,
-        "samples": 6144,
-        "steps": 20,
-    },
-    "cpu": {"hidden_dim": 256, "strides": (2, 4, 4, 8), "num_quantizers": 12, "batch": 2, "samples": 6144, "steps": 2},
+    "cuda": {"hidden_dim": 1024, "batch": 12, "samples": 6144, "steps": 20},
+    "cpu": {"hidden_dim": 256, "batch": 2, "samples": 6144, "steps": 2},
 }
 
 PEER_SIDE = """
