@@ -14,12 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import codec.prepare
 import codec.recorder
+import codec.step
 import codec.train
 import codec.validate
 from codec import cli
 from codec.config import TrainConfig
-from codec.dataset import CropDataset
+from codec.dataset import Batch, CropDataset
+from codec.exchange import Summary
 from codec.model import Codec
 from codec.normalize import normalize
 from codec.quantizer import Quantized, ResidualQuantizer
@@ -30,6 +33,8 @@ ROW_SECONDS = 0.25
 FAULTS: dict[str, Callable[[], None]] = {}
 # The modules, to be patched: what they import from elsewhere is looked up in them too.
 train: Any = codec.train
+stepping: Any = codec.step
+preparation: Any = codec.prepare
 validation: Any = codec.validate
 
 
@@ -172,8 +177,8 @@ def scrambled_axes() -> None:
     """The quantized latents are reshaped where they should be transposed."""
     original = ResidualQuantizer.forward
 
-    def forward(self: ResidualQuantizer, latents: Tensor, mask: Tensor | None = None) -> Quantized:
-        quantized = original(self, latents, mask)
+    def forward(self: ResidualQuantizer, latents: Tensor, *rest: Any) -> Quantized:
+        quantized = original(self, latents, *rest)
         scrambled = quantized.latents.transpose(1, 2).reshape(latents.shape)
         return Quantized(scrambled, quantized.codes, quantized.commitment, quantized.power, quantized.statistics)
 
@@ -245,7 +250,7 @@ def nan_output() -> None:
 @fault
 def padded_validation() -> None:
     """Validation crops are three quarters padding that counts as real, in level and in every metric."""
-    original = train.validation_crops
+    original = preparation.validation_crops
 
     def crops(packed: Any, clips: Any, segment: int, *rest: int) -> tuple[Tensor, Tensor, Tensor]:
         x, lengths, _ = original(packed, clips, segment, *rest)
@@ -254,19 +259,19 @@ def padded_validation() -> None:
         y, gain = normalize(x)
         return y, torch.full_like(lengths, x.shape[-1]), gain
 
-    replace(train, "validation_crops", crops)
+    replace(preparation, "validation_crops", crops)
 
 
 @fault
 def leaky_split() -> None:
     """Validation crops come from the clips that are learned from."""
-    original = train.split
+    original = preparation.split
 
     def split(*arguments: Any) -> tuple[Any, Any]:
         learned, held_out = original(*arguments)
         return learned, learned[: len(held_out)]
 
-    replace(train, "split", split)
+    replace(preparation, "split", split)
 
 
 # The quantizer.
@@ -332,7 +337,7 @@ def zero_gradient() -> None:
         norms = [p.grad.zero_().norm() for p in parameters if p.grad is not None]
         return torch.stack(norms).norm()
 
-    replace(train, "clip_grad_norm_", clip)
+    replace(stepping, "clip_grad_norm_", clip)
 
 
 @fault
@@ -387,9 +392,9 @@ def late_nan_weights() -> None:
 @fault
 def infinite_loss() -> None:
     """The loss overflows from step 25 on."""
-    original = train.training_loss
+    original = stepping.training_loss
     steps = iter(range(10**9))
-    replace(train, "training_loss", lambda *a: original(*a) * (float("inf") if next(steps) >= 25 else 1))
+    replace(stepping, "training_loss", lambda *a: original(*a) * (float("inf") if next(steps) >= 25 else 1))
 
 
 @fault
@@ -397,11 +402,12 @@ def hidden_nan() -> None:
     """From step 30 on a NaN is swallowed: the loss is set to 1.0 and the batch is skipped."""
     original = train._step
 
-    def step(run: Run) -> Any:
+    def step(run: Run, stop: bool) -> Any:
         if run.at.step < 30:
-            return original(run)
-        run.model(*run.data.batch(run.at.epoch, run.at.index))
-        return [torch.tensor(value) for value in (1.0, 1.0, 0.0, 1.0, 0.5)]
+            return original(run, stop)
+        batch, share = run.data.batch(run.at.epoch, run.at.index)
+        statistics = run.model(batch.audio, batch.lengths, share).statistics
+        return [torch.tensor(value) for value in (1.0, 1.0, 0.0, 1.0, 0.5)], Summary(statistics, [], None)
 
     replace(train, "_step", step)
 
@@ -410,11 +416,11 @@ def hidden_nan() -> None:
 def skipped_batches() -> None:
     """From the second epoch on every batch is skipped, and the values of the last good step are reported again."""
     original = train._step
-    last: list[list[Tensor]] = []
+    last: list[tuple[list[Tensor], Summary]] = []
 
-    def step(run: Run) -> list[Tensor]:
+    def step(run: Run, stop: bool) -> tuple[list[Tensor], Summary]:
         if run.at.epoch < 1:
-            last[:] = [original(run)]
+            last[:] = [original(run, stop)]
         else:
             time.sleep(0.02)  # what loading and looking at a batch takes
         return last[0]
@@ -441,17 +447,17 @@ def batches(change: Callable[[Tensor, int, int], Tensor]) -> None:
     """Changes training batches [B, 1, T] after normalization, by epoch and index."""
     original = CropDataset.batch
 
-    def batch(self: CropDataset, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        x, lengths = original(self, epoch, index)
-        return change(x, epoch, index), lengths
+    def batch(self: CropDataset, epoch: int, index: int, *rest: int) -> Batch:
+        whole = original(self, epoch, index, *rest)
+        return whole._replace(audio=change(whole.audio, epoch, index))
 
     replace(CropDataset, "batch", batch)
 
 
 def targets(change: Callable[[Tensor], Tensor]) -> None:
     """Changes what the decoded audio is compared with in training."""
-    original = train.masked_l1
-    replace(train, "masked_l1", lambda y, x, lengths: original(y, change(x), lengths))
+    original = stepping.masked_l1
+    replace(stepping, "masked_l1", lambda y, x, *rest: original(y, change(x), *rest))
 
 
 def outputs(change: Callable[[Tensor], Tensor]) -> None:
@@ -470,21 +476,21 @@ def before_step(act: Callable[[Run], object]) -> None:
     """Does something before each training step."""
     original = train._step
 
-    def step(run: Run) -> Any:
+    def step(run: Run, stop: bool) -> Any:
         act(run)
-        return original(run)
+        return original(run, stop)
 
     replace(train, "_step", step)
 
 
 def rate(change: Callable[[TrainConfig, int, float], float]) -> None:
     """Changes the learning rate, in the step and in the row."""
-    original = train.learning_rate
+    original = stepping.learning_rate
 
     def learning_rate(config: TrainConfig, step: int) -> float:
         return change(config, step, original(config, step))
 
-    replace(train, "learning_rate", learning_rate)
+    replace(stepping, "learning_rate", learning_rate)
     replace(codec.recorder, "learning_rate", learning_rate)
 
 
