@@ -2,13 +2,13 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
-#   make bench-verdicts bench-normalization   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
+#   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test servers bench-verdicts bench-throughput bench-sync lint format lock clean
+.PHONY: demo demo-docker test servers bench-verdicts bench-throughput bench-sync lint format lock clean bench-normalization
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -28,7 +28,7 @@ bench-verdicts: $(VENV)/ready
 bench-sync: $(VENV)/ready
 	$(BIN)/python -m tests.bench.sync
 
-# Trains a small model with either normalization: about half an hour of one core (docs/normalization.md).
+# Trains a small model with either normalization: about an hour of one core (docs/normalization.md).
 bench-normalization: $(VENV)/ready
 	$(BIN)/python -m tests.bench.normalization
 

@@ -61,7 +61,7 @@ def load(path: Path) -> Trained:
     model = Codec(_architecture(saved))
     model.load_state_dict(safetensors.torch.load_file(folder / checkpoint.MODEL))
     weights = manifest["files"][checkpoint.MODEL]["sha256"]
-    return Trained(_for_inference(model), _identity(weights, saved), folder, saved)
+    return Trained(for_inference(model), _identity(weights, saved), folder, saved)
 
 
 def _find(path: Path) -> Path:
@@ -100,7 +100,8 @@ def _identity(weights: str, saved: dict[str, Any]) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:ID_BYTES]
 
 
-def _for_inference(model: Codec) -> Codec:
+def for_inference(model: Codec) -> Codec:
+    """The same model, changed in place: weight norm computed once for all, no gradients."""
     for module in list(model.modules()):
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
