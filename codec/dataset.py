@@ -78,6 +78,10 @@ class CropDataset:
     def _lengths(self, crops: Crops) -> Tensor:
         return torch.from_numpy(_real_samples(self._clips, self.segment, crops))
 
+    def learned(self) -> Tensor:
+        """Which sounds are trained on, see `sounds`: for a checkpoint to say."""
+        return sounds(self._clips)
+
     def _epoch(self, epoch: int) -> Crops:
         if self._current is None or self._current[0] != epoch:
             crops = epoch_crops(self._clips, self.segment, self._seed, epoch)
@@ -86,6 +90,12 @@ class CropDataset:
                 raise AudioError("all training clips are silent (below -50 dBFS); add speech, or record it louder")
             self._current = epoch, loud
         return self._current[1]
+
+
+def sounds(clips: Sequence[Clip]) -> Tensor:
+    """A number for the sound of each clip, int64 [N]: the first 8 bytes of its hash. Names and folders don't count."""
+    numbers = [int.from_bytes(bytes.fromhex(clip.sha256)[:8], "big", signed=True) for clip in clips]
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def epoch_crops(clips: Sequence[Clip], segment: int, seed: int, epoch: int) -> Crops:

@@ -90,6 +90,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "adversary": self.adversary.state() if self.adversary else None,
             "health": self.health.state(),
+            "learned": self.data.train.learned(),  # so that an evaluation can leave these clips out
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.data.device) if cuda else None,
         }

@@ -51,10 +51,15 @@ def write_clip(tmp_path: Path) -> WriteClip:
 
 @pytest.fixture
 def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
-    """make_checkpoint(root, step, seed, snr_db, **model flags) -> a checkpoint whose codebooks fit its latents."""
+    """make_checkpoint(root, step, seed, snr_db, learned, **model flags) -> a checkpoint, its codebooks from latents."""
 
     def make(
-        root: str = "run/checkpoints", step: int = 1, seed: int = 0, snr_db: float | None = None, **flags: Any
+        root: str = "run/checkpoints",
+        step: int = 1,
+        seed: int = 0,
+        snr_db: float | None = None,
+        learned: torch.Tensor | None = None,
+        **flags: Any,
     ) -> Path:
         small = {"hidden_dim": 16, "strides": (4, 5), "num_quantizers": 3, "codebook_size": 16, "codebook_dim": 4}
         config = TrainConfig(data_dir="clips", model=ModelConfig(**{**small, **flags}))
@@ -62,6 +67,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         model = Codec(config.model)
         with torch.no_grad():
             model.quantizer.initialise(model.latents(torch.from_numpy(voice(1.0)).reshape(1, 1, -1)))
-        return checkpoint.save(tmp_path / root, model, config, {}, step=step, epoch=1, snr_db=snr_db)
+        state = {} if learned is None else {"learned": learned}
+        return checkpoint.save(tmp_path / root, model, config, state, step=step, epoch=1, snr_db=snr_db)
 
     return make
