@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from codec.cli.coding import decode, encode
 from codec.cli.evaluation import evaluate
+from codec.cli.exporting import export
 from codec.cli.needs import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
 from codec.errors import BAD_INPUT, UserError, tell
@@ -163,6 +164,7 @@ def _option(item: Any) -> click.Option:
 cli.add_command(encode)
 cli.add_command(decode)
 cli.add_command(evaluate)
+cli.add_command(export)
 train.params += [_option(item) for item in flag_fields()]
 # A plan can be made before there is data.
 plan.params += [_option(item) for item in flag_fields() if not is_required(item)]
