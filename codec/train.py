@@ -84,7 +84,7 @@ def _train(
     # Resume.
     newest = ranks.share(checkpoint.newest_complete(run.checkpoints, display.say) if ranks.first else None)
     if newest:
-        run.restore(newest)
+        run.restore(newest if ranks.first else None)  # another machine does not have it
         display.say(f"resuming from {newest}")
     display.say(
         f"{data.seconds / 60:.1f} minutes to learn from, {len(data.held_out.audio)} crops held out; "

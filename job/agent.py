@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from infra.pods import ProviderError, open_provider
 from infra.store import StoreError, Unavailable, open_store
-from job import checkpoints, dataset, money
+from job import checkpoints, dataset, money, nodes
 from job.courier import Courier
 from job.errors import CannotTellError
 from job.live_judge import LiveJudge
@@ -87,6 +87,7 @@ class Agent:
         self.verdict: Verdict | None = None
         self.paced_at = -PACE_SECONDS
         self.overdue: str | None = None
+        self.hung = False
         self.broke_at: float | None = None
 
     def work(self) -> None:
@@ -118,7 +119,7 @@ class Agent:
         claim = self.attempt.claim()
         if claim is None:
             return False
-        if claim.launch_id != self.env.launch_id or claim.pod_id != self.env.pod_id:
+        if not self.env.is_claimed_by(claim):
             raise NotMineError(f"the claim names pod {claim.pod_id}")
         return True
 
@@ -158,6 +159,9 @@ class Agent:
         self.attempt.note(STARTED, AGENT, pod=self.env.pod_id, checkpoint=newest, restarts=len(starts))
 
     def _sync(self) -> None:
+        if self.spec.nodes != self.env.nodes:
+            said = f"nodes: {self.spec.nodes}, but the provider has told this pod of {self.env.nodes}"
+            raise EndedEarlyError(self._outcome("failed", said))
         self._say("fetching the data")
         self.reporter.state = "syncing"
         self._still_alive(VOUCH_SYNC_SECONDS)
@@ -178,7 +182,7 @@ class Agent:
             raise EndedEarlyError(ending)
 
     def _train(self) -> Outcome:
-        trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log)
+        trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log, self.env.place)
         loop = LoopWatch(self.spec.watch, time.monotonic())
         self.reporter.state = "training"
         ending: Outcome | None = None
@@ -187,7 +191,7 @@ class Agent:
             code = trainer.exit_code()  # asked before judging, so that the last rows are judged too
             self._judge()
             if code is not None:
-                return ending or self._reason_to_end() or self._outcome_of(code)
+                return self._lost_node(ending, code) or ending or self._reason_to_end() or self._outcome_of(code)
             silence = loop.look(self.shipper.progress(), time.monotonic())
             if ending is None and (ending := self._reason_to_end() or self._hung(silence)):
                 self._say(f"stopping: {ending.reason}")
@@ -208,9 +212,19 @@ class Agent:
         with contextlib.suppress(StoreError):  # the log has it too
             self.attempt.note("hung", AGENT, **silence.as_dict(), processes_asked=asked)
 
+    def _lost_node(self, ending: Outcome | None, code: int) -> Outcome | None:
+        """One node of several that is gone or has crashed ends all: what it was, where nobody asked for an end."""
+        asked_for = ending is not None and not self.hung
+        if self.env.place is None or asked_for or code in (0, STOPPED_ON_REQUEST):
+            return None
+        self._still_alive(VOUCH_SECONDS)
+        reason = nodes.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log))
+        return self._outcome("failed", reason) if reason else None
+
     def _hung(self, silence: Silence | None) -> Outcome | None:
         if silence is None:
             return None
+        self.hung = True
         if silence.phase == DONE:
             return self._outcome("succeeded", "training finished; the trainer's process did not end by itself")
         return self._outcome("aborted", str(silence))
@@ -372,6 +386,7 @@ def attend(agent: Agent) -> int:
 
 def _end_pod(agent: Agent) -> bool:
     """Asks for the end of the own pod until that is granted; else says in the record that it is still billed."""
+    told = False
     for pause in (0.0, *TERMINATE_PAUSES):
         time.sleep(pause)
         try:
@@ -381,8 +396,18 @@ def _end_pod(agent: Agent) -> bool:
             sys.stderr.write(f"agent: this pod could not end itself: {refusal}\n")
         else:
             return True
+        if agent.env.place is not None and not told:  # of a cluster no node can: whoever watches need not wait
+            told = _tell_still_billed(agent, refusal)
+    if not told:
+        _tell_still_billed(agent, refusal)
+    return False
+
+
+def _tell_still_billed(agent: Agent, refusal: str) -> bool:
+    """Whether the record has taken it."""
     with contextlib.suppress(StoreError):
         agent.attempt.note("still billed", AGENT, pod=agent.env.pod_id, answer=refusal)
+        return True
     return False
 
 

@@ -1,6 +1,6 @@
 """Why a run, or a pod, has to end: pure functions over what the record and the provider say at one moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ Kind = Literal[
     "lost",
     "unclaimed",
     "still billed",
+    "node lost",
 ]
 # The agent ends an unclaimed pod after 120 s, and the client of a slow launch may need a little longer.
 UNCLAIMED_SECONDS = 300.0
@@ -29,6 +30,11 @@ UNCLAIMED_SECONDS = 300.0
 AGENT_SECONDS = 180.0
 # How the reason of an attempt begins whose pod never began to run.
 STUCK = "stuck start"
+# How the reason of an attempt begins of whose several nodes one is gone. The run goes on by itself so many times, if
+# somebody looks within so long.
+NODE_LOST = "a node was lost"
+MOST_NODES_LOST = 3
+GO_ON_SECONDS = 1800.0
 # A provider that does not list a pod which was claimed this recently proves nothing.
 LAUNCH_SECONDS = 120.0
 
@@ -47,7 +53,7 @@ class Finding:
     @property
     def sure_at_once(self) -> bool:
         """Whether one look is enough. What rests on silence, or on an absence, must be found several times."""
-        return self.kind in ("bad signs", "deadline", "budget")
+        return self.kind in ("bad signs", "deadline", "budget", "node lost")
 
     def is_same_as(self, other: "Finding") -> bool:
         """Whether two looks have found the same thing, whatever the seconds in their words."""
@@ -121,7 +127,7 @@ def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
     """Why one listed pod has to end, whatever becomes of its attempt: nothing owns it, and its time to end is over."""
     if facts.outcome is not None:
         ended = now - facts.outcome.time
-        if ended <= AGENT_SECONDS:
+        if pod.ends_itself and ended <= AGENT_SECONDS:
             return None
         said = f"pod {pod.id} is still billed {ended:.0f} s after the attempt has {facts.outcome.outcome}"
         return Finding("still billed", said, pods=(pod.id,), attempt=facts.number)
@@ -145,6 +151,8 @@ def _findings(sight: Sight) -> Iterator[Finding]:
                 if finding is not None:
                     yield finding
     if newest.outcome is not None:
+        if not sight.pods and goes_on(sight.attempts, sight.now):
+            yield Finding("node lost", newest.outcome.reason, attempt=newest.number)
         return
     if sight.own_pods:
         yield from _limits(sight)
@@ -152,6 +160,15 @@ def _findings(sight: Sight) -> Iterator[Finding]:
         yield from _silence(sight)
     elif newest.claim and (sight.beat or sight.now - newest.claim.time > LAUNCH_SECONDS):
         yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
+
+
+def goes_on(attempts: Sequence[AttemptFacts], now: float) -> bool:
+    """Whether a run is to be resumed without anybody's asking: its newest attempt has just lost a node."""
+    outcomes = [facts.outcome for facts in attempts]
+    if not outcomes or outcomes[-1] is None or now - outcomes[-1].time > GO_ON_SECONDS:
+        return False
+    lost = [outcome is not None and outcome.reason.startswith(NODE_LOST) for outcome in outcomes]
+    return lost[-1] and sum(lost) <= MOST_NODES_LOST
 
 
 def _limits(sight: Sight) -> Iterator[Finding]:

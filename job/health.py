@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.pods import WORKSPACE_VARIABLE
 
 # Stopped, traced, zombie, dead: such an agent ends no pod.
+AGENTS = {b"job.agent", b"job.node"}
 NOT_AT_WORK = set("TtZX")
 
 
@@ -35,7 +36,7 @@ def _agents(proc: Path) -> Iterator[str]:
         if not folder.name.isdigit():
             continue
         try:
-            if b"job.agent" in (folder / "cmdline").read_bytes().split(b"\0"):
+            if AGENTS & {*(folder / "cmdline").read_bytes().split(b"\0")}:
                 yield (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue  # gone between the listing and the reading

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from infra.pods import Machine
+from infra.pods.machine import count_gpus
 from infra.store import Store
 from infra.store.folder import FolderStore
 from job import known_image
@@ -21,10 +22,13 @@ def machine(spec: JobSpec) -> Machine:
     ``gpu_count`` is what the spec says, or 1; `job.choice` makes it 0 for an offer without a GPU.
 
     Raises:
-        UsageError: the provider needs an image and none is known, or has one machine and several are asked for.
+        UsageError: the provider needs an image and none is known, or has one machine and several are asked for;
+            or this machine has fewer GPUs.
     """
     if spec.provider == LOCAL and spec.nodes > 1:
         raise UsageError(f"nodes: {spec.nodes}, but provider local has this one machine; leave nodes out")
+    if spec.provider == LOCAL and (spec.gpu_count or 1) > 1 and count_gpus() < (spec.gpu_count or 1):
+        raise UsageError(f"gpu_count: {spec.gpu_count}, but this machine has {count_gpus() or 'no'} GPU; ask for less")
     image, min_cuda = _image(spec)
     return Machine(
         image=image,

@@ -7,16 +7,44 @@ from dataclasses import dataclass
 from infra.pods import (
     ATTEMPT_VARIABLE,
     LAUNCH_ID_VARIABLE,
+    MASTER_ADDR_VARIABLE,
+    MASTER_PORT_VARIABLE,
+    NODE_RANK_VARIABLE,
+    NODES_VARIABLE,
     POD_ID_VARIABLE,
     PROVIDER_VARIABLE,
     RUN_VARIABLE,
     WORKSPACE_VARIABLE,
 )
+from job.record import Claim
 
 STORE_VARIABLE = "CODECJOB_STORE"
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # Set by RunPod in every pod: what a client cannot know before the pod is there.
 RUNPOD_POD_ID_VARIABLE = "RUNPOD_POD_ID"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node's place among those that train together."""
+
+    nodes: int
+    rank: int
+    """0 is the node that keeps the record."""
+    master_addr: str
+    master_port: int
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> "Place | None":
+        """None for a pod of one node, whatever a Slurm or another cluster may have left in a user's environment."""
+        if int(env.get(NODES_VARIABLE) or 1) <= 1 or env.get(PROVIDER_VARIABLE) == "local":
+            return None
+        return cls(
+            nodes=int(env[NODES_VARIABLE]),
+            rank=int(env[NODE_RANK_VARIABLE]),
+            master_addr=env[MASTER_ADDR_VARIABLE],
+            master_port=int(env[MASTER_PORT_VARIABLE]),
+        )
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,17 @@ class PodEnv:
     pod_id: str
     provider: str
     workspace: str
+    place: Place | None = None
+    """Which of several nodes this is."""
+
+    @property
+    def nodes(self) -> int:
+        """How many train together."""
+        return self.place.nodes if self.place else 1
+
+    def is_claimed_by(self, claim: Claim) -> bool:
+        """Whether a claim is for this pod. A node does not know the id of its cluster: there the launch decides."""
+        return claim.launch_id == self.launch_id and (self.place is not None or claim.pod_id == self.pod_id)
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> "PodEnv":
@@ -45,6 +84,7 @@ class PodEnv:
             pod_id=env.get(POD_ID_VARIABLE) or env[RUNPOD_POD_ID_VARIABLE],
             provider=env[PROVIDER_VARIABLE],
             workspace=env[WORKSPACE_VARIABLE],
+            place=Place.read(env),
         )
 
 

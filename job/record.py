@@ -83,6 +83,16 @@ class Progress(_Document):
     time: float
 
 
+class NodeBeat(_Document):
+    """nodes/<rank>.json: the beat of a node beside the first, and how its trainer has ended."""
+
+    state: Literal["syncing", "training", "ended"]
+    exit_code: int | None = None
+    said: str = ""
+    """The last error in its log."""
+    time: float
+
+
 class Outcome(_Document):
     """outcome.json: how the attempt ended."""
 
@@ -133,6 +143,10 @@ class Attempt:
     def progress(self) -> Progress | None:
         """The training loop's newest beat."""
         return self._read("progress.json", Progress)
+
+    def node_beat(self, rank: int) -> NodeBeat | None:
+        """The newest beat of a node beside the first."""
+        return self._read(f"nodes/{rank}.json", NodeBeat)
 
     def outcome(self) -> Outcome | None:
         """How the attempt ended, once it has."""

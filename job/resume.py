@@ -80,6 +80,21 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     return True
 
 
+def go_on(run: Run, provider: Provider, say: Say) -> None:
+    """Starts the next attempt of a run that has lost a node.
+
+    Raises:
+        UsageError: somebody wants it ended, its money is spent, or somebody else does the same.
+        ProviderError, StoreError, CannotTellError: no clear answer.
+    """
+    attempt = run.attempts()[-1]
+    if attempt.stop_request() is not None:
+        raise UsageError(f"{run.run_id} was asked to end: `codecjob resume {run.run_id}` continues it all the same")
+    outcome = attempt.outcome()
+    say(f"{outcome.reason if outcome else ''}: going on from the newest checkpoint")
+    resume(run, provider)
+
+
 def is_stuck(attempt: Attempt) -> bool:
     """Whether an attempt ended because its pod never began to run."""
     outcome = attempt.outcome()

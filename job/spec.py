@@ -162,6 +162,11 @@ class JobSpec(_Part):
         return value
 
 
+def ranks_per_node(spec: JobSpec) -> int:
+    """The training processes of a node: one for each GPU, and one where there is none."""
+    return max(spec.gpu_count or 1, 1)
+
+
 def load_spec(path: Path, overrides: Iterable[str] = ()) -> JobSpec:
     """Reads and checks a spec file, with ``key.sub=value`` laid over it.
 

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# Set where several nodes train together: the first has the agent, the others what trains beside it.
+NODES_VARIABLE, NODE_RANK_VARIABLE, PROVIDER_VARIABLE = "NUM_NODES", "NODE_RANK", "CODECJOB_PROVIDER"
 # What the agent gets for a last checkpoint and upload after the deadline or a request to end.
 GRACE_SECONDS = 60.0
 POLL_SECONDS = 1.0
@@ -40,7 +43,7 @@ class Agent(Protocol):
 def main() -> int:
     """Runs the agent until it ends, is told to end, or the deadline passes; returns its exit code."""
     deadline = float(os.environ[DEADLINE_VARIABLE])
-    agent = subprocess.Popen([sys.executable, "-m", "job.agent"])
+    agent = subprocess.Popen([sys.executable, "-m", module(os.environ)])
     told_to_end: list[float] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -54,6 +57,12 @@ def main() -> int:
     if os.getpgrp() == os.getpid():  # not when started by hand, in somebody else's group
         _end_group()
     return code if code >= 0 else 128 - code
+
+
+def module(env: Mapping[str, str]) -> str:
+    """What runs in this container."""
+    several = int(env.get(NODES_VARIABLE) or 1) > 1 and env.get(PROVIDER_VARIABLE) != "local"
+    return "job.node" if several and int(env.get(NODE_RANK_VARIABLE) or 0) > 0 else "job.agent"
 
 
 def supervise(agent: Agent, deadline: float, told_to_end: list[float]) -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from job.spec import JobSpec
+from job.pod_env import Place
+from job.spec import JobSpec, ranks_per_node
 
 STOP_FILE = "stop.json"
 STOPPED_ON_REQUEST = 3
@@ -24,21 +25,48 @@ TERM_SECONDS = 5.0
 # The trainer writes the stacks of all its threads into its log on this signal.
 DUMP_SIGNAL = signal.SIGUSR1
 DUMP_SECONDS = 1.0
+# How long a node waits for the others: each fetches the data by itself.
+MEET_SECONDS = 3600
+
+
+def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place | None) -> list[str]:
+    """The command line of one node's trainer: a process for each of its GPUs, by torchrun where they are several."""
+    flags = ["train", "--data_dir", str(data), "--checkpoint_dir", str(folder)]
+    if spec.train.experiment_name is None:
+        flags += ["--experiment_name", run_id]
+    flags += spec.train.flags()
+    ranks = ranks_per_node(spec)
+    if place is None and ranks == 1:
+        return [sys.executable, "-m", "codec", *flags]
+    launch = [sys.executable, "-m", "codec.launch", f"--nproc-per-node={ranks}"]
+    if place is None:
+        return [*launch, "--standalone", *flags]
+    # A static rendezvous: a cluster's nodes know each other's places, and have no other way to meet.
+    meeting = [
+        f"--nnodes={place.nodes}",
+        f"--node-rank={place.rank}",
+        f"--master-addr={place.master_addr}",
+        f"--master-port={place.master_port}",
+        f"--rdzv-conf=timeout={MEET_SECONDS}",
+    ]
+    return [*launch, *meeting, *flags]
 
 
 class Trainer:
-    """One training process and the way it is asked to end."""
+    """One training process, or the launcher of several, and the way it is asked to end."""
 
-    def __init__(self, spec: JobSpec, run_id: str, data: Path, folder: Path, log: Path) -> None:
+    def __init__(
+        self, spec: JobSpec, run_id: str, data: Path, folder: Path, log: Path, place: Place | None = None
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / STOP_FILE).unlink(missing_ok=True)  # an older request is not meant for this attempt
-        command = [sys.executable, "-m", "codec", "train", "--data_dir", str(data), "--checkpoint_dir", str(folder)]
-        if spec.train.experiment_name is None:
-            command += ["--experiment_name", run_id]
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*command, *spec.train.flags()], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command(spec, run_id, data, folder, place),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         self.asked_at: float | None = None
         self.terminated = False

@@ -46,11 +46,18 @@ def last_watched(store: Store) -> float | None:
 
 
 def require_watch(
-    price_per_hour: float, max_hours: float, max_cost: float | None, watched: float | None, unwatched: bool, now: float
+    price_per_hour: float,
+    max_hours: float,
+    max_cost: float | None,
+    watched: float | None,
+    unwatched: bool,
+    now: float,
+    ends_itself: bool = True,
 ) -> str | None:
     """Whether a paid run may be left alone; returns what to tell the user about it, if anything.
 
-    ``watched`` is `last_watched`; ``unwatched`` is the user's word that nobody has to watch.
+    ``watched`` is `last_watched`; ``unwatched`` is the user's word that nobody has to watch;
+    ``ends_itself`` is False for a cluster, which no node can end from inside.
 
     Raises:
         UsageError: it costs money, nobody watches, and the user has not agreed to that.
@@ -64,6 +71,8 @@ def require_watch(
     # A budget is kept by the agent and the watchdog; with both gone only the deadline is left.
     budget = "" if max_cost is None else f"; max_cost ({max_cost:g} USD) holds only while the agent lives"
     said = f"nobody watches this run: at worst it costs {worst:.2f} USD ({hours}){budget}"
+    if not ends_itself:
+        said = f"{said}; a cluster cannot end itself: it is billed until somebody does, after max_hours too"
     if unwatched:
         return said
     raise UsageError(f"{said}; start `codecjob abort-on-bad-signs --all --watch` somewhere, or submit --unwatched")

@@ -14,11 +14,11 @@ from infra.store import Store, StoreError
 from job import reconcile
 from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.errors import CannotTellError, UsageError
-from job.findings import STUCK, Finding, Sight, judge, stuck_for
+from job.findings import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
 from job.money import broke_at
 from job.pace import pace
 from job.record import Attempt, Run, list_runs
-from job.resume import replace_stuck
+from job.resume import go_on, replace_stuck
 from job.state import judge as judge_rows
 from job.verdict import State, Verdict
 from job.watch_beat import Clock
@@ -76,7 +76,7 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
 
     Raises StoreError when the store cannot even say which runs there are.
     """
-    clock()  # the beat: somebody watches
+    now = clock()  # the beat: somebody watches
     reports: list[Report] = []
     providers: dict[str, Provider] = {}
     listed: dict[str, list[Pod] | None] = {}
@@ -88,7 +88,7 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
                 providers[name] = open_provider(name)
                 listed[name], trouble = _all_pods(providers[name])
                 reports += [Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}")] if trouble else []
-            if _has_ended(run, listed[name]):
+            if _has_ended(run, listed[name], now):
                 continue
         except (*NO_ANSWER, UsageError) as error:
             reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
@@ -145,12 +145,12 @@ def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Fin
 def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
     try:
         confirmed = _act(run, provider, sight, finding, say)
-        replaced = finding.kind == STUCK and confirmed and run.attempts()[-1].number > finding.attempt
+        replaced = finding.kind in (STUCK, "node lost") and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
         said = f"{finding.reason}; the stop is not confirmed: {error}"
         return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
     if replaced:
-        said = f"{finding.reason}: another machine was taken"
+        said = f"{finding.reason}: {'another machine was taken' if finding.kind == STUCK else 'resumed'}"
         return Report(run.run_id, "undecided", said, sight.verdict, finding)
     result: Result = "stopped" if confirmed else "not confirmed"
     return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
@@ -164,6 +164,8 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
         attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
+    if finding.kind == "node lost":
+        return _go_on(run, provider, say)
     if finding.kind == STUCK:
         return _replace(run, provider, sight, say)
     if finding.pods:
@@ -189,12 +191,26 @@ def _replace(run: Run, provider: Provider, sight: Sight, say: Say) -> bool:
         return True
 
 
-def _has_ended(run: Run, listed: Iterable[Pod] | None) -> bool:
-    """Whether a run has its outcome and no pod; nothing is billed for one that was never started, either."""
+def _go_on(run: Run, provider: Provider, say: Say) -> bool:
+    """Resumes a run that has lost a node; its pod is gone."""
+    try:
+        go_on(run, provider, say)
+    except UsageError as error:
+        say(str(error))
+    return True
+
+
+def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
+    """Whether a run has its outcome, no pod, and is not to go on; one that was never started bills nothing, either."""
     if any(pod.run_id == run.run_id for pod in listed or ()):
         return False
     attempts = run.attempts()
-    return not attempts or attempts[-1].outcome() is not None
+    if not attempts:
+        return True
+    outcome = attempts[-1].outcome()
+    if outcome is None or not outcome.reason.startswith(NODE_LOST):
+        return outcome is not None
+    return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
 
 
 def _all_pods(provider: Provider) -> tuple[list[Pod] | None, str]:

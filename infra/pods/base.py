@@ -13,6 +13,11 @@ POD_ID_VARIABLE = "CODECJOB_POD_ID"
 LAUNCH_ID_VARIABLE = "CODECJOB_LAUNCH_ID"
 PROVIDER_VARIABLE = "CODECJOB_PROVIDER"
 WORKSPACE_VARIABLE = "CODECJOB_WORKSPACE"
+# How the nodes of a pod meet, in the words of torch and of RunPod's clusters; only where there are several.
+NODES_VARIABLE = "NUM_NODES"
+NODE_RANK_VARIABLE = "NODE_RANK"
+MASTER_ADDR_VARIABLE = "MASTER_ADDR"
+MASTER_PORT_VARIABLE = "MASTER_PORT"
 
 
 class ProviderError(Exception):
@@ -139,6 +144,8 @@ class Pod:
     """
     data_center: str = ""
     """Where it is, where the provider has several places."""
+    ends_itself: bool = True
+    """Whether `terminate` from inside can work; what can only be ended from outside is billed until somebody does."""
 
 
 class Provider(Protocol):
@@ -169,7 +176,8 @@ class Provider(Protocol):
 
         The command finds in its environment the request's `env`, CODECJOB_POD_ID, CODECJOB_LAUNCH_ID,
         CODECJOB_PROVIDER and CODECJOB_WORKSPACE, a folder to work in, which is also its working directory. Where nobody
-        knows the pod's id before it is there, the provider's own variable stands for CODECJOB_POD_ID.
+        knows the pod's id before it is there, the provider's own variable stands for CODECJOB_POD_ID. Each of several
+        nodes runs the command, and finds NUM_NODES, its NODE_RANK, MASTER_ADDR and MASTER_PORT besides.
 
         Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made. After any
         other error, or a crash, one may exist: look for the launch id in `find` before launching again.

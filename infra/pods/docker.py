@@ -6,17 +6,19 @@ import os
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, Mount
+from docker.models.containers import Container
+from docker.types import LogConfig, Mount
 
 import docker
 from infra import engine
+from infra.pods import docker_nodes
 from infra.pods.base import (
     ANY_MACHINE,
     LAUNCH_ID_VARIABLE,
@@ -40,7 +42,6 @@ WORKSPACE = "/workspace"
 KEEP_SECONDS = 7 * 24 * 3600.0
 GB = 10**9
 LOG_OPTIONS = {"max-size": "20m", "max-file": "3"}
-ENDED = ("exited", "dead")
 
 
 class DockerProvider:
@@ -48,7 +49,8 @@ class DockerProvider:
 
     A pod is listed until its processes have ended: an engine of one's own bills nothing. What has ended well is removed
     at the next look; the container of a pod that failed stays, for its log, until `terminate` or for a week. Containers
-    are never restarted by the engine: a pod that exits is over. See `infra.pods.base.Provider` for the promises.
+    are never restarted by the engine: a pod that exits is over. Several nodes are as many containers in a network of
+    their own, listed and ended together. See `infra.pods.base.Provider` for the promises.
     """
 
     name = "docker"
@@ -71,6 +73,7 @@ class DockerProvider:
         """See `Provider.launch`. An image that the engine lacks is pulled first: only then does it take its time."""
         if not request.command:
             raise InvalidRequest(f"pod {request.name}: the command is empty; name a program to run")
+        docker_nodes.check(request)
         info = self._info()
         _check_limits(request.machine, info)
         _check_mounts(request.machine, info)
@@ -85,86 +88,121 @@ class DockerProvider:
             "codecjob.launch": request.launch_id,
             "codecjob.created": f"{time.time():.3f}",
         }
-        own = {
-            POD_ID_VARIABLE: pod_id,
-            LAUNCH_ID_VARIABLE: request.launch_id,
-            PROVIDER_VARIABLE: self.name,
-            WORKSPACE_VARIABLE: WORKSPACE,
-        }
-        if request.machine.cpus:  # a process sees all of the engine's CPUs, and would start a thread for each
-            own["OMP_NUM_THREADS"] = str(max(1, int(request.machine.cpus)))
+        created: list[Container] = []
         with _translated():
             try:
-                container = self._client.containers.create(
-                    request.machine.image,
-                    list(request.command),
-                    name=pod_id,
-                    labels=labels,
-                    environment={**request.env, **own},
-                    working_dir=WORKSPACE,
-                    log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
-                    **_resources(request.machine, info),
-                )
+                if request.machine.nodes > 1:
+                    docker_nodes.make_network(self._client, pod_id, labels)
+                for rank in range(request.machine.nodes):
+                    created.append(self._create(request, rank, labels, info))
             except APIError as error:
+                self._remove_all(created, pod_id)
                 if error.status_code == 409 or error.is_server_error():  # a container may exist
                     raise
                 raise _refusal(request, error) from error
             try:
-                container.start()
+                for container in created:
+                    container.start()
             except APIError as error:
-                container.remove(v=True, force=True)
+                self._remove_all(created, pod_id)
                 raise _refusal(request, error) from error
         return _pod(labels, PodState.RUNNING)
 
     def find(self, run_id: str | None) -> list[Pod]:
         """See `Provider.find`. Finishes what pods have begun that ended themselves: removes their containers."""
         pods = []
-        for summary in self._summaries(run_id):
-            if summary["State"] in ENDED:
-                self._remove_if_done(summary["Id"])
-                continue
-            known = {"created": PodState.STARTING, "removing": PodState.EXITED}
-            pods.append(_pod(summary["Labels"], known.get(summary["State"], PodState.RUNNING)))
+        for pod_id, members in docker_nodes.by_pod(self._summaries("run", run_id)).items():
+            state = docker_nodes.state_of(members)
+            if state is None:
+                self._remove_if_done(pod_id, [summary["Id"] for summary in members])
+            else:
+                pods.append(_pod(members[0]["Labels"], state))
         return sorted(pods, key=lambda pod: (pod.created or 0.0, pod.id))
 
     def terminate(self, pod_id: str) -> None:
         """See `Provider.terminate`. From inside it does nothing: a pod cannot reach the engine, and ends by exiting."""
         if (os.environ.get(PROVIDER_VARIABLE), os.environ.get(POD_ID_VARIABLE)) == (self.name, pod_id):
             return
-        with _translated(), suppress(NotFound):
-            container = self._client.containers.get(pod_id)
-            if container.labels.get("codecjob.mark") != self.mark:
-                raise InvalidRequest(f"container {pod_id} is no pod of codecjob: it is left alone")
+        with _translated():
+            with suppress(NotFound):
+                if self._client.containers.get(pod_id).labels.get("codecjob.mark") != self.mark:
+                    raise InvalidRequest(f"container {pod_id} is no pod of codecjob: it is left alone")
+            self._remove_all(self._members(pod_id), pod_id)
+
+    def logs(self, pod_id: str) -> Iterator[bytes]:
+        """See `Provider.logs`: the newest 60 MB of what each container wrote to stdout and stderr."""
+        with _translated():
+            for rank, container in enumerate(self._members(pod_id)):
+                if rank:
+                    yield b"--- the next node\n"
+                with suppress(NotFound):
+                    yield from container.logs(stream=True, follow=False)
+
+    def _create(self, request: LaunchRequest, rank: int, labels: dict[str, str], info: dict[str, Any]) -> Container:
+        """One node's container, not started yet."""
+        machine, pod_id = request.machine, labels["codecjob.pod"]
+        own = {
+            POD_ID_VARIABLE: pod_id,
+            LAUNCH_ID_VARIABLE: request.launch_id,
+            PROVIDER_VARIABLE: self.name,
+            WORKSPACE_VARIABLE: WORKSPACE,
+            **docker_nodes.environment(rank, machine.nodes),
+        }
+        if machine.cpus:  # a process sees all of the engine's CPUs, and would start a thread for each
+            own["OMP_NUM_THREADS"] = str(max(1, int(machine.cpus)))
+        settings = _resources(machine, info)
+        if machine.gpu_count:
+            settings["device_requests"] = [docker_nodes.gpus(rank, machine.nodes, machine.gpu_count)]
+        if machine.nodes > 1:
+            settings |= docker_nodes.attached(self._client, pod_id, rank)
+        return self._client.containers.create(
+            machine.image,
+            list(request.command),
+            name=docker_nodes.container_name(pod_id, rank),
+            labels={**labels, "codecjob.node": str(rank)},
+            environment={**request.env, **own},
+            working_dir=WORKSPACE,
+            log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
+            **settings,
+        )
+
+    def _members(self, pod_id: str) -> list[Container]:
+        """A pod's containers in the order of their ranks."""
+        members = docker_nodes.by_pod(self._summaries("pod", pod_id)).get(pod_id, [])
+        return [self._client.containers.get(summary["Id"]) for summary in members]
+
+    def _remove_all(self, containers: Iterable[Container], pod_id: str) -> None:
+        for container in containers:
             try:
                 container.remove(v=True, force=True)
             except APIError as error:
-                if error.status_code != 409:  # somebody else is removing it
+                if error.status_code not in (404, 409):  # gone, or somebody else is removing it
                     raise
-
-    def logs(self, pod_id: str) -> Iterator[bytes]:
-        """See `Provider.logs`: the newest 60 MB of what the container wrote to stdout and stderr."""
-        with _translated(), suppress(NotFound):
-            yield from self._client.containers.get(pod_id).logs(stream=True, follow=False)
+        docker_nodes.remove_network(self._client, pod_id)
 
     def _info(self) -> dict[str, Any]:
         with _translated():
             return dict(self._client.info())
 
-    def _summaries(self, run_id: str | None) -> list[dict[str, Any]]:
-        labels = [f"codecjob.mark={self.mark}"] + ([f"codecjob.run={run_id}"] if run_id is not None else [])
+    def _summaries(self, label: str, value: str | None) -> list[dict[str, Any]]:
+        labels = [f"codecjob.mark={self.mark}"] + ([f"codecjob.{label}={value}"] if value is not None else [])
         with _translated():
             return list(self._client.api.containers(all=True, filters={"label": labels}))
 
-    def _remove_if_done(self, container_id: str) -> None:
+    def _remove_if_done(self, pod_id: str, container_ids: list[str]) -> None:
+        """A pod whose processes have all ended: it ended well if its first node did, which keeps the record."""
         with _translated():
             try:
-                container = self._client.containers.get(container_id)
-                state = container.attrs["State"]
-                if state["ExitCode"] == 0 or _age(state["FinishedAt"]) > KEEP_SECONDS:
-                    container.remove(v=True)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # gone, being removed, or running again
-                    raise
+                containers = [self._client.containers.get(each) for each in container_ids]
+                states = [container.attrs["State"] for container in containers]
+                if any(state["Status"] not in docker_nodes.ENDED for state in states):
+                    return  # running again
+                if states[0]["ExitCode"] == 0 or _age(states[0]["FinishedAt"]) > KEEP_SECONDS:
+                    self._remove_all(containers, pod_id)
+                elif len(containers) > 1:
+                    docker_nodes.remove_network(self._client, pod_id)
+            except NotFound:
+                return
 
     def _need_image(self, reference: str) -> None:
         if not reference:
@@ -193,8 +231,6 @@ def _resources(machine: Machine, info: dict[str, Any]) -> dict[str, Any]:
         settings["mem_limit"] = memory
     if machine.cpus:
         settings["nano_cpus"] = int(machine.cpus * 1e9)
-    if machine.gpu_count:
-        settings["device_requests"] = [DeviceRequest(count=machine.gpu_count, capabilities=[["gpu"]])]
     if machine.network:
         settings["network"] = machine.network
     if machine.network != "host":
@@ -209,8 +245,6 @@ def _resources(machine: Machine, info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_limits(machine: Machine, info: dict[str, Any]) -> None:
-    if machine.nodes > 1:
-        raise InvalidRequest(f"nodes: {machine.nodes}, but provider docker starts one container a run; leave nodes out")
     if machine.cpus and machine.cpus > info["NCPU"]:
         raise NoCapacity(f"{machine.cpus:g} CPUs are asked for, the Docker engine has {info['NCPU']}; lower pod.cpus")
     if machine.memory_gb and machine.memory_gb * GB > info["MemTotal"]:

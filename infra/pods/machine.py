@@ -18,6 +18,11 @@ def boot_id() -> str:
     return _first_line(Path("/proc/sys/kernel/random/boot_id")) or f"boot-{psutil.boot_time():.0f}"
 
 
+def count_gpus() -> int:
+    """How many NVIDIA GPUs this machine has by its kernel's word: no torch is needed to ask."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
 def _first_line(path: Path) -> str:
     try:
         return path.read_text().strip()

@@ -119,6 +119,7 @@ def _read_cluster(
         created=_time(whole[0].get("createdAt")),
         uptime=0.0 if missing else min(uptimes, default=None),
         data_center=str(whole[0].get("dataCenterId") or ""),
+        ends_itself=False,
     )
 
 

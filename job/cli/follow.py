@@ -9,13 +9,14 @@ from rich.status import Status
 from infra.pods import Provider, ProviderError
 from infra.store import Unavailable
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, number
+from job.ending import end_pods
 from job.errors import CannotTellError, UsageError
-from job.findings import stuck_for
+from job.findings import goes_on, stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
 from job.reconcile import NO_ANSWER, facts_of
 from job.record import Run
-from job.resume import replace_stuck
+from job.resume import go_on, replace_stuck
 from job.state import RunState, look
 from job.verdict import State
 
@@ -35,16 +36,17 @@ def follow(run: Run, provider: Provider) -> int:
             while True:
                 try:
                     state = look(run, provider)
-                except (ProviderError, Unavailable, CannotTellError) as error:
-                    line.update(f"no answer: {error}")
-                else:
                     seen.show(state)
                     _show_progress(line, state)
                     if state.state == "starting" and time.monotonic() > look_again:
                         look_again = time.monotonic() + STUCK_POLL_SECONDS
                         _replace_if_stuck(run, provider, console)
-                    if state.state in ENDED:
+                    if state.state == "stopping" and state.outcome is not None and state.spec.nodes > 1:
+                        _end_cluster(run, provider, console)
+                    if state.state in ENDED and not _goes_on(run, provider, state, console):
                         break
+                except (ProviderError, Unavailable, CannotTellError) as error:
+                    line.update(f"no answer: {error}")
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
@@ -67,6 +69,26 @@ def _replace_if_stuck(run: Run, provider: Provider, console: Console) -> None:
                 replace_stuck(run, provider, attempt, pod, waited, CLIENT, say)
     except (*NO_ANSWER, UsageError) as error:
         say(str(error))  # the next look tells what has become of the run
+
+
+def _end_cluster(run: Run, provider: Provider, console: Console) -> None:
+    """What no node can end from inside is ended as soon as the attempt has its outcome."""
+    pods = [pod.id for pod in provider.find(run.run_id) if not pod.ends_itself]
+    if pods:
+        console.print(f"terminating {', '.join(pods)}", markup=False)
+        end_pods(provider, run.run_id, pods)
+
+
+def _goes_on(run: Run, provider: Provider, state: RunState, console: Console) -> bool:
+    """Resumes a run that has lost one of its nodes, while somebody watches."""
+    if state.billing != "off" or not goes_on([facts_of(attempt) for attempt in run.attempts()], time.time()):
+        return False
+    try:
+        go_on(run, provider, lambda said: console.print(said, markup=False))
+    except UsageError as error:
+        console.print(str(error), markup=False)
+        return False
+    return True
 
 
 class _Seen:

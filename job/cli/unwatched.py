@@ -19,6 +19,7 @@ def check_watched(spec: JobSpec, provider: Provider, store: Store, unwatched: bo
     """Before detaching. Raises UsageError if the run is paid, nobody watches and ``unwatched`` is not given."""
     # Which of the candidates has room is not known before the launch.
     price = max(candidate.price_per_hour for candidate in look_for(provider, spec))
-    said = require_watch(price, spec.max_hours, spec.max_cost, last_watched(store), unwatched, time.time())
+    watched, now = last_watched(store), time.time()
+    said = require_watch(price, spec.max_hours, spec.max_cost, watched, unwatched, now, ends_itself=spec.nodes == 1)
     if said:
         click.echo(f"warning: {said}", err=True)

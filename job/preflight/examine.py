@@ -14,7 +14,7 @@ from job.preflight.budget import Budget, about_budget, count_steps
 from job.preflight.clips import about_clips
 from job.preflight.finding import Finding, Level, error, has_errors, note
 from job.preflight.rate import about_rate
-from job.preflight.settings import about_declared, about_learning_rate, about_previous, find_previous
+from job.preflight.settings import about_batch, about_declared, about_learning_rate, about_previous, find_previous
 from job.preflight.trial import can_train, try_steps
 from job.resolved import of_spec
 from job.spec import JobSpec
@@ -85,6 +85,7 @@ def examine(
     sample_rate = plan.config["sample_rate"]
     findings += about_declared(spec.train, plan.config)
     findings += about_learning_rate(plan.config["learning_rate"])
+    findings += about_batch(plan.config["batch_size"], spec)
     findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist)
     try:
         data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)

@@ -8,7 +8,7 @@ from infra.store import Store
 from job.preflight.finding import Finding, error, note, warning
 from job.record import OutcomeName, Run, list_runs
 from job.resolved import Difference, Resolved, differences, of_run
-from job.spec import TrainSpec
+from job.spec import JobSpec, TrainSpec, ranks_per_node
 
 BAD_ENDS = ("aborted", "failed")
 KEYS_SHOWN = 12
@@ -53,6 +53,16 @@ def about_learning_rate(learning_rate: float) -> list[Finding]:
         return []
     said = f"train.learning_rate {learning_rate:g} is above {HIGH_LEARNING_RATE:g}: training will most likely blow up"
     return [warning("settings", f"{said}; 3e-4 is the default")]
+
+
+def about_batch(batch_size: int, spec: JobSpec) -> list[Finding]:
+    """Whether the batch can be shared by all processes that train."""
+    ranks = ranks_per_node(spec) * spec.nodes
+    if batch_size % ranks == 0:
+        return []
+    nearest = max(round(batch_size / ranks), 1) * ranks
+    said = f"train.batch_size {batch_size} is the batch of all {ranks} processes (gpu_count x nodes) together"
+    return [error("settings", f"{said} and must be divisible by {ranks}, for example {nearest}")]
 
 
 def about_previous(ours: Resolved, previous: Previous | None) -> list[Finding]:

@@ -24,7 +24,7 @@ from infra.store import Unavailable
 from job import agent, courier, ending, launch, reconcile, reporter, supervisor, watchdog
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
-from job.pod_env import PodEnv
+from job.pod_env import Place, PodEnv
 from job.record import Run, Submission
 from job.resume import resume
 from job.spec import check_spec
@@ -253,7 +253,9 @@ class Story:
 class Trainer:
     """What the agent sees of a trainer's process: its beat, its checkpoints, its end."""
 
-    def __init__(self, story: Story, spec: Any, run_id: str, data: Path, folder: Path, log: Path) -> None:
+    def __init__(
+        self, story: Story, spec: Any, run_id: str, data: Path, folder: Path, log: Path, place: Place | None
+    ) -> None:
         self.story = story
         self.process = story.world.me().process
         self.folder = folder

@@ -1,0 +1,192 @@
+"""What runs in every node beside the first: its part of the training, and nothing of the record but its own beat.
+
+The first node has the agent, which judges, ships and decides. This one waits for the same claim, fetches the data,
+trains with the others and ends when the attempt has its outcome. It needs no checkpoint: the first node's trainer
+shares what it has restored.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Literal, TypeVar
+
+from infra.store import open_store
+from job import dataset
+from job.findings import NODE_LOST
+from job.nodes import BEAT_SECONDS, NO_ANSWER
+from job.pod_env import PodEnv
+from job.record import Beat, NodeBeat, Outcome, Run
+from job.shipping import last_error
+from job.trainer import STOPPED_ON_REQUEST, Trainer
+
+CLAIM_SECONDS = 120.0
+TICK_SECONDS = 0.5
+# How long the store may be away before training.
+INSIST_SECONDS = 600.0
+# From the end of the trainer: what the first node gets to write the outcome, as long as it beats;
+SILENT_SECONDS = 60.0
+# and what a trainer that was told to end gets to save.
+END_SECONDS = 40.0
+# A provider that starts ended containers again is not to do so without a pause.
+RESTART_PAUSE_SECONDS = 30.0
+LOG_BYTES, LOG_SECONDS = 256 << 10, 15.0
+
+T = TypeVar("T")
+
+
+class Node:
+    """One node's part in one attempt."""
+
+    def __init__(self, env: PodEnv) -> None:
+        if env.place is None:
+            raise ValueError("not one of several nodes: CODECJOB_PROVIDER is local, or NUM_NODES is 1 or not set")
+        self.env = env
+        self.place = env.place
+        self.run = Run(open_store(env.store), env.run_id)
+        self.attempt = self.run.attempt(env.attempt)
+        self.workspace = Path(env.workspace)
+        self.folder = self.workspace / "training"
+        self.log = self.workspace / "job.log"
+        self.told = False
+        self.looked_at = -BEAT_SECONDS
+        self.shipped_at = -LOG_SECONDS
+        self.heard: Beat | None = None
+        self.heard_at = time.monotonic()
+
+    def work(self) -> int:
+        """The node's part; returns the exit code: 0 once the attempt has an outcome."""
+        if self._insist(self.attempt.outcome) is not None:
+            self._say("the attempt has ended already")
+            time.sleep(RESTART_PAUSE_SECONDS)
+            return 0
+        if not self._is_claimed():
+            self._say(f"no claim of this launch within {CLAIM_SECONDS:.0f} s")
+            return 1
+        self._insist(self._sync)
+        trainer = Trainer(self.run.spec(), self.run.run_id, self.workspace / "data", self.folder, self.log, self.place)
+        try:
+            return self._attend(trainer)
+        finally:
+            self._end(trainer)
+
+    def _is_claimed(self) -> bool:
+        until = time.monotonic() + CLAIM_SECONDS
+        while time.monotonic() < until and not self.told:
+            claim = self._insist(self.attempt.claim)
+            if claim is not None:
+                return self.env.is_claimed_by(claim)
+            time.sleep(TICK_SECONDS)
+        return False
+
+    def _sync(self) -> None:
+        dataset.pull(self.run.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
+
+    def _between_files(self, done: int, total: int) -> None:
+        if self._is_over("syncing") or self.told:
+            raise SystemExit(0)
+
+    def _attend(self, trainer: Trainer) -> int:
+        """Until the outcome is there, or the trainer has ended and there is nobody who would write it."""
+        ended = False
+        while True:
+            code = trainer.exit_code()
+            if code is not None and not ended:
+                ended = True
+                self._say(f"the trainer has ended with exit code {code}")
+                self.heard_at = time.monotonic()
+                self.looked_at = -BEAT_SECONDS  # told at once: the first node asks
+            if self._is_over("training" if code is None else "ended", code):
+                return 0
+            if self.told and trainer.asked_at is None:
+                trainer.ask_to_stop("this node was told to end")
+            if ended and (self.told or self._first_is_silent()):
+                self._close(code)
+                return 1
+            time.sleep(TICK_SECONDS)
+
+    def _is_over(self, state: Literal["syncing", "training", "ended"], code: int | None = None) -> bool:
+        """Beats, and looks whether the attempt has an outcome, every few seconds; a store that is away says nothing."""
+        if time.monotonic() - self.looked_at < BEAT_SECONDS:
+            return False
+        self.looked_at = time.monotonic()
+        said = last_error(self.log) if code else ""
+        beat = NodeBeat(state=state, exit_code=code, said=said, time=time.time())
+        try:
+            self.attempt.write(f"nodes/{self.place.rank}.json", beat)
+            if time.monotonic() - self.shipped_at > LOG_SECONDS:
+                self._ship_log()
+            return self.attempt.outcome() is not None
+        except NO_ANSWER:
+            return False
+
+    def _first_is_silent(self) -> bool:
+        with contextlib.suppress(*NO_ANSWER):
+            beat = self.attempt.beat()
+            if beat != self.heard:
+                self.heard, self.heard_at = beat, time.monotonic()
+        return time.monotonic() - self.heard_at > SILENT_SECONDS
+
+    def _close(self, code: int | None) -> None:
+        """The first node, which should have said how the attempt has ended, cannot any more."""
+        if self.told or code in (0, STOPPED_ON_REQUEST):
+            return
+        by, reason = f"node {self.place.rank}", f"{NODE_LOST}: node 0 of {self.place.nodes} does not answer any more"
+        with contextlib.suppress(*NO_ANSWER):
+            outcome = Outcome(outcome="failed", reason=reason, by=by, time=time.time())
+            if self.attempt.write_once("outcome.json", outcome):
+                self.attempt.note("ended", by, outcome="failed", reason=reason)
+
+    def _end(self, trainer: Trainer) -> None:
+        """Nothing of the trainer may outlive this node's part."""
+        if trainer.exit_code() is None:
+            trainer.process.terminate()
+            until = time.monotonic() + END_SECONDS
+            while trainer.exit_code() is None and time.monotonic() < until:
+                time.sleep(TICK_SECONDS)
+            trainer.process.kill()
+        with contextlib.suppress(*NO_ANSWER):
+            self._ship_log()
+
+    def _ship_log(self) -> None:
+        """The end of the log, whole: it is for whoever asks why this node has failed."""
+        self.shipped_at = time.monotonic()
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - LOG_BYTES, 0))
+            self.run.store.put(f"{self.attempt.prefix}/nodes/{self.place.rank}.log", log.read())
+
+    def _insist(self, step: Callable[[], T]) -> T:
+        until = time.monotonic() + INSIST_SECONDS
+        while True:
+            try:
+                return step()
+            except NO_ANSWER as error:
+                if self.told or time.monotonic() > until or time.time() > self.env.deadline:
+                    raise
+                self._say(f"the record cannot be reached now: {error}")
+                time.sleep(TICK_SECONDS * 4)
+
+    def _say(self, what: str) -> None:
+        line = f"node {self.place.rank} {time.strftime('%H:%M:%S', time.gmtime())}: {what}\n"
+        sys.stderr.write(line)
+        with contextlib.suppress(OSError), self.log.open("a") as log:
+            log.write(line)
+
+
+def main() -> int:
+    """Does this node's part of the attempt; ends by exiting, since one node cannot end the whole pod."""
+    node = Node(PodEnv.read())
+
+    def told_to_end(number: int, frame: FrameType | None) -> None:
+        node.told = True
+
+    signal.signal(signal.SIGTERM, told_to_end)
+    return node.work()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

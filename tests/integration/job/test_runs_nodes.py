@@ -1,0 +1,83 @@
+"""Runs on two nodes: containers of the real image that train together over gloo, on a network of their own."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import docker
+from infra.pods.docker import DockerProvider
+from job.findings import NODE_LOST
+from job.record import Run
+
+
+@pytest.fixture
+def two_nodes(desk: Any, image: str, engine: docker.DockerClient) -> Iterator[Any]:
+    """A desk whose runs have two containers."""
+    desk.image = image
+    at_home, desk.provider = desk.provider, DockerProvider()
+    yield desk
+    for run_id in {info.key.split("/")[1] for info in desk.store.list("runs/")}:
+        for pod in desk.provider.find(run_id):
+            desk.provider.terminate(pod.id)
+        assert [each.name for each in engine.networks.list(filters={"label": f"codecjob.run={run_id}"})] == []
+    desk.provider = at_home
+
+
+def spec(desk: Any, **changes: Any) -> Any:
+    return desk.spec(provider="docker", image=desk.image, nodes=2, gpu_count=0, pod={"cpus": 1}, **changes)
+
+
+def nodes_of(engine: docker.DockerClient, run: Run) -> list[Any]:
+    """The run's containers in the order of their ranks."""
+    found = engine.containers.list(all=True, filters={"label": f"codecjob.run={run.run_id}"})
+    return sorted(found, key=lambda container: container.labels["codecjob.node"])
+
+
+def starts(run: Run) -> list[Any]:
+    return [row for row in run.rows() if row.kind == "start"]
+
+
+def test_a_run_on_two_nodes_survives_the_loss_of_one(two_nodes: Any, engine: docker.DockerClient) -> None:
+    desk = two_nodes
+    run = desk.submit(spec(desk, train={"num_epochs": 2000}))
+    desk.wait_for(run.attempt(1).checkpoints)
+    (pod,) = desk.provider.find(run.run_id)
+    first, second = nodes_of(engine, run)
+    assert first.name == pod.id
+    assert second.exec_run(["python", "-m", "job.health"]).exit_code == 0
+    assert starts(run)[0].get("ranks") == 2
+    second.kill()
+
+    lost = desk.wait_for(run.attempt(1).outcome)
+    assert (lost.outcome, lost.reason.startswith(NODE_LOST)) == ("failed", True), lost
+    desk.wait_for(lambda: not desk.provider.find(run.run_id))
+    saved = run.newest_checkpoint()
+    assert saved is not None
+    watched = desk.command("abort-on-bad-signs", run.run_id)
+    assert "resumed" in watched.stdout + watched.stderr, watched.stdout + watched.stderr
+    desk.wait_for(lambda: len(starts(run)) == 2)
+    assert starts(run)[1].step >= saved.step
+    assert starts(run)[1].get("ranks") == 2
+
+    stopped = desk.command("stop", run.run_id, "--json")
+    assert json.loads(stopped.stdout)["billing"] == "off", stopped.stderr
+    ended = run.attempt(2).outcome()
+    assert ended is not None
+    assert ended.outcome == "stopped"
+    assert nodes_of(engine, run) == []
+
+
+def test_a_run_on_two_nodes_goes_from_submit_to_its_verdict(two_nodes: Any, engine: docker.DockerClient) -> None:
+    desk = two_nodes
+    followed = desk.command("submit", spec(desk))
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    (state,) = json.loads(desk.command("status", "--json").stdout)
+    run = Run(desk.store, state["run"])
+    assert (state["state"], state["billing"], state["pods"]) == ("succeeded", "off", [])
+    assert state["verdict"]
+    beat = run.attempt(1).node_beat(1)
+    assert beat is not None
+    assert (beat.state, beat.exit_code) == ("ended", 0)
+    assert nodes_of(engine, run) == []
