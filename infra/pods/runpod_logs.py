@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
@@ -63,7 +64,7 @@ def read_logs(client: Client, pod_id: str, source: str = "container") -> Iterato
 def _events(client: Client, pod_id: str, source: str, last_id: str, attempt: str, until: float) -> Iterator[Event]:
     query = {"source": source, "tail": TAIL}
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-    with client.stream(f"/pods/{pod_id}/logs", attempt, query, headers, SILENCE_SECONDS) as response:
+    with client.stream(f"/pods/{quote(pod_id, safe='')}/logs", attempt, query, headers, SILENCE_SECONDS) as response:
         if response.status_code == 404:
             return
         if response.status_code != 200:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the base image of the tests, for machines that can't pull one: a small Debian with Python, imported as the image
 # named by the first argument. As root, on a Debian-like machine with debootstrap; about 45 s, then kept in ~/.cache.
-# It gets this machine's settings for apt and pip (mirror, proxies, certificates), so that builds reach what it reaches.
+# It gets this machine's settings for apt and pip (mirror, proxies, certificates), so that builds reach what it reaches;
+# pip's as $PYTHON, else python3, knows them.
 set -euo pipefail
 name=$1
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/codecjob-servers
@@ -27,7 +28,7 @@ fi
 settings=(-c "ENV PIP_DISABLE_PIP_VERSION_CHECK=1")
 for key in index-url extra-index-url trusted-host proxy; do
     variable=PIP_$(tr a-z- A-Z_ <<<"$key")
-    value=${!variable:-$(python3 -m pip config get "global.$key" 2>/dev/null || true)}
+    value=${!variable:-$("${PYTHON:-python3}" -m pip config get "global.$key" 2>/dev/null || true)}
     value=$(xargs -n1 <<<"$value" | sed '/^file:/d' | xargs)
     [ -z "$value" ] || settings+=(-c "ENV $variable=\"$value\"")
 done

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def need_base(client: docker.DockerClient) -> str:
                 pytest.skip(
                     f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}"
                 )
-            subprocess.run([BASE_SCRIPT, BASE_IMAGE], check=True)
+            subprocess.run([BASE_SCRIPT, BASE_IMAGE], env={**os.environ, "PYTHON": sys.executable}, check=True)
     return BASE_IMAGE
 
 

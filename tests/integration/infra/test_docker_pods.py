@@ -80,6 +80,16 @@ def test_a_pod_that_failed_is_not_listed_and_keeps_its_output(
     assert list(provider.logs(pod.id)) == []
 
 
+def test_what_a_failed_pod_printed_is_not_kept_for_ever(
+    engine: docker.DockerClient, provider: DockerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = provider.launch(ask("python3", "-c", "import sys; sys.exit(1)"))
+    wait_for(lambda: exited(engine, pod.id))
+    monkeypatch.setattr("infra.pods.docker.KEEP_SECONDS", -60.0)
+    assert provider.find(None) == []
+    assert leftovers(engine, provider.mark) == []
+
+
 def test_a_pod_cannot_end_itself_by_the_engine_and_does_not_try(
     provider: DockerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

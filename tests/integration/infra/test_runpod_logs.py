@@ -86,3 +86,8 @@ def test_a_refused_log_is_one_line(runpod_desk: Desk) -> None:
     runpod_desk.fails("GET", "/pods/.*/logs", status=403)
     with pytest.raises(Unauthorised, match=f"cannot read the log of pod {pod_id}"):
         read(runpod_desk, pod_id)
+
+
+def test_what_is_no_id_does_not_change_the_address(runpod_desk: Desk) -> None:
+    assert read(runpod_desk, "../clusters/x?y") == []
+    assert runpod_desk.server.api.calls[-1][1] == "/pods/..%2Fclusters%2Fx%3Fy/logs"

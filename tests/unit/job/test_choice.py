@@ -110,6 +110,8 @@ def test_a_machine_without_a_gpu() -> None:
 
 
 def test_this_machine_is_taken_as_it_is() -> None:
+    (engine,) = choose([Offer("docker", "GPU of the Docker engine", 0.0, True)], provider="docker", gpu="A40")
+    assert engine.machine.gpu_count == 1
     wanted = check_spec({"name": "a", "data": "/clips", "gpu": "A40", "image": "me/codec:1"}, "test")
     (only,) = candidates(LocalProvider().offers(), wanted, machine(wanted))
     assert (only.price_per_hour, only.machine.image) == (0.0, "")
