@@ -128,7 +128,7 @@ class FaultLimits(_Part):
 class Checklist(_Part):
     """The checklist of a run. What job.yaml says is laid over the recipe's defaults; ``null`` removes a sign."""
 
-    recipe: Recipe = Field("waveform", description="what trains the model; it brings the default signs")
+    recipe: Recipe = Field("waveform", description="brings the default signs; a job's default is its train.recipe")
     epoch: int = Field(1, ge=1, description="the first epoch whose validation may decide")
     min_steps: int = Field(3000, ge=0, description="optimizer steps before which the table does not decide")
     signs: dict[Metric, Band | None] = Field(default_factory=dict)

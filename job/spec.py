@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from job.checklist_spec import Checklist
 from job.errors import UsageError
 from job.nearest import did_you_mean
+from job.rules.recipes import RECIPES
 
 NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 
@@ -148,6 +149,16 @@ class JobSpec(_Part):
     keep: KeepSpec = Field(default_factory=lambda: KeepSpec.model_validate({}))
     train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
     checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _judged_by_the_trainers_recipe(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        train, checklist = data.get("train", {}), data.get("checklist", {})
+        if not (isinstance(train, dict) and isinstance(checklist, dict)) or train.get("recipe") not in tuple(RECIPES):
+            return data
+        return {**data, "checklist": {"recipe": train["recipe"], **checklist}}
 
     @field_validator("gpu", mode="before")
     @classmethod

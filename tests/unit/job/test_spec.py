@@ -169,3 +169,19 @@ def test_the_examples_are_specs() -> None:
     assert examples
     for example in examples:
         assert load_spec(example).name == example.stem
+
+
+def test_the_checklist_is_that_of_the_trainers_recipe_unless_it_names_its_own() -> None:
+    def signs(**settings: Any) -> list[str]:
+        return [name for name, _ in check_spec({**MINIMAL, **settings}, "job.yaml").checklist.bands()]
+
+    perceptual = {"recipe": "perceptual"}
+    assert "snr_db" in signs(train={"recipe": "waveform"})
+    assert signs(train=perceptual) == ["mel_distance", "amplitude", "perplexity"]
+    assert signs(train=perceptual, checklist={"epoch": 2}) == signs(train=perceptual)
+    assert signs(train=perceptual, checklist={"recipe": "waveform"}) == signs()
+    spec = check_spec({**MINIMAL, "train": perceptual}, "job.yaml")
+    assert check_spec(spec.model_dump(mode="json"), "record") == spec
+    with pytest.raises(UsageError, match=r"train\.recipe: .*not 'mel'") as caught:
+        signs(train={"recipe": "mel"})
+    assert "\n" not in str(caught.value)
