@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from codec import checkpoint, metrics, opus
-from codec.audio import SILENCE_RMS, Clip, Packed, pack
+from codec.audio import SILENCE_RMS, Clip, Packed, Skipped, pack
 from codec.audio.pack import FULL_SCALE
 from codec.dataset import sounds
 from codec.errors import UserError
@@ -42,6 +42,7 @@ class Pieces:
     clips: int  # of DATA
     learned: int  # of them the model has learned from
     found: int  # pieces of the others, before they are limited
+    skipped: tuple[Skipped, ...] = ()  # clips of DATA beside those, which can't be used
 
     @property
     def seconds(self) -> float:
@@ -53,7 +54,8 @@ def pieces_of(trained: Trained, data: Path, everything: bool, limit: int) -> Pie
     """At most `limit` pieces, spread evenly over the clips of a folder that the model has not learned from.
 
     A clip is known by its sound, so another name or folder changes nothing. `everything` takes all clips.
-    Pieces below -50 dBFS are left out. Raises UserError if nothing is left, AudioError for a clip that can't be read.
+    Pieces below -50 dBFS are left out. Raises UserError if nothing is left, AudioError for too many clips that can't be
+    used; a few are in `skipped`.
     """
     rate = trained.model.config.sample_rate
     with tempfile.TemporaryDirectory() as cache:
@@ -72,7 +74,7 @@ def pieces_of(trained: Trained, data: Path, everything: bool, limit: int) -> Pie
     audio = tuple(normalize(piece)[0] for piece in chosen if float(piece.square().mean()) > SILENCE_RMS**2)
     if not audio:
         raise UserError(f"{data}: every piece looked at is silent (below -50 dBFS)")
-    return Pieces(audio, rate, len(packed.clips), len(packed.clips) - len(clips), len(places))
+    return Pieces(audio, rate, len(packed.clips), len(packed.clips) - len(clips), len(places), packed.skipped)
 
 
 def evaluate(

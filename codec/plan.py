@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.audio import Clip, find_audio, inspect, split, steps_per_epoch
+from codec.audio import AudioError, Clip, find_audio, inspect, split, steps_per_epoch
+from codec.audio.measure import usable
 from codec.audio.pack import is_packed, load
+from codec.audio.skipped import refuse_too_many, skipped
 from codec.config import ModelConfig, TrainConfig, config_from_flags
 from codec.presets import PRESETS
 
@@ -19,7 +21,7 @@ BYTES = 4  # of a float32
 def plan(config: TrainConfig) -> dict[str, Any]:
     """The resolved configuration and what follows from it; with a data folder, also how many steps there will be.
 
-    Raises AudioError for a clip that can't be used.
+    Raises AudioError for too many clips that can't be used.
     """
     model = config.model
     frames_per_second = model.sample_rate / model.hop
@@ -79,23 +81,35 @@ def checkpoint_bytes(model: ModelConfig) -> int:
 
 
 def _steps(config: TrainConfig) -> dict[str, Any]:
-    clips, rate = _clips(Path(config.data_dir), config.model.sample_rate), config.model.sample_rate
+    rate = config.model.sample_rate
+    clips, left_out = _clips(Path(config.data_dir), rate)
     learned, held_out = split(clips, config.validation_share, config.seed)
     steps = steps_per_epoch(learned, config.segment_length, config.batch_size)
     return {
         "training_clips": len(learned),
         "validation_clips": len(held_out),
+        "skipped_clips": left_out,
         "audio_seconds": sum(clip.length for clip in learned) / rate,
         "steps_per_epoch": steps,
         "planned_steps": steps * config.num_epochs,
     }
 
 
-def _clips(folder: Path, sample_rate: int) -> Sequence[Clip]:
+def _clips(folder: Path, sample_rate: int) -> tuple[Sequence[Clip], int]:
+    """The clips that training would have, and how many it would skip."""
     if is_packed(folder):
-        return load(folder, sample_rate).clips
-    found = [inspect(path, sample_rate) for path in find_audio(folder)]
-    return [Clip(info.path.relative_to(folder).as_posix(), 0, info.length, info.sha256) for info in found]
+        packed = load(folder, sample_rate)
+        return packed.clips, len(packed.skipped)
+    paths, clips, left_out = find_audio(folder), [], []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            info = usable(inspect(path, sample_rate))
+            clips.append(Clip(name, 0, info.length, info.sha256))
+        except AudioError as error:
+            left_out.append(skipped(name, path, error))
+    refuse_too_many(folder, left_out, len(paths))
+    return clips, len(left_out)
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int) -> int:

@@ -44,7 +44,7 @@ def prepare(
 ) -> Data:
     """The data. Decoded once on each machine, by its first rank; then all map the same file into memory.
 
-    Raises AudioError for clips that can't be used, Stopped when a stop is requested meanwhile.
+    Raises AudioError for too many clips that can't be used, Stopped when a stop is requested meanwhile.
     """
 
     def on_progress(done: int, total: int) -> None:
@@ -65,6 +65,7 @@ def prepare(
             seconds=sum(clip.length for clip in learned) / rate,
             device=device,
             ranks=ranks,
+            skipped=packed.skipped,
         )
 
     data = ranks.together(lambda: None if ranks.local else load())

@@ -45,6 +45,7 @@ class Recorder:
             planned_steps=self._planned_steps,
             parameters=run.parameters,
             audio_seconds=run.data.seconds,
+            skipped_clips=len(run.data.skipped),
             device=run.data.device.type,
             ranks=run.ranks.world,
             torch=torch.__version__,

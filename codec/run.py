@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from codec import checkpoint
 from codec.adversary import Adversary
+from codec.audio import Skipped
 from codec.config import TrainConfig
 from codec.dataset import Batch, CropDataset
 from codec.health import Health
@@ -39,6 +40,7 @@ class Data:
     seconds: float  # of audio to learn from
     device: torch.device
     ranks: Ranks
+    skipped: tuple[Skipped, ...] = ()  # clips that can't be used
 
     def batch(self, epoch: int, index: int) -> tuple[Batch, Share]:
         """This rank's part of a training batch, on the device."""

@@ -71,6 +71,10 @@ def _train(
         stop.answer()
         display.say("stopped on request before the first step; there was nothing to save")
         return STOPPED
+    for clip in data.skipped:
+        display.say(str(clip))
+    if data.skipped:
+        display.say(f"clips that cannot be used and are left out: {len(data.skipped)}")
 
     # Model.
     torch.manual_seed(config.seed)

@@ -6,6 +6,7 @@ from codec.audio.measure import ClipInfo, inspect
 from codec.audio.pack import Clip, Packed, pack
 from codec.audio.read import SILENCE_RMS, decode
 from codec.audio.scan import find_audio
+from codec.audio.skipped import Skipped
 from codec.audio.split import split
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Clip",
     "ClipInfo",
     "Packed",
+    "Skipped",
     "crop_counts",
     "decode",
     "find_audio",

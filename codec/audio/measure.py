@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.audio.pack import FULL_SCALE, Int16Array, to_int16
-from codec.audio.read import Float32Array, Resampler, mono_blocks, opened, shorter_than_a_sample
+from codec.audio.read import Float32Array, Resampler, mono_blocks, not_finite, opened, shorter_than_a_sample
 
 ENVELOPE_BINS = 64
 _FRAMES_PER_SECOND = 100  # of the levels that the envelope is made from
@@ -74,6 +74,13 @@ def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Arr
         sha256=pcm.hash.hexdigest(),
         envelope=_course(np.concatenate(pcm.powers)),
     )
+
+
+def usable(clip: ClipInfo) -> ClipInfo:
+    """The clip. Raises AudioError, as `decode` does, if it is not finite."""
+    if not clip.finite:
+        raise not_finite(clip.path)
+    return clip
 
 
 class _Levels:

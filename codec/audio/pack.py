@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from codec.audio.errors import AudioError, UserError
 from codec.audio.read import decode_blocks
 from codec.audio.scan import find_audio
+from codec.audio.skipped import Skipped, refuse_too_many, skipped
 
 SAMPLES, TABLE = "samples.int16", "clips.json"
 FORMAT = 2
@@ -51,6 +53,7 @@ class Packed:
     samples: Int16Array
     clips: tuple[Clip, ...]
     sample_rate: int
+    skipped: tuple[Skipped, ...] = ()  # clips of the folder that can't be used
 
 
 def pack(
@@ -63,10 +66,11 @@ def pack(
 
     A folder that holds packed audio is mapped as it is, and `cache_dir` is not used. `on_progress(done, total)` is
     called after each clip that had to be decoded. The result appears in `cache_dir` all at once, under a name made
-    from the content of the files; an error or a full disk leaves nothing behind.
+    from the content of the files; an error or a full disk leaves nothing behind. A clip that can't be used is in
+    `skipped` instead of `clips`.
 
-    Raises AudioError for a clip that can't be used and for packed audio that is broken or of another rate, UserError
-    when the cache can't be written.
+    Raises AudioError for too many such clips (`codec.audio.skipped`) and for packed audio that is broken or of another
+    rate, UserError when the cache can't be written.
     """
     if is_packed(folder):
         return load(folder, sample_rate)
@@ -75,7 +79,7 @@ def pack(
         finished = cache_dir / _content_name(paths, sample_rate)
         with _one_packer_at_a_time(cache_dir):
             if not finished.exists():
-                _build(finished, paths, sample_rate, on_progress)
+                _build(finished, folder, paths, sample_rate, on_progress)
         return load(finished, sample_rate)
     except OSError as error:
         raise UserError(
@@ -95,6 +99,7 @@ def load(folder: Path, sample_rate: int) -> Packed:
     try:
         table = json.loads((folder / TABLE).read_text(encoding="utf-8"))
         clips = tuple(Clip(**row) for row in table["clips"])
+        left_out = tuple(Skipped(**row) for row in table.get("skipped", []))
         samples = np.memmap(folder / SAMPLES, dtype="<i2", mode="r")
         rate, form = table["sample_rate"], table["format"]
     except (ValueError, KeyError, TypeError) as error:
@@ -103,12 +108,17 @@ def load(folder: Path, sample_rate: int) -> Packed:
         raise AudioError(broken)
     if rate != sample_rate:
         raise AudioError(f"{folder}: holds audio packed at {rate} Hz, not {sample_rate}; pack it again at that rate")
-    return Packed(samples, clips, sample_rate)
+    return Packed(samples, clips, sample_rate, left_out)
 
 
-def write_table(folder: Path, clips: Iterable[Clip], sample_rate: int) -> None:
-    """Declare what lies in the folder's SAMPLES, which has to be on disk already."""
-    table = {"format": FORMAT, "sample_rate": sample_rate, "clips": [asdict(clip) for clip in clips]}
+def write_table(folder: Path, clips: Iterable[Clip], sample_rate: int, left_out: Iterable[Skipped] = ()) -> None:
+    """Declare what lies in the folder's SAMPLES, which has to be on disk already, and what is missing there."""
+    table = {
+        "format": FORMAT,
+        "sample_rate": sample_rate,
+        "clips": [asdict(clip) for clip in clips],
+        "skipped": [asdict(clip) for clip in left_out],
+    }
     partial = folder / f".{TABLE}"
     partial.write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
     partial.rename(folder / TABLE)
@@ -150,6 +160,7 @@ def _one_packer_at_a_time(cache_dir: Path) -> Iterator[None]:
 
 def _build(
     finished: Path,
+    folder: Path,
     paths: dict[str, Path],
     sample_rate: int,
     on_progress: Callable[[int, int], None] | None,
@@ -158,19 +169,33 @@ def _build(
     shutil.rmtree(partial, ignore_errors=True)  # a killed packer's: we hold the lock, so it's nobody's
     partial.mkdir()
     try:
-        clips = []
+        clips, left_out = [], []
         with (partial / SAMPLES).open("wb") as file:
-            for name, path in paths.items():
-                start, pcm_hash = file.tell() // 2, hashlib.sha256()
-                for block in int16_blocks(path, sample_rate):
-                    pcm_hash.update(block.data)
-                    file.write(block.data)
-                clips.append(Clip(name, start, file.tell() // 2 - start, pcm_hash.hexdigest()))
+            for done, (name, path) in enumerate(paths.items(), start=1):
+                try:
+                    clips.append(_append(file, name, path, sample_rate))
+                except AudioError as error:
+                    left_out.append(skipped(name, path, error))
                 if on_progress:
-                    on_progress(len(clips), len(paths))
+                    on_progress(done, len(paths))
+            refuse_too_many(folder, left_out, len(paths))
             file.flush()
             os.fsync(file.fileno())
-        write_table(partial, clips, sample_rate)
+        write_table(partial, clips, sample_rate, left_out)
         partial.rename(finished)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _append(file: BinaryIO, name: str, path: Path, sample_rate: int) -> Clip:
+    """Write a clip's PCM behind the others; of one that breaks off with an AudioError, nothing stays."""
+    start, pcm_hash = file.tell(), hashlib.sha256()
+    try:
+        for block in int16_blocks(path, sample_rate):
+            pcm_hash.update(block.data)
+            file.write(block.data)
+    except AudioError:
+        file.seek(start)
+        file.truncate()
+        raise
+    return Clip(name, start // 2, (file.tell() - start) // 2, pcm_hash.hexdigest())

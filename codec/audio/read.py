@@ -36,7 +36,7 @@ def decode_blocks(path: Path, sample_rate: int) -> Iterator[Float32Array]:
         resampler = Resampler(file.samplerate, sample_rate)
         for block in mono_blocks(path, file):
             if not np.isfinite(block).all():
-                raise AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
+                raise not_finite(path)
             piece = resampler.feed(block)
             nothing = nothing and not len(piece)
             yield piece
@@ -44,6 +44,11 @@ def decode_blocks(path: Path, sample_rate: int) -> Iterator[Float32Array]:
     if nothing and not len(rest):
         raise shorter_than_a_sample(path, sample_rate)
     yield rest
+
+
+def not_finite(path: Path) -> AudioError:
+    """The error about a clip that can't be trained on for its NaN or infinite samples."""
+    return AudioError(f"{path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
 
 
 def shorter_than_a_sample(path: Path, sample_rate: int) -> AudioError:

@@ -1,6 +1,7 @@
 """`codec evaluate`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def evaluate(
         f"{data}: {clips} of {pieces.clips} clips ({_choice(pieces.learned, everything)}), {pieces.seconds:.0f} s "
         f"in {len(pieces.audio)} of {pieces.found} pieces of up to 10 s, {pieces.rate} Hz, "
         f"on {torch.get_num_threads()} threads",
+        *map(str, pieces.skipped),
         *_excluded(rows[0]),
     ]
     facts: dict[str, Any] = {
@@ -75,6 +77,7 @@ def evaluate(
         "data": str(data),
         "clips": clips,
         "learned_clips_left_out": pieces.learned,
+        "clips_skipped": [asdict(clip) for clip in pieces.skipped],
         "pieces": len(pieces.audio),
         "seconds": pieces.seconds,
         "sample_rate": pieces.rate,

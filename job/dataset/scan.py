@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.audio import AudioError, ClipInfo, find_audio, inspect
+from codec.audio.measure import usable
 from codec.audio.shards import LONGEST
 from infra.store import StoreError
 from infra.store.keys import check_key
@@ -135,8 +136,7 @@ def _look_at_one(path: Path, folder: Path, sample_rate: int, spool: Spool | None
 
 
 def _usable(clip: ClipInfo) -> ClipInfo:
-    if not clip.finite:
-        raise AudioError(f"{clip.path}: holds NaN or infinite samples; export it again as 16-bit wav or flac")
+    usable(clip)
     if clip.length > LONGEST:
         raise AudioError(f"{clip.path}: is {clip.seconds / 3600:.0f} hours long; cut it into several files")
     return clip

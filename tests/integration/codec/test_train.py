@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import soundfile
@@ -164,6 +165,26 @@ def test_a_perceptual_run_says_what_its_discriminators_do(trainer) -> None:
     row = run.rows("train")[-1]
     assert {"mel_loss", "feature_loss", "adversarial_loss", "disc_loss"} < row.keys()
     assert row["disc_loss"] > 0
+
+
+def test_a_few_broken_clips_are_named_and_left_out_and_more_are_one_line(trainer) -> None:
+    run = trainer("run")
+    for number in range(96):
+        soundfile.write(run.clips / f"short{number}.wav", np.full(50, 0.001 * (number + 1)), 16000)
+    broken = [run.clips / f"broken{number}.wav" for number in range(2)]
+    for path in broken:
+        soundfile.write(path, np.full(50, np.inf, np.float32), 16000, subtype="FLOAT")
+    code, out, err = run.run(num_epochs=1)
+    assert (code, err.count("\n")) == (2, 1)
+    assert (
+        "2 of 104 clips cannot be used, more than 1%: broken0.wav (holds NaN or infinite samples), broken1.wav" in err
+    )
+    broken[1].unlink()
+    code, out, err = run.run(num_epochs=1)
+    assert (code, err) == (0, "")
+    assert "broken0.wav: skipped, holds NaN or infinite samples" in out
+    assert "clips that cannot be used and are left out: 1" in out
+    assert run.rows("start")[0]["skipped_clips"] == 1
 
 
 def test_silence_alone_is_one_line(trainer) -> None:

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from codec import checkpoint
-from codec.audio import pack, split
+from codec.audio import AudioError, pack, split
 from codec.config import ModelConfig, TrainConfig, config_from_flags
 from codec.dataset import CropDataset
 from codec.model import Codec
@@ -53,6 +55,20 @@ def test_the_steps_are_those_of_training(write_clip: WriteClip, tmp_path: Path) 
     assert plan(config_from_flags(flags | {"data_dir": str(cached)})) == planned | {
         "config": planned["config"] | {"data_dir": str(cached)}
     }
+
+
+def test_what_training_would_skip_is_not_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(101):
+        audio = np.full(100, np.nan if number == 7 else 0.001 * (number + 1), np.float32)
+        soundfile.write(folder / f"{number}.wav", audio, 16000, subtype="FLOAT")
+    planned = plan(config_from_flags({"data_dir": str(folder)}))
+    assert planned["skipped_clips"] == 1
+    assert planned["training_clips"] + planned["validation_clips"] == 100
+    (folder / "8.wav").write_bytes(b"")
+    with pytest.raises(AudioError, match=r"2 of 101 clips cannot be used, more than 1%: 7\.wav .*, 8\.wav"):
+        plan(config_from_flags({"data_dir": str(folder)}))
 
 
 def test_the_default_is_16_kbit_a_second() -> None:

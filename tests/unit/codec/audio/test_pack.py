@@ -81,6 +81,43 @@ def test_a_bad_clip_is_named_and_nothing_is_kept(tmp_path: Path, write_clip: Wri
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
+def folder_with(tmp_path: Path, good: int, broken: int) -> Path:
+    """Short float clips, each of another level; the broken ones begin well and end in NaN."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(good + broken):
+        audio = np.full(100, 0.001 * (number + 1), np.float32)
+        if number < broken:
+            audio[-1] = np.nan
+        soundfile.write(folder / f"{number:03d}.wav", audio, 16000, subtype="FLOAT")
+    return folder
+
+
+def test_one_clip_in_a_hundred_may_be_broken_it_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, good=199, broken=1)
+    (folder / "100.wav").write_bytes(b"")
+    for _ in range(2):  # decoded, then from the cache
+        packed = pack(folder, tmp_path / "cache", 16000)
+        assert [str(clip) for clip in packed.skipped] == [
+            "000.wav: skipped, holds NaN or infinite samples; export it again as 16-bit wav or flac",
+            "100.wav: skipped, is an empty file; copy it again or remove it",
+        ]
+        assert len(packed.clips) == 198
+        assert len(packed.samples) == 198 * 100
+        for clip in packed.clips:
+            audio = to_int16(decode(folder / clip.name, 16000))
+            np.testing.assert_array_equal(packed.samples[clip.offset : clip.offset + 100], audio)
+
+
+def test_more_are_refused_in_one_line_and_nothing_is_kept(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, good=90, broken=12)
+    said = r"data: 12 of 102 clips cannot be used, more than 1%: 000\.wav \(holds NaN or infinite samples\), .*"
+    with pytest.raises(AudioError, match=said + "and 2 more; mend or remove them") as caught:
+        pack(folder, tmp_path / "cache", 16000)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
 def test_a_full_disk_is_one_line_and_nothing_half_written_stays(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip("a.wav", 4.0)
     spawn = multiprocessing.get_context("spawn")
