@@ -32,7 +32,7 @@ def machine(spec: JobSpec) -> Machine:
     image, min_cuda = _image(spec)
     return Machine(
         image=image,
-        min_cuda=min_cuda,
+        min_cuda=spec.pod.min_cuda or min_cuda,
         gpu_count=1 if spec.gpu_count is None else spec.gpu_count,
         nodes=spec.nodes,
         disk_gb=spec.pod.disk_gb,
@@ -68,7 +68,7 @@ def in_words(of: Machine, gpu: str) -> str:
 
 
 def _image(spec: JobSpec) -> tuple[str, str | None]:
-    """The image's reference, and the CUDA version that it needs where that is known."""
+    """The image's reference, and the CUDA version that it needs where this machine remembers it."""
     if spec.provider == LOCAL:
         return "", None  # runs what is installed here
     image = with_known_image(spec).image

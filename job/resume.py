@@ -16,8 +16,8 @@ from job.record import Attempt, Outcome, Run
 MOST_REPLACEMENTS = 3
 
 
-def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
-    """Starts the next attempt.
+def resume(run: Run, provider: Provider, override: str | None = None, say: Say = lambda said: None) -> Pod:
+    """Starts the next attempt. ``say`` hears what the user should know of the credentials that its pod gets.
 
     A run that was aborted goes on only for a reason, ``override``, which is kept in the audit trail. The checklist
     judges it anew: what older attempts wrote after the restored checkpoint does not count any more.
@@ -54,6 +54,8 @@ def resume(run: Run, provider: Provider, override: str | None = None) -> Pod:
     if override is not None:
         attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
     access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
+    for warning in access.warnings:
+        say(f"warning: {warning}")
     places = stuck_places(attempts)
     return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec, access, places))
 

@@ -95,6 +95,9 @@ class PodSpec(_Part):
     data_centers: tuple[str, ...] = Field((), description="the only ones to start in, in order of preference")
     network_volume: str | None = Field(None, min_length=1, description="id of a volume that is kept")
     registry: str | None = Field(None, min_length=1, description="the provider's id of a private registry's credential")
+    min_cuda: str | None = Field(
+        None, pattern=r"^\d+\.\d+$", description="CUDA that a host's driver must support; default: the image's label"
+    )
     cpus: float | None = Field(None, gt=0, description="limit of a node")
     memory_gb: float | None = Field(None, gt=0, description="limit of a node")
     network: str | None = Field(None, min_length=1, description="network that a container joins, such as host")

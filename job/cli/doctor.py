@@ -8,6 +8,7 @@ from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.preflight import print_findings
 from job.doctor.check import Check, Patient, look
+from job.doctor.image import about_image
 from job.doctor.pod import about_pod
 from job.doctor.provider import about_provider
 from job.doctor.store import about_store
@@ -15,7 +16,7 @@ from job.home import open_default_store
 from job.preflight.finding import has_errors
 from job.spec import load_spec
 
-CHECKS: tuple[Check, ...] = (about_store, about_pod, about_provider)
+CHECKS: tuple[Check, ...] = (about_store, about_pod, about_image, about_provider)
 
 
 @click.command("doctor")
@@ -27,7 +28,8 @@ def command(spec: Path | None, store: str | None, as_json: bool) -> None:
 
     In the store it writes, reads, lists, races and deletes under a made-up run, 17 MB in all, and leaves nothing. With
     SPEC also with the credentials that a pod of it would get: what they can do, and that they can do no more. Then the
-    provider: key, clock, the pods that it lists, and what the spec would get there now. Nothing is started.
+    image, as its registry has it, and the provider: key, clock, the pods that it lists, and what the spec would get
+    there now. Nothing is started.
     Exit code: 0 everything works, 2 something does not.
 
     \b

@@ -35,7 +35,7 @@ def command(run: str, following: bool, unwatched: bool, override: str | None, st
         raise UsageError("--override: give the reason, such as --override 'the driver crashed'")
     if not following or as_json:
         check_watched(found.spec(), provider, found.store, unwatched)
-    pod = resume(found, provider, override)
+    pod = resume(found, provider, override, lambda said: click.echo(said, err=True))
     if as_json:
         print_json({"run": found.run_id, "attempt": pod.attempt})
         return

@@ -20,7 +20,6 @@ from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.home import open_default_store
 from job.known_runs import remember
-from job.machine import with_known_image
 from job.pod_access import for_attempt, shown
 from job.preflight.examine import Report
 from job.preflight.finding import Level
@@ -59,7 +58,7 @@ def command(
       codecjob submit job.yaml --set train.num_epochs=3 --detach
       codecjob submit job.yaml --dry-run
     """
-    job = with_known_image(load_spec(spec, overrides))
+    job = load_spec(spec, overrides)
     provider = open_provider(job.provider)
     opened = open_default_store(store or job.store)
     notice = Notice(opened, provider)
@@ -69,7 +68,7 @@ def command(
     if dry_run and not as_json:
         print_findings(report.findings)
     notice.show()
-    data = _passed(report, strict)
+    data, job = _passed(report, strict), report.spec
     detached = not following or as_json
     if detached:
         check_watched(job, provider, opened, unwatched)

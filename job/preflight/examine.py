@@ -13,6 +13,7 @@ from job.preflight.access import about_access
 from job.preflight.budget import Budget, about_budget, count_steps
 from job.preflight.clips import about_clips
 from job.preflight.finding import Finding, Level, error, has_errors, note
+from job.preflight.image import about_image
 from job.preflight.rate import about_rate
 from job.preflight.settings import about_batch, about_declared, about_learning_rate, about_previous, find_previous
 from job.preflight.trial import can_train, try_steps
@@ -27,6 +28,8 @@ WEIGHTS = list(Level)
 class Report:
     """The findings, the weightiest first, and what they were made from as far as it could be had."""
 
+    spec: JobSpec
+    """As it would be launched: its image by digest where the registry has told it."""
     findings: tuple[Finding, ...]
     plan: TrainerPlan | None = None
     data: dataset.LocalData | None = None
@@ -74,14 +77,16 @@ def examine(
     Raises:
         ProviderError, StoreError: no usable answer.
     """
+    spec, about_the_image = about_image(spec)
     findings = [*_about_torch(spec), *places.about_store(store), *places.about_machine(provider, spec)]
     store_works = not has_errors(findings)
+    findings += about_the_image
     if store_works:
         findings += about_access(spec, store.url)
     try:
         plan = ask_trainer(spec.train.flags())
     except UsageError as trouble:
-        return _report([*findings, error("settings", str(trouble))])
+        return _report(spec, [*findings, error("settings", str(trouble))])
     sample_rate = plan.config["sample_rate"]
     findings += about_declared(spec.train, plan.config)
     findings += about_learning_rate(plan.config["learning_rate"])
@@ -90,11 +95,11 @@ def examine(
     try:
         data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
     except AudioError as trouble:
-        return _report([*findings, error("data", str(trouble))], plan)
+        return _report(spec, [*findings, error("data", str(trouble))], plan)
     about_data = about_clips(data, sample_rate)
     findings += about_data
     if has_errors(about_data):  # a count over what is left of the data would be of another run
-        return _report(findings, plan, data)
+        return _report(spec, findings, plan, data)
     budget = count_steps(data, plan.config)
     findings += about_budget(budget, spec, plan.config, data)
     findings += _about_disk(places.forecast(data, plan), store, provider)
@@ -102,16 +107,18 @@ def examine(
         findings += _about_previous(spec, store, plan, data)
     if not has_errors(findings) and with_trial:
         findings += try_steps(data, spec, plan)
-    return _report(findings, plan, data, budget)
+    return _report(spec, findings, plan, data, budget)
 
 
 def _report(
+    spec: JobSpec,
     findings: list[Finding],
     plan: TrainerPlan | None = None,
     data: dataset.LocalData | None = None,
     budget: Budget | None = None,
 ) -> Report:
-    return Report(tuple(sorted(findings, key=lambda finding: WEIGHTS.index(finding.level))), plan, data, budget)
+    weighed = sorted(findings, key=lambda finding: WEIGHTS.index(finding.level))
+    return Report(spec, tuple(weighed), plan, data, budget)
 
 
 def _about_torch(spec: JobSpec) -> list[Finding]:

@@ -70,19 +70,18 @@ def about_disk(needed: Forecast, pod_free: int | None, store_free: int | None, s
 
 
 def about_machine(provider: Provider, spec: JobSpec) -> list[Finding]:
-    """Whether image and machine are known, whether the provider has such a machine now, and what it costs."""
+    """Whether an image and such a machine are known, whether the provider has such a machine now, and what it costs."""
     try:
-        image = machine(spec).image
+        machine(spec)
     except UsageError as trouble:
         return [error("machine", str(trouble))]
-    findings = [note("machine", f"image {image}")] if image else []
     try:
         first, *others = look_for(provider, spec)
     except UsageError as trouble:
-        return [*findings, error("price", str(trouble))]
+        return [error("price", str(trouble))]
     except NoCapacity as trouble:
-        return [*findings, warning("price", str(trouble))]
-    return [*findings, *_about_price(first, others, spec)]
+        return [warning("price", str(trouble))]
+    return _about_price(first, others, spec)
 
 
 def _about_price(first: Candidate, others: Sequence[Candidate], spec: JobSpec) -> list[Finding]:

@@ -7,7 +7,7 @@ import pytest
 import docker
 from servers.engine import need_base, need_engine, need_image
 from servers.radosgw import running_radosgw
-from servers.registry import REGISTRY, Registry, running_registry
+from servers.registry import REGISTRY, Registry, running_registry, running_token_registry
 from servers.server import RADOSGW, SWIFT, S3Server, need
 from servers.swift import running_swift
 
@@ -67,4 +67,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A registry of images that asks for a login."""
     need(REGISTRY, "a registry of images")
     with running_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def token_registry(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The same images behind tokens: those of `public/` for everybody."""
+    with running_token_registry(tmp_path_factory.mktemp("tokens"), registry.data) as server:
         yield server

@@ -1,6 +1,5 @@
 """Pushing an image to a real registry that asks for a login. The image is an empty one with the right labels."""
 
-import io
 import json
 import os
 import subprocess
@@ -14,19 +13,8 @@ import pytest
 import docker
 from infra.engine import EngineError, EngineRefuses
 from infra.image import push
+from servers.images import LABELS, empty_image
 from servers.registry import Registry
-
-LABELS = {
-    "org.opencontainers.image.version": "1.2.3",
-    "org.opencontainers.image.revision": "abc",
-    "codecjob.torch": "2.11.0",
-    "codecjob.cuda": "13.0",
-}
-
-
-def empty_image(engine: docker.DockerClient, tag: str, labels: dict[str, str]) -> None:
-    dockerfile = io.BytesIO(b"FROM scratch\nENV UNIQUE=" + tag.encode())
-    engine.images.build(fileobj=dockerfile, tag=tag, labels=labels, rm=True)
 
 
 @pytest.fixture
