@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import docker
 from fakes.runpod.containers import Containers
 from fakes.runpod.desk import Desk
 from servers.server import S3Server
@@ -19,7 +20,16 @@ Codecjob = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def codecjob(runpod_desk: Desk, image: str, radosgw: S3Server, tmp_path: Path) -> Iterator[Codecjob]:
+def unasked(engine: docker.DockerClient, image: str) -> Iterator[str]:
+    """The image under a name whose registry is nowhere, so that no preflight asks the world for it."""
+    name = f"127.0.0.1:9/{image}"
+    engine.images.get(image).tag(*name.rsplit(":", 1))
+    yield name
+    engine.images.remove(name)
+
+
+@pytest.fixture
+def codecjob(runpod_desk: Desk, unasked: str, radosgw: S3Server, tmp_path: Path) -> Iterator[Codecjob]:
     """Runs the command as somebody whose bucket is on the S3 server, and whose account is the fake's."""
     runpod_desk.account.runner = Containers(env={"OMP_NUM_THREADS": "1"})
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CODECJOB_"))} | {
@@ -38,7 +48,7 @@ def codecjob(runpod_desk: Desk, image: str, radosgw: S3Server, tmp_path: Path) -
     def codecjob(*words: str) -> "subprocess.CompletedProcess[str]":
         if words[0] != "submit":
             return run(*words)
-        rented = ("provider=runpod", f"image={image}", "max_price_per_hour=0.3", "access.share_own_key=true")
+        rented = ("provider=runpod", f"image={unasked}", "max_price_per_hour=0.3", "access.share_own_key=true")
         return run(*words, *(word for value in rented for word in ("--set", value)))
 
     yield codecjob
