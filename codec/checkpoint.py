@@ -12,6 +12,7 @@ import io
 import json
 import math
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -93,12 +94,27 @@ def newest_complete(root: Path, say: Callable[[str], None]) -> Path | None:
 def restore(folder: Path, model: Codec) -> dict[str, Any]:
     """Load the weights into the model and return the trainer's state, on the CPU.
 
-    Raises UserError if the checkpoint is of another architecture.
+    Raises UserError if the checkpoint is of another architecture or its state is refused.
     """
     _check_architecture(folder, model.config)
+    state = trainer_state(folder)
     model.load_state_dict(safetensors.torch.load_file(folder / MODEL))
-    state = torch.load(folder / TRAINER, weights_only=True, map_location="cpu")
-    return dict(state)
+    return state
+
+
+def trainer_state(folder: Path, mmap: bool = False) -> dict[str, Any]:
+    """What `save` was given as `trainer`, on the CPU; `mmap` reads from disk only what is used of it.
+
+    A pickle can name any code to be run when it is read: whoever wrote it would have this machine. Only tensors and
+    plain values are taken. Raises UserError for anything else.
+    """
+    try:
+        return dict(torch.load(folder / TRAINER, weights_only=True, map_location="cpu", mmap=mmap))
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:  # the last for what is no archive of torch's
+        raise UserError(
+            f"{folder / TRAINER}: refused, it is not tensors and plain values alone and may hold code; "
+            "take a checkpoint that codec train has written"
+        ) from error
 
 
 def prune(root: Path, keep: int) -> None:

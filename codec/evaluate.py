@@ -206,7 +206,7 @@ def _means(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 
 def _learned(folder: Path) -> frozenset[int]:
-    state = torch.load(folder / checkpoint.TRAINER, weights_only=True, map_location="cpu", mmap=True)
+    state = checkpoint.trainer_state(folder, mmap=True)
     if "learned" not in state:
         raise UserError(
             f"{folder}: does not say what it has learned from; --all judges it on every clip, learned or not"

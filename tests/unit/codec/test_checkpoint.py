@@ -1,4 +1,7 @@
+import copy
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +104,39 @@ def test_another_architecture_names_the_flag(tmp_path: Path, change: dict[str, A
     same = {"hidden_dim": 8, "strides": (2, 2), "num_quantizers": 2, "codebook_size": 8, "codebook_dim": 4}
     with pytest.raises(UserError, match=flag):
         checkpoint.restore(folder, Codec(ModelConfig(**{**same, **change})))
+
+
+class Intruder:
+    """Pickled, it is a call that makes a file."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (str(self.victim),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_with_code_is_refused_though_its_hash_is_right_and_nothing_of_it_runs(
+    tmp_path: Path, zipped: bool
+) -> None:
+    model = Codec(MODEL)
+    folder = save(tmp_path / "run", 1, model=Codec(MODEL))
+    before = copy.deepcopy(model.state_dict())
+    state = {"step": 1, "rng": Intruder(tmp_path / "victim")}
+    torch.save(state, folder / "trainer.pt", _use_new_zipfile_serialization=zipped)
+    manifest = checkpoint.read_manifest(folder)
+    data = (folder / "trainer.pt").read_bytes()
+    manifest["files"]["trainer.pt"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert checkpoint.newest_complete(tmp_path / "run", quiet) == folder
+    with pytest.raises(UserError, match=r"trainer\.pt: refused, it is not tensors") as caught:
+        checkpoint.restore(folder, model)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "victim").exists()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    torch.load(folder / "trainer.pt", weights_only=False)
+    assert (tmp_path / "victim").exists()  # so it was dangerous
 
 
 def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
