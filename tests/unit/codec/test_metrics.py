@@ -38,6 +38,19 @@ def test_against_numpy(seed: int) -> None:
         assert float(function(a, b)) == pytest.approx(value, rel=1e-5), function.__name__
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_against_torchmetrics(seed: int) -> None:
+    """Which takes the decoded audio first."""
+    audio = pytest.importorskip("torchmetrics.functional.audio", reason="pip install codecjob[dev]")
+    x, y = (torch.from_numpy(signal) for signal in pair(seed))
+    snr = audio.signal_noise_ratio(preds=y, target=x)
+    si_sdr = audio.scale_invariant_signal_distortion_ratio(preds=y, target=x, zero_mean=True)
+    assert float(metrics.snr_db(x, y)) == pytest.approx(float(snr), abs=1e-6)
+    assert float(metrics.si_sdr_db(x, y)) == pytest.approx(float(si_sdr), abs=1e-6)
+    # The order counts: the other way round it is another SNR.
+    assert float(metrics.snr_db(y, x)) != pytest.approx(float(snr), abs=0.1)
+
+
 def test_si_sdr_is_the_projections_power_over_the_rest() -> None:
     x, y = pair()
     x0, y0 = x - x.mean(), y - y.mean()
