@@ -39,8 +39,7 @@ class Adversary:
         self._config = config
         self._ranks = ranks
         self._mel = MultiScaleMel(config.model.sample_rate).to(device)
-        # Narrow beside a narrow codec: an adversary that is far stronger teaches nothing and costs most of the step.
-        self._discriminators = Discriminators(min(max(config.model.hidden_dim // 16, 2), 32)).to(device)
+        self._discriminators = Discriminators(config.model.discriminator_width).to(device)
         self._optimizer = torch.optim.AdamW(
             self._discriminators.parameters(), lr=config.learning_rate, betas=(0.8, 0.99), fused=True
         )

@@ -74,6 +74,14 @@ class ModelConfig:
         """Samples per latent frame."""
         return math.prod(self.strides)
 
+    @property
+    def discriminator_width(self) -> int:
+        """Channels of the first layer of the perceptual recipe's discriminators.
+
+        Narrow beside a narrow codec: an adversary that is far stronger teaches nothing and costs most of the step.
+        """
+        return min(max(self.hidden_dim // 16, 2), 32)
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -31,7 +31,7 @@ def plan(config: TrainConfig) -> dict[str, Any]:
         "frames_per_second": frames_per_second,
         "bitrate_kbps": frames_per_second * model.num_quantizers * math.log2(model.codebook_size) / 1000,
         "parameters": parameters(model),
-        "checkpoint_bytes": checkpoint_bytes(model),
+        "checkpoint_bytes": checkpoint_bytes(config),
     }
     return facts | (_steps(config) if config.data_dir else {})
 
@@ -74,10 +74,21 @@ def parameters(model: ModelConfig) -> int:
     return total + _conv(width, size, 1) + _conv(size, width, 1)
 
 
-def checkpoint_bytes(model: ModelConfig) -> int:
+def discriminator_parameters(model: ModelConfig) -> int:
+    """Number of parameters that recipe `perceptual` trains beside the model's: `codec.discriminators`."""
+    width = model.discriminator_width
+    period = _conv(1, width, 5) + _conv(width, 4 * width, 5) + _conv(4 * width, 8 * width, 5)
+    period += _conv(8 * width, 8 * width, 5) + _conv(8 * width, 1, 3)
+    spectrum = _conv(2, width, 3 * 9) + 3 * _conv(width, width, 3 * 9) + _conv(width, 1, 3 * 3)
+    return 5 * period + 3 * spectrum
+
+
+def checkpoint_bytes(config: TrainConfig) -> int:
     """Size of one checkpoint: weights, AdamW's two moments, and the codebooks with their usage."""
+    model = config.model
+    trained = parameters(model) + (discriminator_parameters(model) if config.recipe == "perceptual" else 0)
     codebooks = model.num_quantizers * model.codebook_size * (model.codebook_dim + 1)
-    return BYTES * (3 * parameters(model) + codebooks)
+    return BYTES * (3 * trained + codebooks)
 
 
 def _steps(config: TrainConfig) -> dict[str, Any]:

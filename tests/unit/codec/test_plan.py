@@ -10,11 +10,14 @@ import soundfile
 import torch
 
 from codec import checkpoint
+from codec.adversary import Adversary
 from codec.audio import AudioError, pack, split
 from codec.config import ModelConfig, TrainConfig, config_from_flags
 from codec.dataset import CropDataset
+from codec.discriminators import Discriminators
 from codec.model import Codec
-from codec.plan import checkpoint_bytes, parameters, plan
+from codec.plan import checkpoint_bytes, discriminator_parameters, parameters, plan
+from codec.ranks import Ranks
 
 WriteClip = Callable[..., Path]
 TINY = ModelConfig(hidden_dim=16, strides=(2, 4), num_quantizers=2, codebook_size=32, codebook_dim=4)
@@ -28,16 +31,30 @@ def test_parameters_are_those_of_the_model(model: ModelConfig) -> None:
     assert parameters(model) == sum(parameter.numel() for parameter in Codec(model).parameters())
 
 
-def test_a_checkpoint_has_the_forecast_size(tmp_path: Path) -> None:
-    config = TrainConfig(data_dir="", model=ModelConfig(hidden_dim=64, strides=(2, 4), codebook_size=64))
+@pytest.mark.parametrize("width", [16, 64, 1024])
+def test_parameters_of_discriminators_are_theirs(width: int) -> None:
+    model = ModelConfig(hidden_dim=width, strides=(2,))
+    with torch.device("meta"):
+        members = Discriminators(model.discriminator_width)
+    assert discriminator_parameters(model) == sum(parameter.numel() for parameter in members.parameters())
+
+
+@pytest.mark.parametrize("recipe", ["waveform", "perceptual"])
+def test_a_checkpoint_has_the_forecast_size(tmp_path: Path, recipe: str) -> None:
+    shape = ModelConfig(hidden_dim=128, strides=(2, 4), codebook_size=64)
+    config = TrainConfig(data_dir="", model=shape, recipe=recipe)
     model = Codec(config.model)
     optimizer = torch.optim.AdamW(model.parameters())
     sum(parameter.sum() for parameter in model.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
     trainer = {"optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}
+    if recipe == "perceptual":
+        adversary = Adversary(config, Ranks(), torch.device("cpu"))
+        adversary.judge(torch.randn(1, 1, 512), torch.randn(1, 1, 512), 0)
+        trainer["adversary"] = adversary.state()
     folder = checkpoint.save(tmp_path, model, config, trainer, step=1, epoch=1, snr_db=None)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    assert size == pytest.approx(checkpoint_bytes(config.model), rel=0.1)
+    assert size == pytest.approx(checkpoint_bytes(config), rel=0.1)
 
 
 def test_the_steps_are_those_of_training(write_clip: WriteClip, tmp_path: Path) -> None:
