@@ -49,7 +49,7 @@ def codecjob(runpod_desk: Desk, unasked: str, radosgw: S3Server, tmp_path: Path)
         if words[0] != "submit":
             return run(*words)
         rented = ("provider=runpod", f"image={unasked}", "max_price_per_hour=0.3", "access.share_own_key=true")
-        return run(*words, *(word for value in rented for word in ("--set", value)))
+        return run(words[0], words[1], *(word for value in rented for word in ("--set", value)), *words[2:])
 
     yield codecjob
     for pod in runpod_desk.account.living():
@@ -94,3 +94,24 @@ def test_a_bad_run_is_stopped_at_epoch_1_or_before_and_bills_nothing_any_more(
     assert (shown["state"], shown["billing"], shown["pods"]) == ("aborted", "off", [])
     assert shown["verdict"]["verdict"] == "bad"
     assert shown["epoch"] in (0, 1)
+
+
+TINY = {
+    **{"hidden_dim": 16, "strides": "2,4", "num_quantizers": 2, "codebook_size": 32, "codebook_dim": 4},
+    **{"segment_length": 2000, "batch_size": 8, "num_epochs": 1, "device": "cpu"},
+}
+
+
+def test_a_cluster_trains_as_one_pod_and_whoever_follows_ends_it(codecjob: Codecjob, runpod_desk: Desk) -> None:
+    settings = {"nodes": 2, "max_price_per_hour": 2, "checklist.epoch": 9, "checklist.min_steps": 0}
+    settings |= {f"train.{key}": value for key, value in TINY.items()}
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    done = codecjob("submit", str(EXAMPLES / "quickstart.yaml"), *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "terminating cluster:" in done.stdout
+    assert runpod_desk.account.living() == []
+
+    shown = status(codecjob)
+    assert (shown["state"], shown["billing"], shown["pods"]) == ("succeeded", "off", [])
+    assert 0 < shown["cost_usd"] < 0.2
+    assert '"still billed"' in codecjob("events", "@last", "--json").stdout, "no node can end the cluster, and says so"

@@ -174,6 +174,76 @@ def test_what_the_engine_does_not_have(provider: DockerProvider, machine: dict[s
     one_line(error)
 
 
+MEET = """
+import os, socket, time
+print(*[os.environ[name] for name in ("NUM_NODES", "NODE_RANK", "MASTER_PORT")], flush=True)
+place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+if os.environ["NODE_RANK"] == "0":
+    socket.create_server(("", place[1])).accept()
+while os.environ["NODE_RANK"] == "1":
+    try:
+        socket.create_connection(place)
+        break
+    except OSError:
+        time.sleep(0.05)
+"""
+
+
+def test_nodes_meet_on_a_network_of_their_own_and_are_one_pod(
+    engine: docker.DockerClient, provider: DockerProvider
+) -> None:
+    pod = provider.launch(ask("python3", "-c", MEET + "time.sleep(600)", nodes=2))
+    assert [(each.id, each.state, each.launch_id) for each in provider.find(None)] == [
+        (pod.id, PodState.RUNNING, pod.launch_id)
+    ]
+    wait_for(lambda: sorted(b"".join(provider.logs(pod.id)).split(b"\n")[::2]) == [b"2 0 29500", b"2 1 29500"])
+    second = engine.containers.get(f"{pod.id}-node1")
+    assert [*second.attrs["NetworkSettings"]["Networks"]] == [pod.id]
+    second.kill()
+    wait_for(lambda: exited(engine, f"{pod.id}-node1"))
+    assert [each.id for each in provider.find("run-a")] == [pod.id], "a node lives"
+    provider.terminate(pod.id)
+    provider.terminate(pod.id)
+    assert provider.find(None) == []
+    assert leftovers(engine, provider.mark) == []
+    assert engine.networks.list(names=[pod.id]) == []
+
+
+def test_nodes_that_ended_leave_nothing_if_the_first_ended_well(
+    engine: docker.DockerClient, provider: DockerProvider
+) -> None:
+    pod = provider.launch(ask("python3", "-c", MEET + "raise SystemExit(int(os.environ['NODE_RANK']))", nodes=2))
+    wait_for(lambda: all(exited(engine, name) for name in (pod.id, f"{pod.id}-node1")))
+    assert provider.find(None) == []
+    assert leftovers(engine, provider.mark) == []
+    assert engine.networks.list(names=[pod.id]) == []
+
+
+@pytest.mark.parametrize("left", ["a container", "a network"])
+def test_nodes_that_cannot_all_be_made_leave_nothing(
+    engine: docker.DockerClient, provider: DockerProvider, left: str
+) -> None:
+    request = ask(nodes=2)
+    pod_id = f"{request.name}-{request.launch_id[-18:]}"
+    taken = engine.containers.create(BASE_IMAGE, list(SLEEP), name=f"{pod_id}-node1") if left == "a container" else None
+    wrong = ask("no-such-program", nodes=2)
+    try:
+        with pytest.raises(Transient if taken else InvalidRequest):
+            provider.launch(request if taken else wrong)
+    finally:
+        if taken:
+            taken.remove(force=True)
+    assert leftovers(engine, provider.mark) == []
+    assert engine.networks.list(filters={"label": f"codecjob.mark={provider.mark}"}) == []
+
+
+@pytest.mark.parametrize("place", ["network", "network_volume"])
+def test_nodes_have_a_network_and_a_workspace_of_their_own(provider: DockerProvider, place: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"pod.{place}: host, but .*leave it out") as error:
+        provider.launch(ask(nodes=2, **{place: "host"}))
+    one_line(error)
+
+
 def test_a_program_that_the_image_lacks_leaves_no_container(
     engine: docker.DockerClient, provider: DockerProvider
 ) -> None:

@@ -16,6 +16,7 @@ def test_a_cluster_is_launched_listed_and_ended_as_one_pod(runpod_desk: Desk) ->
     (found,) = runpod_desk.provider.find("a")
     assert (found.id, found.state, found.launch_id) == (pod.id, PodState.RUNNING, "f00d")
     assert found.price_per_hour == pytest.approx(0.69 * 6)
+    assert not found.ends_itself
     assert len(runpod_desk.account.living()) == 3
 
     runpod_desk.provider.terminate(pod.id)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from infra.pods import Pod, PodState
-from job.findings import AttemptFacts, Finding, Sight, judge
+from job.findings import GO_ON_SECONDS, MOST_NODES_LOST, NODE_LOST, AttemptFacts, Finding, Sight, goes_on, judge
 from job.metrics_log import Row
 from job.pace import pace
 from job.record import Beat, Claim, Intent, Outcome, Progress
@@ -169,3 +169,28 @@ def test_a_pod_that_never_began_to_run_is_stuck(uptime: float | None, age: float
     finding = judge(sight(attempts=(facts(claim=claim),), pods=(own,), **seen))
     assert (finding is not None and finding.kind == "stuck start") == stuck
     assert not stuck or (finding is not None and "in EU-1 has not begun to run in 901 s" in finding.reason)
+
+
+def lost(age: float = 60.0) -> Outcome:
+    return outcome("failed", age).model_copy(update={"reason": f"{NODE_LOST}: node 1 of 2"})
+
+
+def test_a_run_that_has_lost_a_node_goes_on_once_its_pod_is_gone() -> None:
+    finding = found(attempts=(facts(outcome=lost()),), pods=())
+    assert (finding.kind, finding.attempt, finding.sure_at_once) == ("node lost", 1, True)
+    assert judge(sight(attempts=(facts(outcome=lost()),), pods=(pod(),))) is None
+    assert judge(sight(attempts=(facts(outcome=outcome("failed", 60)),), pods=())) is None
+
+
+def test_but_not_for_ever_and_not_much_later() -> None:
+    assert judge(sight(attempts=(facts(outcome=lost(GO_ON_SECONDS + 1)),), pods=())) is None
+    often = tuple(facts(number, outcome=lost()) for number in range(1, MOST_NODES_LOST + 2))
+    assert goes_on(often[:-1], NOW)
+    assert judge(sight(attempts=often, pods=())) is None
+
+
+def test_a_cluster_that_cannot_end_itself_is_ended_as_soon_as_its_attempt_has() -> None:
+    cluster = replace(pod(), ends_itself=False)
+    finding = found(attempts=(facts(outcome=outcome("succeeded", 0.5)),), pods=(cluster,))
+    assert (finding.kind, finding.pods) == ("still billed", ("mine",))
+    assert judge(sight(attempts=(facts(outcome=outcome("succeeded", 0.5)),), pods=(pod(),))) is None

@@ -1,0 +1,123 @@
+"""Whose fault it was that several nodes have ended."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.store import Store
+from job import node as other
+from job import nodes
+from job.findings import NODE_LOST
+from job.node import Node
+from job.nodes import whose_fault
+from job.pod_env import Place, PodEnv
+from job.record import Attempt, Beat, Claim, NodeBeat, Outcome, Run
+
+LOST = "error: rank 0 has lost the others: Connection closed by peer"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(nodes, "ANSWER_SECONDS", 0.3)
+
+
+@pytest.fixture
+def attempt(run: Run) -> Attempt:
+    return run.attempt(1)
+
+
+def tell(attempt: Attempt, rank: int, state: str, code: int | None = None, said: str = "") -> None:
+    beat = NodeBeat.model_validate({"state": state, "exit_code": code, "said": said, "time": time.time()})
+    attempt.write(f"nodes/{rank}.json", beat)
+
+
+def test_a_node_that_neither_ends_nor_beats_is_lost(attempt: Attempt) -> None:
+    tell(attempt, 1, "ended", 1, "error: rank 1 has lost the others: x")
+    tell(attempt, 2, "training")
+    assert whose_fault(attempt, 3, LOST) == f"{NODE_LOST}: node 2 of 3 does not answer any more"
+
+
+def test_a_node_that_never_spoke_is_lost(attempt: Attempt) -> None:
+    assert str(whose_fault(attempt, 2, "Traceback")).startswith(NODE_LOST)
+
+
+def test_a_node_that_beats_lives(attempt: Attempt) -> None:
+    tell(attempt, 1, "training")
+    ending = threading.Event()
+
+    def beat() -> None:
+        while not ending.wait(0.02):
+            tell(attempt, 1, "training")
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        assert whose_fault(attempt, 2, LOST) is None
+    finally:
+        ending.set()
+        thread.join()
+
+
+def test_a_crash_elsewhere_is_told_with_its_words(attempt: Attempt) -> None:
+    tell(attempt, 1, "ended", 1, "error: rank 1 was killed by SIGKILL")
+    tell(attempt, 2, "ended", 1, "error: rank 2 has lost the others: x")
+    said = whose_fault(attempt, 3, LOST)
+    assert said == "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
+
+
+def test_what_the_first_node_says_of_itself_is_its_own_fault(attempt: Attempt) -> None:
+    assert whose_fault(attempt, 2, "error: /workspace: no space left on the disk") is None
+
+
+def node(store: Store, run: Run, workspace: Path) -> Node:
+    place = Place(2, 1, "node0", 29500)
+    return Node(PodEnv(run.run_id, 1, "launch", store.url, time.time() + 60, "pod", "docker", str(workspace), place))
+
+
+def test_a_node_does_not_train_what_is_not_its_own(
+    store: Store, run: Run, attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other, "CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr(other, "TICK_SECONDS", 0.01)
+    assert node(store, run, tmp_path).work() == 1
+    attempt.write_once("claim.json", Claim(launch_id="another", pod_id="pod", price_per_hour=0.0, time=1.0))
+    assert node(store, run, tmp_path).work() == 1
+    assert attempt.outcome() is None
+
+
+def test_a_node_ends_with_the_outcome(
+    store: Store, run: Run, attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other, "RESTART_PAUSE_SECONDS", 0.0)
+    attempt.write_once("outcome.json", Outcome(outcome="stopped", reason="x", by="client", time=1.0))
+    assert node(store, run, tmp_path).work() == 0
+
+
+class Ended:
+    """A trainer that has failed."""
+
+    asked_at = None
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def exit_code(self) -> int:
+        return self.code
+
+
+@pytest.mark.parametrize(("code", "closed"), [(1, True), (3, False)])
+def test_a_first_node_that_falls_silent_is_lost(
+    store: Store, run: Run, attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, closed: bool
+) -> None:
+    monkeypatch.setattr(other, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(other, "SILENT_SECONDS", 0.1)
+    attempt.write("alive.json", Beat(state="training", time=1.0))
+    assert node(store, run, tmp_path)._attend(Ended(code)) == 1  # type: ignore[arg-type]
+    outcome = attempt.outcome()
+    assert (outcome is not None and outcome.reason.startswith(NODE_LOST)) is closed
+    beat = attempt.node_beat(1)
+    assert beat is not None
+    assert (beat.state, beat.exit_code) == ("ended", code)
