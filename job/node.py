@@ -49,7 +49,9 @@ class Node:
         self.place = env.place
         self.run = Run(open_store(env.store), env.run_id)
         self.attempt = self.run.attempt(env.attempt)
-        self.workspace = Path(env.workspace)
+        # A network volume is the workspace of all nodes.
+        self.workspace = Path(env.workspace) / f"node{env.place.rank}"
+        self.workspace.mkdir(parents=True, exist_ok=True)
         self.folder = self.workspace / "training"
         self.log = self.workspace / "job.log"
         self.told = False

@@ -34,16 +34,9 @@ Summary = Mapping[str, Any]
 
 def check(request: LaunchRequest) -> None:
     """Raises `InvalidRequest` for what several nodes cannot have."""
-    machine = request.machine
-    if machine.nodes == 1:
-        return
-    if machine.network is not None:
+    if request.machine.nodes > 1 and request.machine.network is not None:
         raise InvalidRequest(
-            f"pod.network: {machine.network}, but the nodes of a run meet in a network of their own; leave it out"
-        )
-    if machine.network_volume is not None:
-        raise InvalidRequest(
-            f"pod.network_volume: {machine.network_volume}, but each node needs a workspace of its own; leave it out"
+            f"pod.network: {request.machine.network}, but nodes have a network of their own; leave it out"
         )
 
 
