@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import docker
 from fakes.runpod.containers import Containers
@@ -102,11 +104,15 @@ TINY = {
 }
 
 
-def test_a_cluster_trains_as_one_pod_and_whoever_follows_ends_it(codecjob: Codecjob, runpod_desk: Desk) -> None:
-    settings = {"nodes": 2, "max_price_per_hour": 2, "checklist.epoch": 9, "checklist.min_steps": 0}
-    settings |= {f"train.{key}": value for key, value in TINY.items()}
-    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    done = codecjob("submit", str(EXAMPLES / "quickstart.yaml"), *words)
+def test_a_cluster_trains_as_one_pod_and_whoever_follows_ends_it(
+    codecjob: Codecjob, runpod_desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "clips").mkdir()
+    for clip in sorted((EXAMPLES / "telugu" / "clips").glob("*.flac"))[:6]:
+        shutil.copy(clip, tmp_path / "clips")
+    job = {"name": "two", "data": "clips", "nodes": 2, "train": TINY, "checklist": {"epoch": 9, "min_steps": 0}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    done = codecjob("submit", str(tmp_path / "job.yaml"), "--set", "max_price_per_hour=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "terminating cluster:" in done.stdout
     assert runpod_desk.account.living() == []
