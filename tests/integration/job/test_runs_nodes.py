@@ -41,7 +41,7 @@ def starts(run: Run) -> list[Any]:
 
 def test_a_run_on_two_nodes_survives_the_loss_of_one(two_nodes: Any, engine: docker.DockerClient) -> None:
     desk = two_nodes
-    run = desk.submit(spec(desk, train={"num_epochs": 16}))
+    run = desk.submit(spec(desk, train={"num_epochs": 8}))
     (pod,) = desk.provider.find(run.run_id)
     first, second = nodes_of(engine, run)
     desk.wait_for(run.attempt(1).checkpoints)
