@@ -30,12 +30,14 @@ def follow(run: Run, provider: Provider) -> int:
     """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
     console = Console(highlight=False, soft_wrap=True)
     seen = _Seen(console)
+    several = False
     look_again = time.monotonic() + STUCK_POLL_SECONDS
     try:
         with console.status("starting", spinner="line") as line:
             while True:
                 try:
                     state = look(run, provider)
+                    several = state.spec.nodes > 1
                     seen.show(state)
                     _show_progress(line, state)
                     if state.state == "starting" and time.monotonic() > look_again:
@@ -50,6 +52,8 @@ def follow(run: Run, provider: Provider) -> int:
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
+        if several:
+            click.echo(f"no node can end a rented cluster: codecjob abort-on-bad-signs {run.run_id} --watch will")
         return INTERRUPTED
     return _conclude(state)
 

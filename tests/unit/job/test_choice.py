@@ -122,5 +122,7 @@ def test_this_machine_is_taken_as_it_is() -> None:
 def test_what_can_not_be_had_here_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match="nodes: 2, but provider local"):
         machine(check_spec({"name": "a", "data": "/clips", "nodes": 2}, "test"))
+    with pytest.raises(UsageError, match=r"gpu_count: 64, but this machine has .* GPU; ask for less"):
+        machine(check_spec({"name": "a", "data": "/clips", "gpu_count": 64}, "test"))
     with pytest.raises(UsageError, match="none is known"):
         machine(spec(image=None))

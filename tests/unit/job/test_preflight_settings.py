@@ -5,10 +5,10 @@ import pytest
 
 from infra.store import Store
 from job.preflight.finding import Level
-from job.preflight.settings import about_declared, about_learning_rate, about_previous, find_previous
+from job.preflight.settings import about_batch, about_declared, about_learning_rate, about_previous, find_previous
 from job.record import Outcome, OutcomeName, Run, Submission
 from job.resolved import of_spec
-from job.spec import JobSpec, TrainSpec
+from job.spec import JobSpec, TrainSpec, check_spec
 from job.trainer_plan import ask_trainer
 
 CONFIG = dict(ask_trainer([]).config)
@@ -38,6 +38,23 @@ def test_a_default_that_wins_over_the_spec_is_an_error() -> None:
 def test_a_learning_rate_that_is_a_slip() -> None:
     assert [finding.level for finding in about_learning_rate(3.0)] == [Level.WARNING]
     assert about_learning_rate(1e-3) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"batch_size": 16}, None),
+        ({"batch_size": 16, "gpu_count": 4, "nodes": 2}, None),
+        ({"batch_size": 3, "gpu_count": 0, "nodes": 2}, "all 2 processes"),
+        ({"batch_size": 12, "gpu_count": 4, "nodes": 2}, "must be divisible by 8, for example 16"),
+        ({"batch_size": 2, "gpu_count": 8}, "for example 8"),
+    ],
+)
+def test_the_batch_is_shared_by_all_processes(keys: dict[str, int], said: str | None) -> None:
+    batch_size = keys.pop("batch_size")
+    findings = about_batch(batch_size, check_spec({"name": "a", "data": "/clips", **keys}, "test"))
+    assert [finding.level for finding in findings] == ([Level.ERROR] if said else [])
+    assert said is None or said in str(findings[0])
 
 
 def test_the_run_before_is_the_newest_of_the_same_name(store: Store) -> None:

@@ -9,7 +9,8 @@ import pytest
 from infra.pods import ANY_MACHINE, LaunchRequest, Machine, NoCapacity, Offer, Pod, PodState
 from job import ending, resume, watchdog
 from job.errors import UsageError
-from job.record import Run, StopRequest, Submission
+from job.findings import MOST_NODES_LOST, NODE_LOST
+from job.record import Outcome, Run, StopRequest, Submission
 from job.resume import MOST_REPLACEMENTS, is_stuck, replace_stuck, stuck_places
 
 
@@ -104,3 +105,36 @@ def test_the_watchdog_does_it_too(rented: Run, monkeypatch: pytest.MonkeyPatch) 
     shop.pods = [replace(pod, uptime=1.0) for pod in shop.pods]
     report = watchdog.look_after(rented, shop, time.time, True, lambda said: None)
     assert report.result == "undecided"
+
+
+def lose_a_node(run: Run, shop: Any) -> None:
+    attempt = run.attempts()[-1]
+    shop.pods = []
+    reason = f"{NODE_LOST}: node 1 of 2 does not answer any more"
+    attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by="agent", time=time.time()))
+
+
+def test_a_run_that_lost_a_node_goes_on_by_the_watchdog_and_not_for_ever(
+    rented: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop: Any = Shop("EU-1")
+    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    resume.resume(rented, shop)
+    for lost in range(1, MOST_NODES_LOST + 1):
+        lose_a_node(rented, shop)
+        (report,) = watchdog.look_after_all(rented.store, time.time, True, lambda said: None)
+        assert report.said.endswith("resumed")
+        assert (report.ended, len(rented.attempts()), len(shop.pods)) == (False, lost + 1, 1)
+    lose_a_node(rented, shop)
+    assert watchdog.look_after_all(rented.store, time.time, True, lambda said: None) == []
+    assert shop.pods == []
+
+
+def test_a_run_that_was_to_end_does_not_go_on(rented: Run) -> None:
+    shop: Any = Shop("EU-1")
+    resume.resume(rented, shop)
+    rented.attempt(1).write("stop.json", StopRequest(outcome="stopped", reason="x", by="client", time=1.0))
+    lose_a_node(rented, shop)
+    with pytest.raises(UsageError, match="was asked to end"):
+        resume.go_on(rented, shop, lambda said: None)
+    assert shop.pods == []

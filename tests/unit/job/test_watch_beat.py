@@ -55,3 +55,9 @@ def test_the_user_may_say_that_nobody_watches_and_is_shown_the_worst_cost() -> N
     assert said is not None
     assert "48.00 USD" in said
     assert "max_cost (10 USD) holds only while the agent lives" in said
+
+
+def test_a_cluster_is_said_to_be_billed_until_somebody_ends_it() -> None:
+    said = require_watch(2.0, 24, None, watched=None, unwatched=True, now=0.0, ends_itself=False)
+    assert said is not None
+    assert said.endswith("a cluster cannot end itself: it is billed until somebody does, after max_hours too")
