@@ -14,6 +14,8 @@ from codec import checkpoint
 from codec.config import ModelConfig, TrainConfig
 from codec.model import Codec
 
+torch.set_num_threads(1)  # many tiny convolutions: threads would only wait for each other
+
 WriteClip = Callable[..., Path]
 
 

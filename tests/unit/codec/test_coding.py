@@ -20,7 +20,6 @@ from codec.trained import Trained
 
 Make = Callable[..., Path]
 ROOT = Path(__file__).parents[3]
-torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from codec.evaluate import entropy_bits, evaluate, pieces_of, stages_shown
 from codec.report import markdown
 
 Make = Callable[..., Path]
-torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from codec import trained
 from codec.cli import main
 from codec.export import FACTS
 
-torch.set_num_threads(1)
-
 
 def test_the_programs_do_what_the_model_does_at_any_length(
     make_checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,8 +5,6 @@ from codec.config import ModelConfig
 from codec.errors import UserError
 from codec.model import Codec
 
-torch.set_num_threads(1)  # many tiny convolutions: threads would only wait for each other
-
 
 def small(strides: tuple[int, ...] = (2, 5)) -> ModelConfig:
     return ModelConfig(

@@ -10,8 +10,6 @@ from codec.model import Codec
 from codec.normalize import normalize
 from codec.validate import HeldOut, validate, write_samples
 
-torch.set_num_threads(1)
-
 
 @pytest.fixture
 def model() -> Codec:

@@ -7,8 +7,6 @@ from codec.config import ModelConfig
 from codec.model import Codec
 from codec.windows import reach, windows
 
-torch.set_num_threads(1)
-
 
 @given(
     lengths=st.lists(st.integers(0, 30), min_size=1, max_size=6),
