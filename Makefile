@@ -2,13 +2,14 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
+#   make test-gpu   what only a machine with a CUDA GPU can show
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test servers bench-verdicts bench-throughput bench-sync lint format lock clean bench-normalization
+.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync lint format lock clean bench-normalization
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -17,8 +18,12 @@ demo: $(VENV)/ready
 demo-docker: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" BASE_IMAGE="$(BASE_IMAGE)" sh examples/demo-docker.sh
 
+# Tests wait for processes and servers more than they compute: three at a time keep two cores busy.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3
+
+test-gpu: $(VENV)/ready
+	$(BIN)/pytest tests/gpu
 
 # The other tools are compared where .venv/bench has them: see tests/bench/requirements.txt.
 bench-verdicts: $(VENV)/ready

@@ -30,7 +30,7 @@ def test_a_run_is_recorded_whole_and_can_be_pulled(desk: Any, tmp_path: Path) ->
     log = b"".join(piece for _, piece in attempt.segments("log")).decode()
     assert "all 2 epochs are done" in log
     assert "agent" in log.splitlines()[-1], "the log is complete before the pod ends"
-    assert [event["what"] for event in attempt.events()] == ["launched", "ended"]
+    assert [event["what"] for event in attempt.events()] == ["launched", "agent started", "ended"]
     assert not list((desk.folder / "home" / "pods").iterdir()), "a pod that has ended leaves nothing"
 
     out = tmp_path / "out"

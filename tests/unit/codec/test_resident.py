@@ -33,17 +33,3 @@ def test_on_a_cpu_a_feed_hands_over_the_datasets_batches(dataset: CropDataset) -
     feed = Feed(dataset, torch.device("cpu"))
     assert not feed.resident
     assert torch.equal(feed.batch(2, 3, 0, 1).audio, dataset.batch(2, 3).audio)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: run it on a machine with one")
-def test_on_cuda_the_audio_is_resident_or_sent_ahead(dataset: CropDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = torch.device("cuda", 0)
-    resident = Feed(dataset, device)
-    assert resident.resident
-    monkeypatch.setattr("codec.resident.FREE_SHARE", 0.0)
-    sent = Feed(dataset, device)
-    assert not sent.resident
-    for index in range(dataset.steps_per_epoch):
-        made = dataset.batch(0, index).audio
-        torch.testing.assert_close(resident.batch(0, index, 0, 1).audio.cpu(), made, rtol=1e-6, atol=1e-7)
-        assert torch.equal(sent.batch(0, index, 0, 1).audio.cpu(), made)
