@@ -5,7 +5,6 @@ the evidence saved. The watchdog outside judges by the same functions and acts o
 """
 
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -15,9 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from infra.pods import ProviderError, open_provider
 from infra.store import StoreError, Unavailable, open_store
-from job import checkpoints, dataset, money, nodes
+from job import checkpoints, dataset, money, nodes, own_pod
 from job.courier import Courier
 from job.errors import CannotTellError
 from job.live_judge import LiveJudge
@@ -35,8 +33,6 @@ CLAIM_SECONDS = 120.0
 TICK_SECONDS = 0.3
 STARTED = "agent started"
 MOST_RESTARTS = 3
-# Before each further try to end the own pod, where the provider refuses that.
-TERMINATE_PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0)
 # How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
 INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
@@ -51,9 +47,6 @@ UPLOAD_LATE_SECONDS = 35.0  # past the deadline
 VOUCH_SECONDS = 60.0
 VOUCH_SYNC_SECONDS = 1800.0  # one large file
 PACE_SECONDS = 10.0
-# After the deadline, when even the supervisor should have ended this agent: see `_guard_deadline`.
-LAST_RESORT_SECONDS = 120.0
-
 
 T = TypeVar("T")
 
@@ -365,7 +358,7 @@ def main() -> int:
         agent.told_at = agent.told_at or time.monotonic()
 
     signal.signal(signal.SIGTERM, told_to_end)
-    _guard_deadline(env.deadline)
+    own_pod.guard_deadline(env.deadline)
     return attend(agent)
 
 
@@ -381,47 +374,7 @@ def attend(agent: Agent) -> int:
         code = 1
         with contextlib.suppress(StoreError):  # else whoever finds the pod gone writes the outcome
             agent.crashed(error)
-    return code if _end_pod(agent) else 1
-
-
-def _end_pod(agent: Agent) -> bool:
-    """Asks for the end of the own pod until that is granted; else says in the record that it is still billed."""
-    told = False
-    for pause in (0.0, *TERMINATE_PAUSES):
-        time.sleep(pause)
-        try:
-            open_provider(agent.env.provider).terminate(agent.env.pod_id)
-        except ProviderError as error:
-            refusal = str(error)
-            sys.stderr.write(f"agent: this pod could not end itself: {refusal}\n")
-        else:
-            return True
-        if agent.env.place is not None and not told:  # of a cluster no node can: whoever watches need not wait
-            told = _tell_still_billed(agent, refusal)
-    if not told:
-        _tell_still_billed(agent, refusal)
-    return False
-
-
-def _tell_still_billed(agent: Agent, refusal: str) -> bool:
-    """Whether the record has taken it."""
-    with contextlib.suppress(StoreError):
-        agent.attempt.note("still billed", AGENT, pod=agent.env.pod_id, answer=refusal)
-        return True
-    return False
-
-
-def _guard_deadline(deadline: float) -> None:
-    """Ends the whole pod by the kernel's alarm some time after the deadline, should the supervisor have died."""
-
-    def too_late(number: int, frame: FrameType | None) -> None:
-        sys.stderr.write("agent: the deadline has passed and nobody has ended this pod: killing it\n")
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    # The pod's own group, which its first process leads, or led: as its parent, or as the leader of the session.
-    if os.getpgrp() != os.getpid() and os.getpgrp() in (os.getppid(), os.getsid(0)):
-        signal.signal(signal.SIGALRM, too_late)
-        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 0.0) + LAST_RESORT_SECONDS)
+    return code if own_pod.end(agent.env, agent.attempt) else 1
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import agent, courier, ending, launch, reconcile, reporter, supervisor, watchdog
+from job import agent, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
 from job.pod_env import Place, PodEnv
@@ -239,7 +239,7 @@ class Story:
             patch.setattr(courier, "threading", self.world.threading)
             patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
             patch.setattr(agent, "open_store", lambda url: self.store)
-            for module in (agent, watchdog):
+            for module in (own_pod, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)

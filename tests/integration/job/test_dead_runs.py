@@ -118,7 +118,7 @@ def test_a_run_without_its_supervisor_goes_on_to_its_end(desk: Any) -> None:
 
 
 # A pod's first process and its agent as they are, but for the time that the agent leaves to the first.
-AGENT = "import sys, job.agent; job.agent.LAST_RESORT_SECONDS = 1; sys.exit(job.agent.main())"
+AGENT = "import sys, job.agent; job.own_pod.LAST_RESORT_SECONDS = 1; sys.exit(job.agent.main())"
 LEADER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {AGENT!r}])"
 
 

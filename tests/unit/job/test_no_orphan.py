@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fakes.rented_pods import Fault, Plan
 from fakes.story import Act, Action, History, Story, told
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
-from job import agent, launch, resume
+from job import agent, launch, own_pod, resume
 from job.record import Attempt
 
 SUBMIT = Action(0.0, "submit")
@@ -174,5 +174,5 @@ def closed_at_once(provider: Any, attempt: Any, outcome: Any) -> Any:
 
 
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "_end_pod", lambda _: True)
+    monkeypatch.setattr(own_pod, "end", lambda env, attempt: True)
     find_trouble("billed after the deadline, with nobody watching")
