@@ -26,31 +26,35 @@ class TrainSpec(_Part):
     """The trainer's flags, under the trainer's own names. What is not given here is the trainer's default."""
 
     preset: str | None = Field(None, description="named settings for a rate: codec presets lists them")
-    recipe: Literal["waveform", "perceptual"] | None = None
-    quantizer_dropout: float | None = Field(None, ge=0, lt=1)
+    recipe: Literal["waveform", "perceptual"] | None = Field(
+        None, description="waveform: L1 and VQ; perceptual: with mel spectra and discriminators"
+    )
+    quantizer_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share of crops decoded from their first stages only"
+    )
     sample_rate: int | None = Field(None, ge=8000, le=96000, description="Hz")
     segment_length: int | None = Field(None, ge=1, description="samples of a training crop")
-    batch_size: int | None = Field(None, ge=1)
-    num_epochs: int | None = Field(None, ge=1)
-    learning_rate: float | None = Field(None, gt=0)
-    warmup_steps: int | None = Field(None, ge=0)
-    grad_clip: float | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, ge=1, description="crops per step, on all GPUs together")
+    num_epochs: int | None = Field(None, ge=1, description="passes over the duration of the audio")
+    learning_rate: float | None = Field(None, gt=0, description="after the warm-up")
+    warmup_steps: int | None = Field(None, ge=0, description="steps in which the rate rises")
+    grad_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     hidden_dim: int | None = Field(None, ge=1, description="width of the latent")
     strides: str | None = Field(None, pattern=r"^\d+(,\d+)*$", description="such as 2,2,2,2,5")
-    num_quantizers: int | None = Field(None, ge=1)
-    codebook_size: int | None = Field(None, ge=2)
-    codebook_dim: int | None = Field(None, ge=1)
-    commitment_weight: float | None = Field(None, ge=0)
-    ema_decay: float | None = Field(None, gt=0, lt=1)
-    validation_share: float | None = Field(None, gt=0, lt=1)
-    keep_checkpoints: int | None = Field(None, ge=1)
-    seed: int | None = Field(None, ge=0)
-    precision: Literal["auto", "bf16", "fp32"] | None = None
-    compile: Literal["auto", "on", "off"] | None = None
-    device: Literal["auto", "cpu", "cuda"] | None = None
-    use_wandb: bool | None = None
-    wandb_mode: Literal["online", "offline", "disabled"] | None = None
-    experiment_name: str | None = None
+    num_quantizers: int | None = Field(None, ge=1, description="stages of the quantizer")
+    codebook_size: int | None = Field(None, ge=2, description="codes of each stage")
+    codebook_dim: int | None = Field(None, ge=1, description="dimension that the codes live in")
+    commitment_weight: float | None = Field(None, ge=0, description="of the commitment error beside the L1 error")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="share of the codebooks' state kept at each step")
+    validation_share: float | None = Field(None, gt=0, lt=1, description="share of the clips that is held out")
+    keep_checkpoints: int | None = Field(None, ge=1, description="newest ones on the pod's disk; the store has `keep`")
+    seed: int | None = Field(None, ge=0, description="of weights, split and crops")
+    precision: Literal["auto", "bf16", "fp32"] | None = Field(None, description="auto: bf16 on GPUs that have it")
+    compile: Literal["auto", "on", "off"] | None = Field(None, description="torch.compile; auto: on GPUs only")
+    device: Literal["auto", "cpu", "cuda"] | None = Field(None, description="auto: a GPU where there is one")
+    use_wandb: bool | None = Field(None, description="also log to Weights & Biases")
+    wandb_mode: Literal["online", "offline", "disabled"] | None = Field(None, description="only with use_wandb")
+    experiment_name: str | None = Field(None, description="for people and for wandb; default: the run's name")
 
     @field_validator("strides", mode="before")
     @classmethod
@@ -143,15 +147,27 @@ class JobSpec(_Part):
     gpu_count: int | None = Field(None, ge=0, le=64, description="GPUs of a node; default: 1 where there are any")
     nodes: int = Field(1, ge=1, le=64, description="machines that train together")
     max_price_per_hour: float | None = Field(None, gt=0, description="USD for all GPUs of all nodes together")
-    pod: PodSpec = Field(default_factory=lambda: PodSpec.model_validate({}))
+    pod: PodSpec = Field(default_factory=lambda: PodSpec.model_validate({}), description="what else the machine needs")
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
-    access: AccessSpec = Field(default_factory=lambda: AccessSpec.model_validate({}))
+    access: AccessSpec = Field(
+        default_factory=lambda: AccessSpec.model_validate({}),
+        description="how a pod on another machine reaches the store",
+    )
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
     max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
-    watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))
-    keep: KeepSpec = Field(default_factory=lambda: KeepSpec.model_validate({}))
-    train: TrainSpec = Field(default_factory=lambda: TrainSpec.model_validate({}))
-    checklist: Checklist = Field(default_factory=lambda: Checklist.model_validate({}))
+    watch: Watch = Field(
+        default_factory=lambda: Watch.model_validate({}), description="seconds that a part of a live run may be silent"
+    )
+    keep: KeepSpec = Field(
+        default_factory=lambda: KeepSpec.model_validate({}), description="which checkpoints stay in the store"
+    )
+    train: TrainSpec = Field(
+        default_factory=lambda: TrainSpec.model_validate({}),
+        description="the trainer's flags; not given: the trainer's default",
+    )
+    checklist: Checklist = Field(
+        default_factory=lambda: Checklist.model_validate({}), description="how the run is judged"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import click
 
 # name -> (module, one line of help). The order is the order of a user's day.
 COMMANDS = {
+    "init": ("job.cli.init", "Write a commented job.yaml to start from."),
     "gpus": ("job.cli.gpus", "Show which GPUs can be had now, and at what price."),
     "preflight": ("job.cli.preflight", "Look at a spec and its data before anything is paid."),
     "submit": ("job.cli.submit", "Start a run from a spec file."),
