@@ -71,6 +71,11 @@ def elsewhere(default: Store) -> dict[str, str]:
     return {run_id: others[run_id] for run_id in sorted(others, key=submission_order)}
 
 
+def remembered() -> list[str]:
+    """Every run that this machine has submitted lately, wherever it lies. Asks no store."""
+    return list(_known())
+
+
 def _known() -> dict[str, str]:
     try:
         known = json.loads(_file().read_text())

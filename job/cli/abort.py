@@ -7,7 +7,7 @@ import click
 from infra.pods import ProviderError, open_provider
 from infra.store import Store, StoreError
 from job.cli.notice import Notice
-from job.cli.options import json_option, store_option
+from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
 from job.cli.signs import print_verdict
 from job.errors import CannotTellError, UsageError
@@ -33,7 +33,7 @@ WORST_FIRST: tuple[Result, ...] = ("not confirmed", "cannot tell", "bad", "stopp
 
 
 @click.command("abort-on-bad-signs")
-@click.argument("run", metavar="[RUN]", required=False)
+@any_run_argument
 @click.option("--all", "every", is_flag=True, help="Every run of the store that has not ended, and pods without a run.")
 @click.option("--watch", is_flag=True, help="Go on judging until the run has ended; with --all until interrupted.")
 @click.option("--dry-run", is_flag=True, help="Judge and tell, stop and write nothing.")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from job import dataset
+from job.cli.complete import run_names_or_files
 from job.cli.options import json_option, store_option
 from job.cli.output import print_json
 from job.known_runs import locate
@@ -18,8 +19,8 @@ SPEC_SUFFIXES = (".yaml", ".yml")
 
 
 @click.command("diff")
-@click.argument("left", metavar="RUN|SPEC")
-@click.argument("right", metavar="RUN|SPEC")
+@click.argument("left", metavar="RUN|SPEC", shell_complete=run_names_or_files)
+@click.argument("right", metavar="RUN|SPEC", shell_complete=run_names_or_files)
 @store_option
 @json_option
 def command(left: str, right: str, store: str | None, as_json: bool) -> None:

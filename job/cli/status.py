@@ -13,7 +13,7 @@ from infra.pods import Provider, open_provider
 from infra.store import Store
 from job.cli.follow import ENDED
 from job.cli.notice import Notice
-from job.cli.options import json_option, store_option
+from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import duration, number, print_json
 from job.cli.signs import COLOURS
 from job.home import open_default_store
@@ -27,7 +27,7 @@ WIDE = 100  # columns of text
 
 
 @click.command("status")
-@click.argument("run", metavar="[RUN]", required=False)
+@any_run_argument
 @click.option("--watch", is_flag=True, help="Refresh until the run, or every run, has ended.")
 @store_option
 @json_option
