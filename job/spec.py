@@ -136,6 +136,23 @@ class KeepSpec(_Part):
     every: int | None = Field(None, ge=1, description="one of every so many epochs")
 
 
+class NotifySpec(_Part):
+    """Who is told of a run's turns (job/notify.py). Holds no secret: specs are kept in the record."""
+
+    command: str | None = Field(None, min_length=1, description="shell command; gets the message on its stdin")
+    webhook: str | None = Field(None, description="${NAME}: the variable that holds the URL; the message is posted")
+
+    @field_validator("webhook")
+    @classmethod
+    def _names_a_variable(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\$\{[A-Za-z_]\w*\}", value):  # not shown: it may be the secret
+            raise ValueError(
+                "a webhook's URL is a secret, and specs are kept in the record: "
+                "put it into an environment variable of yours and write its name, such as ${CODECJOB_HOOK}"
+            )
+        return value
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
@@ -160,6 +177,10 @@ class JobSpec(_Part):
     )
     keep: KeepSpec = Field(
         default_factory=lambda: KeepSpec.model_validate({}), description="which checkpoints stay in the store"
+    )
+    notify: NotifySpec = Field(
+        default_factory=lambda: NotifySpec.model_validate({}),
+        description="who is told of a verdict, an abort, the end",
     )
     train: TrainSpec = Field(
         default_factory=lambda: TrainSpec.model_validate({}),

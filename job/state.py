@@ -14,6 +14,7 @@ from job.spec import JobSpec
 from job.verdict import State, Verdict
 
 Billing = Literal["on", "off", "unknown"]
+ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost"})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """codecjob abort-on-bad-signs."""
 
 import time
+from collections.abc import Iterable
 
 import click
 
@@ -10,9 +11,11 @@ from job.cli.notice import Notice
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
 from job.cli.signs import print_verdict
+from job.cli.telling import Everyone, tell
 from job.errors import CannotTellError, UsageError
 from job.home import open_default_store
 from job.known_runs import locate
+from job.notify import Notifier
 from job.record import Run
 from job.retention import Tidier
 from job.watch_beat import ALL, Clock, StoreClock
@@ -72,11 +75,13 @@ def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_js
     notice = Notice(run.store, provider)
     clock = _clock(run.store, run.run_id, dry_run)
     tidier = Tidier(WATCHDOG, _say)
+    notifier = Notifier(run.store, _say)
     told = ""
     while True:
         report = look_after(run, provider, clock, not dry_run, _say)
         if not dry_run:
             tidier.tidy(run, report.ended)
+            tell(notifier, run, provider, report.ended)
         over = report.ended or report.result in ("bad", "stopped")
         if not watch or over:
             break
@@ -92,12 +97,15 @@ def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_js
         click.echo(_line(report))
         if report.verdict:
             print_verdict(report.verdict)
+    notifier.close()
     raise SystemExit(code)
 
 
 def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     clock = _clock(store, ALL, dry_run)
     tidier = Tidier(WATCHDOG, _say)
+    notifier = Notifier(store, _say)
+    everyone = Everyone(store, notifier)
     told: dict[str, str] = {}
     if watch:
         _say(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
@@ -106,9 +114,9 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
             reports = look_after_all(store, clock, not dry_run, _say)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
-        for report in reports:
-            if report.verdict and not dry_run:
-                tidier.tidy(Run(store, report.run_id), report.ended)
+        if not dry_run:
+            _tidy_all(tidier, store, reports)
+            everyone.tell(reports)
         if not watch:
             break
         for report in reports:
@@ -123,8 +131,15 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     else:
         for report in reports:
             click.echo(_line(report))
+    notifier.close()
     found = {report.result for report in reports}
     raise SystemExit(EXIT_CODES[next((result for result in WORST_FIRST if result in found), "good")])
+
+
+def _tidy_all(tidier: Tidier, store: Store, reports: Iterable[Report]) -> None:
+    for report in reports:
+        if report.verdict:
+            tidier.tidy(Run(store, report.run_id), report.ended)
 
 
 def _clock(store: Store, name: str, dry_run: bool) -> Clock:

@@ -14,22 +14,23 @@ from job.errors import CannotTellError, UsageError
 from job.findings import goes_on, stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
+from job.notify import Notifier
 from job.reconcile import NO_ANSWER, facts_of
 from job.record import Run
 from job.resume import go_on, replace_stuck
-from job.state import RunState, look
+from job.state import ENDED, RunState, look
 from job.verdict import State
 
 POLL_SECONDS = 1.0
 STUCK_POLL_SECONDS = 30.0
 INTERRUPTED = 130
-ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost"})
 
 
 def follow(run: Run, provider: Provider) -> int:
     """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
     console = Console(highlight=False, soft_wrap=True)
     seen = _Seen(console)
+    notifier = Notifier(run.store, lambda said: click.echo(said, err=True))
     several = False
     look_again = time.monotonic() + STUCK_POLL_SECONDS
     try:
@@ -39,6 +40,7 @@ def follow(run: Run, provider: Provider) -> int:
                     state = look(run, provider)
                     several = state.spec.nodes > 1
                     seen.show(state)
+                    notifier.see(state, ended=False)
                     _show_progress(line, state)
                     if state.state == "starting" and time.monotonic() > look_again:
                         look_again = time.monotonic() + STUCK_POLL_SECONDS
@@ -55,7 +57,10 @@ def follow(run: Run, provider: Provider) -> int:
         if several:
             click.echo(f"no node can end a rented cluster: codecjob abort-on-bad-signs {run.run_id} --watch will")
         return INTERRUPTED
-    return _conclude(state)
+    notifier.see(state, ended=True)
+    code = _conclude(state)
+    notifier.close()
+    return code
 
 
 def _replace_if_stuck(run: Run, provider: Provider, console: Console) -> None:

@@ -6,11 +6,10 @@ import time
 import click
 
 from infra.pods import open_provider
-from job.cli.follow import ENDED
 from job.cli.options import run_argument, store_option
 from job.known_runs import locate
 from job.record import Attempt, Run
-from job.state import look
+from job.state import ENDED, look
 
 POLL_SECONDS = 1.0
 

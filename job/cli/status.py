@@ -11,7 +11,6 @@ from rich.text import Text
 
 from infra.pods import Provider, open_provider
 from infra.store import Store
-from job.cli.follow import ENDED
 from job.cli.notice import Notice
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import duration, number, print_json
@@ -19,7 +18,7 @@ from job.cli.signs import COLOURS
 from job.home import open_default_store
 from job.known_runs import elsewhere, locate
 from job.record import Run, list_runs
-from job.state import RunState, look
+from job.state import ENDED, RunState, look
 
 REFRESH_SECONDS = 2.0
 COLUMNS = ("run", "state", "epoch", "loss", "SNR", "ampl.", "verdict", "billing", "cost")

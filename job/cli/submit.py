@@ -9,7 +9,7 @@ import click
 
 from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
-from job import dataset, launch
+from job import dataset, known_commands, launch
 from job.cli.data import push, uploaded
 from job.cli.follow import follow
 from job.cli.notice import Notice
@@ -111,6 +111,8 @@ def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, dataset_
     run = Run(store, run_id)
     run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
     remember(run)
+    if job.notify.command:
+        known_commands.remember(job.notify.command)
     launch.start(provider, run.attempt(1), launch.plan(store, provider, run_id, 1, job, access))
     return run
 

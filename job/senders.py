@@ -1,0 +1,86 @@
+"""How a message leaves this machine: by a command or by a webhook. Neither takes longer than its limit.
+
+What went wrong is told in words of our own: those of a library or of a server may repeat a URL, which is a secret.
+"""
+
+import http.client
+import os
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+WEBHOOK_SECONDS = 5.0
+COMMAND_SECONDS = 10.0
+
+
+def post(url: str, body: bytes, seconds: float = WEBHOOK_SECONDS) -> str:
+    """Posts JSON once, following no redirect; returns what went wrong, empty for nothing.
+
+    The time is for everything, a name that does not resolve and a server that trickles included: a thread is left alone
+    when it is over.
+    """
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(_post(url, body, seconds)), name="webhook", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return said[0] if said else f"no answer within {seconds:g} s"
+
+
+def run(command: str, body: bytes, variables: Mapping[str, str], seconds: float = COMMAND_SECONDS) -> str:
+    """Runs a shell command with a message on its stdin; returns what went wrong, empty for nothing."""
+    try:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"the shell cannot be started: {error.strerror}"
+    try:
+        process.communicate(body, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return f"did not end within {seconds:g} s"
+    return f"ended with {process.returncode}" if process.returncode else ""
+
+
+def is_url(text: str) -> bool:
+    """Whether something can be posted to."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would be sent as a GET, without the message."""
+
+    def redirect_request(self, *given: Any, **named: Any) -> None:
+        return None
+
+
+def _post(url: str, body: bytes, seconds: float) -> str:
+    try:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json", "User-Agent": "codecjob"})
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=seconds):
+            return ""
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"answered {error.code}"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(cause, TimeoutError):
+            return f"no answer within {seconds:g} s"
+        if isinstance(cause, ConnectionError) and cause.strerror:
+            return cause.strerror
+        return type(cause).__name__
