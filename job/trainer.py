@@ -1,6 +1,7 @@
 """The trainer as a process: started by its command line, stopped by its stop file, then by signals."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -52,6 +53,12 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
     return [*launch, *meeting, *flags]
 
 
+def environment(spec: JobSpec, run_id: str) -> dict[str, str]:
+    """The trainer's environment. wandb takes its run's id from there: every attempt goes on with the same one."""
+    wandb = {"WANDB_RUN_ID": run_id, "WANDB_RESUME": "allow"} if spec.train.use_wandb else {}
+    return {**os.environ, **wandb}
+
+
 class Trainer:
     """One training process, or the launcher of several, and the way it is asked to end."""
 
@@ -67,6 +74,7 @@ class Trainer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env=environment(spec, run_id),
             )
         self.asked_at: float | None = None
         self.terminated = False

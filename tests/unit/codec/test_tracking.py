@@ -65,3 +65,20 @@ def test_a_client_that_breaks_midway_is_dropped(tmp_path: Path) -> None:
     tracker.log(ROW)
     assert len(said) == 1
     assert "training goes on without it" in said[0]
+
+
+def test_an_id_from_outside_is_the_run_s_own_in_every_attempt(tmp_path: Path) -> None:
+    script = (
+        "import sys; from codec.config import TrainConfig; from codec.tracking import start_tracking\n"
+        "config = TrainConfig(data_dir='', checkpoint_dir=sys.argv[1], use_wandb=True, wandb_mode='offline')\n"
+        "tracker = start_tracking(config, print)\n"
+        "tracker.log({'kind': 'train', 'step': 1, 'loss': 1.0}); tracker.finish()\n"
+    )
+    environment = {**os.environ, "WANDB_RUN_ID": "speech-20250102-030405-00ff", "WANDB_RESUME": "allow"}
+    for attempt in ("1", "2"):
+        folder = tmp_path / attempt
+        folder.mkdir()
+        command = [sys.executable, "-c", script, folder]
+        done = subprocess.run(command, env=environment, check=True, text=True, capture_output=True, timeout=60)
+        assert done.stdout == ""
+        assert list(folder.glob("wandb/offline-run-*/run-speech-20250102-030405-00ff.wandb"))

@@ -8,7 +8,7 @@ import pytest
 
 from job.pod_env import Place
 from job.spec import check_spec
-from job.trainer import command
+from job.trainer import command, environment
 
 
 def words(place: Place | None = None, **keys: Any) -> list[str]:
@@ -37,3 +37,14 @@ def test_nodes_meet_at_a_place_that_all_know(gpu_count: int, processes: int) -> 
     meeting = ["--nnodes=3", "--node-rank=2", "--master-addr=node0", "--master-port=29500"]
     assert launcher[4:8] == meeting
     assert not any(word.startswith("--rdzv-backend") for word in launcher), "RunPod's clusters know only static"
+
+
+def test_every_attempt_goes_on_with_the_same_wandb_run_and_only_where_wandb_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
+    wanted = check_spec({"name": "a", "data": "b", "train": {"use_wandb": True}}, "here")
+    given = environment(wanted, "run-1")
+    assert (given["WANDB_RUN_ID"], given["WANDB_RESUME"], given["KEPT"]) == ("run-1", "allow", "1")
+    assert "WANDB_RUN_ID" not in environment(check_spec({"name": "a", "data": "b"}, "here"), "run-1")
