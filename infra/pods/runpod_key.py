@@ -22,21 +22,12 @@ def api_key(env: Mapping[str, str] = os.environ, home: Path | None = None) -> st
 
     Raises `Unauthorised` where there is none.
     """
-    if key := env.get(KEY_VARIABLE, "").strip():
-        return _checked(key, f"${KEY_VARIABLE}")
-    path = (home or Path.home()) / ".runpod" / "config.toml"
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        settings = {}
-    except (OSError, ValueError) as error:
-        raise Unauthorised(f"cannot read RunPod's key in {path}: mend the file, or set {KEY_VARIABLE}") from error
-    if key := _key_in(settings):
-        return _checked(key, str(path))
-    raise Unauthorised(
-        f"no RunPod key: set {KEY_VARIABLE} to one from https://console.runpod.io/user/settings (neither it nor {path} "
-        "has one)"
-    )
+    return _find(env, home)[0]
+
+
+def key_place(env: Mapping[str, str] = os.environ, home: Path | None = None) -> str:
+    """Where `api_key` takes the key from: "$RUNPOD_API_KEY" or the file's path. Raises as it does."""
+    return _find(env, home)[1]
 
 
 def base_url(env: Mapping[str, str] = os.environ) -> str:
@@ -46,6 +37,25 @@ def base_url(env: Mapping[str, str] = os.environ) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return url
     raise ProviderError(f"{URL_VARIABLE}={url}: the key is sent over https only, or over http to this machine")
+
+
+def _find(env: Mapping[str, str], home: Path | None) -> tuple[str, str]:
+    """The key and its place."""
+    if key := env.get(KEY_VARIABLE, "").strip():
+        return _checked(key, f"${KEY_VARIABLE}"), f"${KEY_VARIABLE}"
+    path = (home or Path.home()) / ".runpod" / "config.toml"
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        settings = {}
+    except (OSError, ValueError) as error:
+        raise Unauthorised(f"cannot read RunPod's key in {path}: mend the file, or set {KEY_VARIABLE}") from error
+    if key := _key_in(settings):
+        return _checked(key, str(path)), str(path)
+    raise Unauthorised(
+        f"no RunPod key: set {KEY_VARIABLE} to one from https://console.runpod.io/user/settings (neither it nor {path} "
+        "has one)"
+    )
 
 
 def _checked(key: str, place: str) -> str:

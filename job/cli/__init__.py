@@ -28,6 +28,7 @@ COMMANDS = {
     "prune": ("job.cli.prune", "Remove checkpoints that need not stay."),
     "data": ("job.cli.data", "Push, list, verify and remove datasets."),
     "doctor": ("job.cli.doctor", "Try the store and a pod's credentials by the calls of a run."),
+    "config": ("job.cli.config", "Show the defaults in effect, and where each comes from."),
     "image": ("job.cli.image", "Build the image that pods run, and push it."),
     "schema": ("job.cli.schema", "Print the JSON Schema of a spec file."),
 }

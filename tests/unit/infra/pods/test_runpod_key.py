@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra.pods import ProviderError, Unauthorised
-from infra.pods.runpod_key import URL, api_key, base_url
+from infra.pods.runpod_key import URL, api_key, base_url, key_place
 
 
 def write_config(home: Path, text: str) -> None:
@@ -15,6 +15,8 @@ def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
     write_config(tmp_path, 'apikey = "rpa_file"')
     assert api_key({"RUNPOD_API_KEY": " rpa_env\n"}, tmp_path) == "rpa_env"
     assert api_key({"RUNPOD_API_KEY": ""}, tmp_path) == "rpa_file"
+    assert key_place({"RUNPOD_API_KEY": "rpa_env"}, tmp_path) == "$RUNPOD_API_KEY"
+    assert key_place({}, tmp_path) == str(tmp_path / ".runpod" / "config.toml")
 
 
 @pytest.mark.parametrize(
