@@ -120,7 +120,8 @@ def test_an_upload_that_never_gets_through_publishes_nothing(
     proxy.faults.pop()
     before = len(proxy.requests)
     through.upload(tmp_path / "source", "key")
-    sent = [request for request in proxy.requests[before:] if "partNumber=" in request.path]
+    # A part may be tried twice: the connections that were cut are still in the client's pool.
+    sent = {request.path for request in proxy.requests[before:] if "partNumber=" in request.path}
     assert len(sent) < -(-len(LARGE) // PART_BYTES), "what had arrived is not sent again"
     past.download("key", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == LARGE

@@ -1,7 +1,6 @@
 """The look before the start, by the real command on real clips; and the difference to the run before."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,13 @@ ROOT = Path(__file__).parents[3]
 
 def look(desk: Any, *words: str | Path, expect: int = 0) -> dict[str, Any]:
     """The report of a preflight, which must leave nothing behind."""
-    before = set(Path(tempfile.gettempdir()).glob("codecjob-trial-*"))
+    temporary = desk.folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    desk.env["TMPDIR"] = str(temporary)  # its own: other tests run at the same time
     done = desk.command("preflight", *words, "--json")
     assert done.returncode == expect, done.stdout + done.stderr
     assert not (desk.folder / "home").exists()
-    assert set(Path(tempfile.gettempdir()).glob("codecjob-trial-*")) <= before
+    assert list(temporary.glob("codecjob-trial-*")) == []
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["ok"] is (expect == 0)
     return report
