@@ -20,7 +20,7 @@ demo-docker: $(VENV)/ready
 
 # Tests wait for processes and servers more than they compute: three at a time keep two cores busy.
 test: lint
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 3 --dist worksteal
 
 test-gpu: $(VENV)/ready
 	$(BIN)/pytest tests/gpu
