@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from infra.store import StoreError, Unavailable, open_store
 from job import checkpoints, dataset, money, nodes, own_pod
 from job.courier import Courier
-from job.errors import CannotTellError
+from job.errors import RECORD_AWAY, CannotTellError
 from job.live_judge import LiveJudge
 from job.pace import pace
 from job.pod_env import PodEnv
 from job.record import Outcome, OutcomeName, Run
-from job.reporter import NO_ANSWER, Reporter
+from job.reporter import Reporter
 from job.shipping import Shipper, last_error
 from job.staleness import DONE, LoopWatch, Silence, overdue
 from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
@@ -95,7 +95,7 @@ class Agent:
             outcome = self._train()
         except EndedEarlyError as early:
             outcome = early.outcome
-        except NO_ANSWER as error:
+        except RECORD_AWAY as error:
             outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
         self._finish(outcome)
 
@@ -292,7 +292,7 @@ class Agent:
                 self.attempt.note("ended", AGENT, **self._grounds(outcome))
                 self.attempt.write_once("outcome.json", outcome)
                 return
-            except NO_ANSWER as error:
+            except RECORD_AWAY as error:
                 self._note_trouble(error)
                 if time.monotonic() > until:
                     raise
@@ -327,7 +327,7 @@ class Agent:
 
     def crashed(self, error: Exception) -> None:
         """The last word of an agent that met what it cannot handle."""
-        away = isinstance(error, NO_ANSWER)
+        away = isinstance(error, RECORD_AWAY)
         said = f"the record could not be reached for too long: {error}" if away else f"the agent crashed: {error!r}"
         self._say(said)
         self.attempt.write_once("outcome.json", self._outcome("failed", said))

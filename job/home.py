@@ -6,10 +6,12 @@ from pathlib import Path
 from infra.store import Store, open_store
 from job.pod_env import STORE_VARIABLE
 
+HOME_VARIABLE = "CODECJOB_HOME"
+
 
 def home() -> Path:
     """This machine's folder: $CODECJOB_HOME, else ~/.codecjob. Local pods and the default store lie in it."""
-    return Path(os.environ.get("CODECJOB_HOME") or "~/.codecjob").expanduser()
+    return Path(os.environ.get(HOME_VARIABLE) or "~/.codecjob").expanduser()
 
 
 def open_default_store(wanted: str | None = None) -> Store:

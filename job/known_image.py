@@ -1,12 +1,12 @@
 """The image that this user's pods run unless a spec names one: what was built and pushed last, in $CODECJOB_HOME."""
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.files import write_atomic
 from job.errors import UsageError
+from job.home import home
 
 
 class KnownImage(BaseModel):
@@ -33,7 +33,7 @@ class KnownImage(BaseModel):
 
 def path() -> Path:
     """The file, below $CODECJOB_HOME (~/.codecjob)."""
-    return Path(os.environ.get("CODECJOB_HOME") or "~/.codecjob").expanduser() / "image.json"
+    return home() / "image.json"
 
 
 def read() -> KnownImage | None:

@@ -17,8 +17,9 @@ from typing import Literal, TypeVar
 
 from infra.store import open_store
 from job import dataset
+from job.errors import RECORD_AWAY
 from job.findings import NODE_LOST
-from job.nodes import BEAT_SECONDS, NO_ANSWER
+from job.nodes import BEAT_SECONDS
 from job.pod_env import PodEnv
 from job.record import Beat, NodeBeat, Outcome, Run
 from job.shipping import last_error
@@ -123,11 +124,11 @@ class Node:
             if time.monotonic() - self.shipped_at > LOG_SECONDS:
                 self._ship_log()
             return self.attempt.outcome() is not None
-        except NO_ANSWER:
+        except RECORD_AWAY:
             return False
 
     def _first_is_silent(self) -> bool:
-        with contextlib.suppress(*NO_ANSWER):
+        with contextlib.suppress(*RECORD_AWAY):
             beat = self.attempt.beat()
             if beat != self.heard:
                 self.heard, self.heard_at = beat, time.monotonic()
@@ -138,7 +139,7 @@ class Node:
         if self.told or code in (0, STOPPED_ON_REQUEST):
             return
         by, reason = f"node {self.place.rank}", f"{NODE_LOST}: node 0 of {self.place.nodes} does not answer any more"
-        with contextlib.suppress(*NO_ANSWER):
+        with contextlib.suppress(*RECORD_AWAY):
             outcome = Outcome(outcome="failed", reason=reason, by=by, time=time.time())
             if self.attempt.write_once("outcome.json", outcome):
                 self.attempt.note("ended", by, outcome="failed", reason=reason)
@@ -151,7 +152,7 @@ class Node:
             while trainer.exit_code() is None and time.monotonic() < until:
                 time.sleep(TICK_SECONDS)
             trainer.process.kill()
-        with contextlib.suppress(*NO_ANSWER):
+        with contextlib.suppress(*RECORD_AWAY):
             self._ship_log()
 
     def _ship_log(self) -> None:
@@ -166,7 +167,7 @@ class Node:
         while True:
             try:
                 return step()
-            except NO_ANSWER as error:
+            except RECORD_AWAY as error:
                 if self.told or time.monotonic() > until or time.time() > self.env.deadline:
                     raise
                 self._say(f"the record cannot be reached now: {error}")

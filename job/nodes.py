@@ -6,8 +6,7 @@ of them can tell from its own trainer alone.
 
 import time
 
-from infra.store import StoreError
-from job.errors import CannotTellError
+from job.errors import RECORD_AWAY
 from job.findings import NODE_LOST
 from job.record import Attempt, NodeBeat
 from job.trainer import how_it_ended
@@ -16,7 +15,6 @@ BEAT_SECONDS = 3.0
 # A node whose trainer has failed says so within moments. One that lives beats several times in this long.
 ANSWER_SECONDS = 15.0
 POLL_SECONDS = 1.0
-NO_ANSWER = (StoreError, CannotTellError)
 # What the trainer says, in its own words, of an exchange whose other end is gone.
 LOST_OTHERS = "has lost the others"
 # and of one of its processes that has been ended: by NCCL, which found the other end gone, or by the kernel.
@@ -38,7 +36,7 @@ def whose_fault(attempt: Attempt, nodes: int, own_error: str) -> str | None:
         while time.monotonic() < until and not all(map(_has_ended, newest.values())):
             time.sleep(POLL_SECONDS)
             newest = {rank: attempt.node_beat(rank) for rank in others}
-    except NO_ANSWER:
+    except RECORD_AWAY:
         return None
     silent = [rank for rank in others if not _has_ended(newest[rank]) and newest[rank] == first[rank]]
     if silent:

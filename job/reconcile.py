@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from infra.pods import Pod, Provider, ProviderError
-from infra.store import Store, StoreError
+from infra.pods import Pod, Provider
+from infra.store import Store
 from job.ending import close_if_lost, end_pods
-from job.errors import CannotTellError, UsageError
+from job.errors import NO_ANSWER, CannotTellError, UsageError
 from job.findings import LAUNCH_SECONDS, UNCLAIMED_SECONDS, AttemptFacts, about_pod
 from job.launch import store_mark
 from job.record import Attempt, Claim, Run, list_runs
@@ -31,7 +31,6 @@ LOOKS = 3
 PAUSE_SECONDS = 5.0
 # What the client that launches a pod gets to write the claim itself.
 CLIENT_SECONDS = 30.0
-NO_ANSWER = (StoreError, ProviderError, CannotTellError)
 Result = Literal["good", "bad", "stopped", "not confirmed", "cannot tell"]
 
 

@@ -9,14 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from infra.store import StoreError
-from job.errors import CannotTellError
+from job.errors import RECORD_AWAY
 from job.record import Attempt, Beat, StopRequest
 from job.shipping import Shipper
 from job.verdict import Verdict
 
-# The store does not answer, or what it answers cannot be read now.
-NO_ANSWER = (StoreError, CannotTellError)
 BEAT_SECONDS = 2.0
 ROUND_SECONDS = 0.3
 PAUSE_SECONDS = 2.0
@@ -77,7 +74,7 @@ class Reporter:
             while not self._ending.wait(ROUND_SECONDS):
                 try:
                     self._round()
-                except NO_ANSWER as error:
+                except RECORD_AWAY as error:
                     # Training and judging go on; what was not shipped is tried again in the next round.
                     if str(error) != self._trouble:
                         self.say(f"the record cannot be reached now: {error}")
@@ -95,7 +92,7 @@ class Reporter:
                 self.attempt.write("verdict.json", verdict.as_dict())
                 self._verdict_shipped = verdict
             self._ship(rows_at_once=urgent)
-        except NO_ANSWER:
+        except RECORD_AWAY:
             self._urgent = self._urgent or urgent
             raise
         self._trouble = ""

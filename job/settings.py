@@ -11,13 +11,12 @@ from infra.store import StoreError
 from infra.store.s3_url import S3Location, parse_s3_url
 from job import known_image
 from job.errors import UsageError
-from job.home import cache_folder, home, open_default_store
+from job.home import HOME_VARIABLE, cache_folder, home, open_default_store
 from job.pod_access import KEY_VARIABLE
 from job.pod_env import STORE_VARIABLE
 from job.spec import JobSpec
 
 DEFAULT = "default"
-HOME_VARIABLE = "CODECJOB_HOME"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from infra.pods import Pod, Provider, ProviderError, open_provider
-from infra.store import Store, StoreError
+from infra.store import Store
 from job import reconcile
 from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
-from job.errors import CannotTellError, UsageError
+from job.errors import NO_ANSWER, UsageError
 from job.findings import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
 from job.money import broke_at
 from job.pace import pace
@@ -26,7 +26,6 @@ from job.watch_beat import Clock
 WATCHDOG = "watchdog"
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
-NO_ANSWER = (StoreError, ProviderError, CannotTellError)
 PodsOf = Callable[[str], list[Pod]]
 
 

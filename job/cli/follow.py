@@ -10,12 +10,12 @@ from infra.pods import Provider, ProviderError
 from infra.store import Unavailable
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, number
 from job.ending import end_pods
-from job.errors import CannotTellError, UsageError
+from job.errors import NO_ANSWER, CannotTellError, UsageError
 from job.findings import goes_on, stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
 from job.notify import Notifier
-from job.reconcile import NO_ANSWER, facts_of
+from job.reconcile import facts_of
 from job.record import Run
 from job.resume import go_on, replace_stuck
 from job.state import ENDED, RunState, look

@@ -8,6 +8,7 @@ import click
 from infra.pods import Provider
 from infra.store import Store
 from job import reconcile
+from job.errors import NO_ANSWER
 from job.reconcile import Entry, Kind
 
 WAIT_SECONDS = 2.0
@@ -38,7 +39,7 @@ class Notice:
         for provider in self.providers:
             try:
                 self.found += reconcile.survey_pods(self.store, provider, provider.find(None), time.time())
-            except reconcile.NO_ANSWER:
+            except NO_ANSWER:
                 continue
 
 

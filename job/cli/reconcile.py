@@ -8,6 +8,7 @@ from infra.pods import PROVIDERS, open_provider
 from job import reconcile
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
+from job.errors import NO_ANSWER
 from job.home import open_default_store
 from job.launch import CLIENT
 from job.reconcile import Entry, Result, Settled
@@ -52,7 +53,7 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
         run_ids = by_provider.get(name, [])
         try:
             settled += reconcile.settle(opened, open_provider(name), run_ids, terminate, clock, CLIENT)
-        except reconcile.NO_ANSWER as error:
+        except NO_ANSWER as error:
             if run_ids:  # a provider that no run names need not be set up
                 troubles[name] = str(error)
     results = {each.result for each in settled} | ({"cannot tell"} if troubles else set())

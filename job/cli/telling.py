@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from infra.pods import Provider, open_provider
 from infra.store import Store
-from job.errors import UsageError
+from job.errors import NO_ANSWER, UsageError
 from job.notify import Notifier, asks
 from job.record import Run, list_runs
 from job.state import ENDED, look
-from job.watchdog import NO_ANSWER, Report
+from job.watchdog import Report
 
 LATE_SECONDS = 24 * 3600.0
 """An end that is older is nobody's news any more."""

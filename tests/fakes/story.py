@@ -23,7 +23,7 @@ from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
 from job import agent, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
 from job.dataset.manifest import Manifest
-from job.errors import UsageError
+from job.errors import NO_ANSWER, UsageError
 from job.pod_env import Place, PodEnv
 from job.record import Run, Submission
 from job.resume import resume
@@ -106,9 +106,7 @@ class Story:
         for actor in self.world.actors:
             kind = actor.process.kind
             self.calls[kind] = max(self.calls.get(kind, 0), actor.process.calls)
-            unforeseen = actor.error is not None and not isinstance(
-                actor.error, (*watchdog.NO_ANSWER, UsageError, launch.ProviderError)
-            )
+            unforeseen = actor.error is not None and not isinstance(actor.error, (*NO_ANSWER, UsageError))
             if unforeseen:
                 self.troubles.append(f"{kind} crashed: {actor.error!r}")
 
