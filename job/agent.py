@@ -15,10 +15,11 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from infra.store import StoreError, Unavailable, open_store
-from job import checkpoints, dataset, money, nodes, own_pod
+from job import checkpoints, claim, dataset, money, nodes, own_pod
 from job.courier import Courier
 from job.errors import RECORD_AWAY, CannotTellError
 from job.live_judge import LiveJudge
+from job.own_pod import AGENT
 from job.pace import pace
 from job.pod_env import PodEnv
 from job.record import Outcome, OutcomeName, Run
@@ -28,8 +29,6 @@ from job.staleness import DONE, LoopWatch, Silence, overdue
 from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.verdict import State, Verdict
 
-AGENT = "agent"
-CLAIM_SECONDS = 120.0
 TICK_SECONDS = 0.3
 STARTED = "agent started"
 MOST_RESTARTS = 3
@@ -49,10 +48,6 @@ VOUCH_SYNC_SECONDS = 1800.0  # one large file
 PACE_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-class NotMineError(Exception):
-    """This pod has no claim, or another pod has it: it must end without touching the record."""
 
 
 class EndedEarlyError(Exception):
@@ -87,7 +82,7 @@ class Agent:
         """The whole attempt. On return the outcome is in the record."""
         if self._patiently(self.attempt.outcome) is not None:
             return  # the container was restarted after the end
-        self._patiently(self._wait_for_claim)
+        self._patiently(lambda: claim.wait_for(self.attempt, self.env, lambda: self.told_at is not None))
         self._patiently(self._read_record)
         try:
             self._patiently(self._count_restarts)
@@ -99,22 +94,8 @@ class Agent:
             outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
         self._finish(outcome)
 
-    def _wait_for_claim(self) -> None:
-        until = time.monotonic() + CLAIM_SECONDS
-        while not self._is_mine():
-            if time.monotonic() > until:
-                raise NotMineError(f"no claim within {CLAIM_SECONDS:.0f} s")
-            time.sleep(TICK_SECONDS)
-
     def _is_mine(self) -> bool:
-        if self.attempt.outcome() is not None:
-            raise NotMineError("the attempt has been closed from outside")
-        claim = self.attempt.claim()
-        if claim is None:
-            return False
-        if not self.env.is_claimed_by(claim):
-            raise NotMineError(f"the claim names pod {claim.pod_id}")
-        return True
+        return claim.is_mine(self.attempt, self.env)
 
     def _read_record(self) -> None:
         self.spec = self.run.spec()
@@ -282,7 +263,7 @@ class Agent:
         left = max(self.env.deadline - time.time(), 0.0)
         until = time.monotonic() + min(INSIST_SECONDS, left + INSIST_LATE_SECONDS)
         self._upload_the_last(left)
-        if isinstance(self.reporter.failure, NotMineError):
+        if isinstance(self.reporter.failure, claim.NotMineError):
             raise self.reporter.failure
         if not self.reporter.close(until):
             raise Unavailable("the record cannot be reached: a call to it has not come back")
@@ -367,7 +348,7 @@ def attend(agent: Agent) -> int:
     code = 0
     try:
         agent.work()
-    except NotMineError as error:
+    except claim.NotMineError as error:
         sys.stderr.write(f"agent: this pod is not wanted: {error}\n")
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the pod must end
         traceback.print_exc()

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Literal, TypeVar
 
 from infra.store import open_store
-from job import dataset
+from job import claim, dataset
 from job.errors import RECORD_AWAY
 from job.findings import NODE_LOST
 from job.nodes import BEAT_SECONDS
@@ -25,7 +25,6 @@ from job.record import Beat, NodeBeat, Outcome, Run
 from job.shipping import last_error
 from job.trainer import STOPPED_ON_REQUEST, Trainer
 
-CLAIM_SECONDS = 120.0
 TICK_SECONDS = 0.5
 # How long the store may be away before training.
 INSIST_SECONDS = 600.0
@@ -67,8 +66,10 @@ class Node:
             self._say("the attempt has ended already")
             time.sleep(RESTART_PAUSE_SECONDS)
             return 0
-        if not self._is_claimed():
-            self._say(f"no claim of this launch within {CLAIM_SECONDS:.0f} s")
+        try:
+            self._insist(lambda: claim.wait_for(self.attempt, self.env, lambda: self.told))
+        except claim.NotMineError as error:
+            self._say(f"not wanted: {error}")
             return 1
         self._insist(self._sync)
         trainer = Trainer(self.run.spec(), self.run.run_id, self.workspace / "data", self.folder, self.log, self.place)
@@ -76,15 +77,6 @@ class Node:
             return self._attend(trainer)
         finally:
             self._end(trainer)
-
-    def _is_claimed(self) -> bool:
-        until = time.monotonic() + CLAIM_SECONDS
-        while time.monotonic() < until and not self.told:
-            claim = self._insist(self.attempt.claim)
-            if claim is not None:
-                return self.env.is_claimed_by(claim)
-            time.sleep(TICK_SECONDS)
-        return False
 
     def _sync(self) -> None:
         dataset.pull(self.run.store, self.run.submission().dataset, self.workspace / "data", self._between_files)

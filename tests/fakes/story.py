@@ -21,7 +21,7 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import agent, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
+from job import agent, claim, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
 from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, UsageError
 from job.pod_env import Place, PodEnv
@@ -240,6 +240,7 @@ class Story:
             for module in (own_pod, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
+            patch.setattr(claim, "POLL_SECONDS", 15.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
             patch.setattr(reporter, "ROUND_SECONDS", 15.0)
             patch.setattr(reporter, "BEAT_SECONDS", 15.0)

@@ -13,7 +13,7 @@ from job.pod_env import client_part
 from job.record import Claim, Run, Submission
 
 # The agent as it is, but for the time it waits for its claim.
-IMPATIENT = "import sys, job.agent; job.agent.CLAIM_SECONDS = 2; sys.exit(job.agent.main())"
+IMPATIENT = "import sys, job.agent; job.claim.CLAIM_SECONDS = 2; sys.exit(job.agent.main())"
 
 
 @pytest.fixture

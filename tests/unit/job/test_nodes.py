@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.store import Store
+from job import claim, nodes
 from job import node as other
-from job import nodes
 from job.findings import NODE_LOST
 from job.node import Node
 from job.nodes import whose_fault
@@ -80,7 +80,7 @@ def node(store: Store, run: Run, workspace: Path) -> Node:
 def test_a_node_does_not_train_what_is_not_its_own(
     store: Store, run: Run, attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(other, "CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr(claim, "CLAIM_SECONDS", 0.1)
     monkeypatch.setattr(other, "TICK_SECONDS", 0.01)
     assert node(store, run, tmp_path).work() == 1
     attempt.write_once("claim.json", Claim(launch_id="another", pod_id="pod", price_per_hour=0.0, time=1.0))
