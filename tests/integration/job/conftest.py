@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from infra.pods import Provider
 from infra.pods.local import LocalProvider
 from infra.store import open_store
 from job.record import Attempt, Run
@@ -46,12 +47,15 @@ class Desk:
     """A user's machine: a home of its own, a folder of clips, a spec, and the command."""
 
     folder: Path
+    provider: Provider = field(init=False)
 
     def __post_init__(self) -> None:
         self.env = {**os.environ, "CODECJOB_HOME": str(self.folder / "home"), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
         self.env.pop("CODECJOB_STORE", None)
         self.provider = LocalProvider(self.folder / "home")
         self.store = open_store(str(self.folder / "home" / "store"))
+        self.image = ""
+        """What containers run, where the desk's runs are containers."""
 
     def spec(self, **changes: Any) -> Path:
         """A spec of a tiny run that no checklist ends; ``train`` and other keys may be changed."""
@@ -117,3 +121,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield desk
     for pod in desk.provider.find(None):
         desk.provider.terminate(pod.id)
+
+
+@pytest.fixture
+def container_desk(desk: Desk, image: str, engine: Any) -> Iterator[Desk]:
+    """A desk whose runs go to the Docker engine, and which leaves nothing of them there."""
+    from infra.pods.docker import DockerProvider
+
+    docker = DockerProvider()
+    at_home, desk.provider, desk.image = desk.provider, docker, image
+    yield desk
+    desk.provider = at_home  # the desk ends all pods that it sees: here others' too
+    for run_id in desk.store.folders("runs/"):
+        for pod in docker.find(run_id):
+            docker.terminate(pod.id)
+        assert [each.name for each in engine.networks.list(filters={"label": f"codecjob.run={run_id}"})] == []

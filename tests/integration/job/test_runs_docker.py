@@ -1,28 +1,12 @@
 """Runs in containers of the real image, their record in a folder that both sides see."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 import docker
-from infra.pods.docker import DockerProvider
 from job.record import Run
 
 LONG = {"num_epochs": 2000}
-
-
-@pytest.fixture
-def container_desk(desk: Any, image: str) -> Iterator[Any]:
-    """A desk whose runs go to the Docker engine."""
-    desk.image = image
-    at_home, desk.provider = desk.provider, DockerProvider()
-    yield desk
-    for run_id in {info.key.split("/")[1] for info in desk.store.list("runs/")}:
-        for pod in desk.provider.find(run_id):
-            desk.provider.terminate(pod.id)
-    desk.provider = at_home  # the desk ends all pods that it sees: here others' too
 
 
 def containers(engine: docker.DockerClient, run: Run) -> list[str]:

@@ -1,28 +1,11 @@
 """Runs on two nodes: containers of the real image that train together over gloo, on a network of their own."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 import docker
-from infra.pods.docker import DockerProvider
 from job.findings import NODE_LOST
 from job.record import Run
-
-
-@pytest.fixture
-def two_nodes(desk: Any, image: str, engine: docker.DockerClient) -> Iterator[Any]:
-    """A desk whose runs have two containers."""
-    desk.image = image
-    at_home, desk.provider = desk.provider, DockerProvider()
-    yield desk
-    for run_id in {info.key.split("/")[1] for info in desk.store.list("runs/")}:
-        for pod in desk.provider.find(run_id):
-            desk.provider.terminate(pod.id)
-        assert [each.name for each in engine.networks.list(filters={"label": f"codecjob.run={run_id}"})] == []
-    desk.provider = at_home
 
 
 def spec(desk: Any, **changes: Any) -> Any:
@@ -39,8 +22,8 @@ def starts(run: Run) -> list[Any]:
     return [row for row in run.rows() if row.kind == "start"]
 
 
-def test_a_run_on_two_nodes_survives_the_loss_of_one(two_nodes: Any, engine: docker.DockerClient) -> None:
-    desk = two_nodes
+def test_a_run_on_two_nodes_survives_the_loss_of_one(container_desk: Any, engine: docker.DockerClient) -> None:
+    desk = container_desk
     run = desk.submit(spec(desk, train={"num_epochs": 8}))
     (pod,) = desk.provider.find(run.run_id)
     first, second = nodes_of(engine, run)
