@@ -19,7 +19,7 @@ from infra.pods import (
 from infra.store import Store
 from job.choice import Candidate, look_for
 from job.errors import UsageError
-from job.machine import command, mounts
+from job.machine import command, in_words, mounts
 from job.pod_access import Access
 from job.pod_env import client_part
 from job.record import Attempt, Claim, Intent, Outcome
@@ -102,7 +102,13 @@ def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
     except NO_POD as error:
         fail(attempt, f"no pod could be had: {error}")
         raise
-    claim = Claim(launch_id=request.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time())
+    claim = Claim(
+        launch_id=request.launch_id,
+        pod_id=pod.id,
+        price_per_hour=pod.price_per_hour,
+        gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
+        time=time.time(),
+    )
     if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != pod.id:
         raise UsageError(
             f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile"

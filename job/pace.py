@@ -46,6 +46,13 @@ def pace(rows: Iterable[Row]) -> Pace:
     )
 
 
+def seconds_left(of: Pace) -> float | None:
+    """What the planned steps that are left take at the measured speed; None where plan or speed is not known."""
+    if of.planned_steps is None or of.step is None or of.seconds_per_step is None:
+        return None
+    return max(of.planned_steps - of.step, 0) * of.seconds_per_step
+
+
 def _newest_attempt(rows: Iterable[Row]) -> list[Row]:
     ordered = collate(rows)
     newest = max((row.attempt for row in ordered), default=0)

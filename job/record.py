@@ -31,13 +31,24 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+VERSION = 1
+"""Of the record. A change that an older reader would misread raises it; a new field does not."""
+
+
 class Submission(_Document):
     """spec.json: what was asked, written once."""
 
-    version: int = 1
+    version: int = VERSION
     submitted: float
     dataset: str
+    clips: int | None = None
+    """How many clips the dataset has, and how long they are in all; None in records of before."""
+    seconds: float | None = None
     spec: dict[str, Any]
+
+
+class _Version(_Document):
+    version: int = VERSION
 
 
 class Intent(_Document):
@@ -55,6 +66,8 @@ class Claim(_Document):
     launch_id: str
     pod_id: str
     price_per_hour: float
+    gpu: str = ""
+    """What the pod has, in words; empty where whoever wrote the claim did not know."""
     time: float
 
 
@@ -185,7 +198,7 @@ class Attempt:
 
         Only the last one still grows. Several are fetched at once, and none again that has not grown.
         """
-        wanted = [(number, info) for number, info in self._listed(kind) if number > after]
+        wanted = [(number, info) for number, info in self.listed(kind) if number > after]
         batch = 1
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             while wanted:
@@ -196,7 +209,7 @@ class Attempt:
 
     def last_sequence(self, kind: Kind) -> int:
         """The number of the last piece; 0 before the first."""
-        return max((number for number, _ in self._listed(kind)), default=0)
+        return max((number for number, _ in self.listed(kind)), default=0)
 
     def add_segment(self, kind: Kind, sequence: int, data: bytes, known: int = 0) -> None:
         """Writes a piece, or writes it again because it has grown beyond the ``known`` bytes that the record has.
@@ -213,7 +226,8 @@ class Attempt:
                 raise StoreError(f"{where} was written by somebody else: is the attempt running twice?")
         self.store.put(key, data)
 
-    def _listed(self, kind: Kind) -> Iterator[tuple[int, ObjectInfo]]:
+    def listed(self, kind: Kind) -> Iterator[tuple[int, ObjectInfo]]:
+        """The numbers of the pieces with what the store says of them, in no order."""
         for info in self.store.list(f"{self.prefix}/{kind}/"):
             name = info.key.rsplit("/", 1)[1]
             if name.isdigit():  # others may have left files in a folder or a bucket
@@ -255,13 +269,20 @@ class Run:
         """What was asked."""
         key = f"runs/{self.run_id}/spec.json"
         try:
-            return Submission.model_validate_json(self.store.get(key))
+            data = self.store.get(key)
+            # First of all: nothing else of a newer record can be relied on.
+            if (version := _Version.model_validate_json(data).version) > VERSION:
+                raise CannotTellError(
+                    f"{self.store.url}: {key} was written by a newer codecjob (version {version} of the record; this "
+                    f"one reads {VERSION}): upgrade codecjob on this machine"
+                )
+            return Submission.model_validate_json(data)
         except (NotFound, ValidationError) as error:
             raise CannotTellError(f"{self.store.url}: {key} cannot be read: the record is not complete") from error
 
-    def spec(self) -> JobSpec:
-        """The spec as it was resolved at submit."""
-        return check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
+    def spec(self, submission: Submission | None = None) -> JobSpec:
+        """The spec as it was resolved at submit; of a ``submission`` that has been read already."""
+        return check_spec((submission or self.submission()).spec, f"runs/{self.run_id}/spec.json")
 
     def create(self, submission: Submission) -> None:
         """Writes spec.json; the run exists from here on."""

@@ -5,16 +5,30 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from infra.pods import Provider, ProviderError
-from job.checklist import evaluate
+from job.judged import Judged, Memory, judge, judge_rows
 from job.metrics_log import Row, collate, json_number
 from job.money import Money, bills, invoice_of, reckon
-from job.pace import pace
+from job.pace import seconds_left
 from job.record import Attempt, Outcome, Progress, Run
+from job.snapshot import Snapshot
 from job.spec import JobSpec
-from job.verdict import State, Verdict
+from job.verdict import Verdict
+
+__all__ = ["ENDED", "Billing", "RunState", "judge", "look"]
 
 Billing = Literal["on", "off", "unknown"]
 ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost"})
+
+# The agent beats every two seconds; a store that is slow for a moment is not worth a word.
+SILENCE_SECONDS = 60.0
+STILL = {
+    "submitted": "nobody has claimed a pod for it: either the launch goes on now, or its client has died",
+    "starting": "the pod has been launched and its agent has not reported yet",
+    "syncing": "the pod fetches the data and the newest checkpoint",
+    "training": "the trainer runs",
+    "stopping": "it is ending: the pod saves, uploads and is ended",
+    "lost": "the pod is gone and has left no outcome",
+}
 
 
 @dataclass(frozen=True)
@@ -29,11 +43,30 @@ class RunState:
     billing: Billing
     progress: Progress | None
     rows: list[Row]
+    """All of them; where `look` was given a memory, only the newest validation row that counts."""
     verdict: Verdict
     outcome: Outcome | None
     pods: list[str]
     money: Money
     next_step: str
+    read: float = 0.0
+    """When this was read, Unix seconds."""
+    pod: str | None = None
+    """The pod that the newest attempt has claimed, living or gone."""
+    gpu: str | None = None
+    """What it has, in words."""
+    usd_per_hour: float | None = None
+    """Its price, for all GPUs of all nodes; what it cost, once it is gone."""
+    deadline: float | None = None
+    """When max_hours ends the newest attempt, Unix seconds."""
+    seconds_left: float | None = None
+    """Until training has done its planned steps at the speed measured, or the deadline comes; None once it is over."""
+    epochs: int | None = None
+    """Epochs that the run was asked for, by its spec or else by the trainer's own default."""
+    beat: float | None = None
+    """The newest sign of life of the agent of the newest attempt, Unix seconds."""
+    trouble: str = ""
+    """Why the provider gave no answer."""
 
     def last_validation(self) -> Row | None:
         """The newest validation row that counts."""
@@ -41,8 +74,18 @@ class RunState:
         return rows[-1] if rows else None
 
     def planned_epochs(self) -> int | None:
-        """Epochs that the run was asked for, where the spec says so."""
-        return self.spec.train.num_epochs
+        """Epochs that the run was asked for, where spec or trainer say so."""
+        return self.spec.train.num_epochs or self.epochs
+
+    def happened(self) -> str:
+        """What has become of it, in one sentence."""
+        if self.outcome is not None:
+            ending = "; its pod is still being ended" if self.state == "stopping" else ""
+            return f"{self.outcome.reason} (by {self.outcome.by}){ending}"
+        silent = None if self.beat is None or self.state in ENDED else self.read - self.beat
+        if silent is not None and silent > SILENCE_SECONDS:
+            return f"its agent has been silent for {silent:.0f} s while {self.state}"
+        return STILL.get(self.state, self.state)
 
     def as_dict(self) -> dict[str, Any]:
         """The stable JSON of `codecjob status --json` (docs/reference.md)."""
@@ -50,12 +93,21 @@ class RunState:
         return {
             "run": self.run_id,
             "name": self.spec.name,
+            "unreadable": None,
             "state": self.state,
+            "happened": self.happened(),
             "billing": self.billing,
+            "billing_trouble": self.trouble or None,
             "attempt": self.attempt,
             "provider": self.spec.provider,
             "pods": self.pods,
+            "pod": self.pod,
+            "gpu": self.gpu,
+            "usd_per_hour": self.usd_per_hour,
             "submitted": self.submitted,
+            "read": self.read,
+            "deadline": self.deadline,
+            "seconds_left": self.seconds_left,
             "epoch": self.progress.epoch if self.progress else None,
             "epochs": self.planned_epochs(),
             "step": self.progress.step if self.progress else None,
@@ -69,21 +121,27 @@ class RunState:
         }
 
 
-def look(run: Run, provider: Provider, with_invoice: bool = False) -> RunState:
-    """Reads one run's record and asks the provider about its pods; ``with_invoice`` also about its bill."""
-    submission, spec = run.submission(), run.spec()
-    attempts = run.attempts()
-    attempt = attempts[-1] if attempts else run.attempt(1)
+def look(run: Run, provider: Provider, with_invoice: bool = False, memory: Memory | None = None) -> RunState:
+    """Reads one run's record and asks the provider about its pods; ``with_invoice`` also about its bill.
+
+    With a ``memory``, rows that it knows are neither read nor judged again.
+    """
+    submission = run.submission()
+    spec = run.spec(submission)
+    attempts = [Snapshot(attempt) for attempt in run.attempts()]
+    attempt = attempts[-1] if attempts else Snapshot(run.attempt(1))
+    trouble = ""
     try:
         pods = [pod.id for pod in provider.find(run.run_id)]
         billing: Billing = "on" if pods else "off"
-    except ProviderError:
-        pods, billing = [], "unknown"
+    except ProviderError as error:
+        pods, billing, trouble = [], "unknown", str(error)
     # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
-    outcome = attempt.outcome()
-    rows = run.rows(attempts)
-    state = _state(attempt, outcome, billing)
-    intent = attempt.intent()
+    outcome, intent, claim = attempt.outcome(), attempt.intent(), attempt.claim()
+    rows, judged = _judged(run, attempts, spec, memory)
+    state, now = _state(attempt, outcome, billing), time.time()
+    deadline = intent.deadline if intent else None
+    beat = attempt.beat()
     return RunState(
         run_id=run.run_id,
         spec=spec,
@@ -93,25 +151,40 @@ def look(run: Run, provider: Provider, with_invoice: bool = False) -> RunState:
         billing=billing,
         progress=attempt.progress(),
         rows=rows,
-        verdict=judge(rows, attempts, spec),
+        verdict=judged.verdict,
         outcome=outcome,
         pods=pods,
         money=reckon(
             bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None),
-            pace(rows),
+            judged.pace,
             outcome.outcome if outcome else None,
-            intent.deadline if intent else None,
-            time.time(),
+            deadline,
+            now,
         ),
         next_step=_next_step(run.run_id, state),
+        read=now,
+        pod=claim.pod_id if claim else None,
+        gpu=(claim.gpu or None) if claim else None,
+        usd_per_hour=claim.price_per_hour if claim else None,
+        deadline=deadline,
+        seconds_left=_seconds_left(judged, state, deadline, now),
+        epochs=judged.epochs,
+        beat=beat.time if beat else None,
+        trouble=trouble,
     )
 
 
-def judge(rows: list[Row], attempts: list[Attempt], spec: JobSpec) -> Verdict:
-    """The verdict of a run's rows, unless its newest attempt has none yet: it may hide what condemned the last one."""
-    if len(attempts) > 1 and rows and not attempts[-1].last_sequence("metrics"):
-        return Verdict(State.UNDECIDED, (), f"attempt {attempts[-1].number} has not begun to train")
-    return evaluate(rows, spec.checklist)
+def _judged(run: Run, attempts: list[Snapshot], spec: JobSpec, memory: Memory | None) -> tuple[list[Row], Judged]:
+    if memory is None:
+        rows = run.rows(attempts)
+        return rows, judge_rows(rows, attempts, spec)
+    judged = memory.judged(run, attempts, spec)
+    return [judged.validation] if judged.validation else [], judged
+
+
+def _seconds_left(judged: Judged, state: str, deadline: float | None, now: float) -> float | None:
+    left = seconds_left(judged.pace) if state == "training" else None
+    return left if left is None or deadline is None else min(left, max(deadline - now, 0.0))
 
 
 def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:

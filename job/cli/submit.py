@@ -87,7 +87,7 @@ def command(
     pushed = push(opened, data, quiet=as_json)
     if not as_json:
         click.echo(uploaded(pushed))
-    run = _start(job, opened, provider, run_id, pushed.dataset_id)
+    run = _start(job, opened, provider, run_id, data)
     if as_json:
         print_json({"run": run_id, "store": opened.url})
     else:
@@ -106,10 +106,17 @@ def _passed(report: Report, strict: bool) -> dataset.LocalData:
     return report.data
 
 
-def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, dataset_id: str) -> Run:
-    access = for_attempt(job, store.url, run_id, dataset_id, 1)
+def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData) -> Run:
+    access = for_attempt(job, store.url, run_id, data.dataset_id, 1)
     run = Run(store, run_id)
-    run.create(Submission(submitted=time.time(), dataset=dataset_id, spec=job.model_dump(mode="json")))
+    submission = Submission(
+        submitted=time.time(),
+        dataset=data.dataset_id,
+        clips=len(data.clips),
+        seconds=data.seconds,
+        spec=job.model_dump(mode="json"),
+    )
+    run.create(submission)
     remember(run)
     if job.notify.command:
         known_commands.remember(job.notify.command)

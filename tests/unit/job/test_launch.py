@@ -54,6 +54,13 @@ class Desk:
         return Pod("pod-1", request.name, request.run_id, 1, request.launch_id, PodState.STARTING, 0.5, None)
 
 
+def test_the_claim_says_what_the_pod_has(run: Run, start: Callable[[Any], Pod]) -> None:
+    start(Desk(NoCapacity("full"), None))
+    claim = run.attempt(1).claim()
+    assert claim is not None
+    assert (claim.pod_id, claim.gpu, claim.price_per_hour) == ("pod-1", "A40", 0.5)
+
+
 @pytest.fixture
 def start(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Pod]:
     monkeypatch.setattr(launch, "LOOK_PAUSE_SECONDS", 0.0)
