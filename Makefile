@@ -2,6 +2,7 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
+#   make docs   makes the site of docs/ in site/; `make reference` renews what is generated from the code
 #   make test-gpu   what only a machine with a CUDA GPU can show
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync lint format lock clean bench-normalization
+.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync docs reference lint format lock clean bench-normalization
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -44,6 +45,14 @@ bench-throughput: $(VENV)/ready
 # The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
 servers:
 	PYTHON=$(PYTHON) bash tests/servers/install.sh
+
+# Opens from the folder: site/index.html. A broken link or anchor ends it.
+docs: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The commands, flags and keys that stand in docs/ and README.md, from the code.
+reference: $(VENV)/ready
+	$(BIN)/python docs/generate.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -95,8 +95,8 @@ class Band(_Part):
 class Improvement(_Part):
     """A metric must be better than in every earlier row; ``patience`` strikes in a row, once decisive, are bad."""
 
-    metric: Metric = "snr_db"
-    patience: int = Field(3, ge=1)
+    metric: Metric = Field("snr_db", description="what has to get better")
+    patience: int = Field(3, ge=1, description="strikes in a row that are bad")
 
     @field_validator("metric")
     @classmethod
@@ -131,10 +131,18 @@ class Checklist(_Part):
     recipe: Recipe = Field("waveform", description="brings the default signs; a job's default is its train.recipe")
     epoch: int = Field(1, ge=1, description="the first epoch whose validation may decide")
     min_steps: int = Field(3000, ge=0, description="optimizer steps before which the table does not decide")
-    signs: dict[Metric, Band | None] = Field(default_factory=dict)
-    improvement: Improvement | None = Field(default_factory=lambda: Improvement.model_validate({}))
-    causes: dict[CauseName, Limit | None] = Field(default_factory=dict, description="causes that are looked for")
-    faults: FaultLimits = Field(default_factory=lambda: FaultLimits.model_validate({}))
+    signs: dict[Metric, Band | None] = Field(
+        default_factory=dict, description="limits of a metric: good_above, good_below, bad_above, bad_below; or null"
+    )
+    improvement: Improvement | None = Field(
+        default_factory=lambda: Improvement.model_validate({}), description="null removes the sign"
+    )
+    causes: dict[CauseName, Limit | None] = Field(
+        default_factory=dict, description="limit and rows of a cause that is looked for; or null"
+    )
+    faults: FaultLimits = Field(
+        default_factory=lambda: FaultLimits.model_validate({}), description="act from the first steps on"
+    )
 
     @classmethod
     def for_recipe(cls, name: str) -> "Checklist":

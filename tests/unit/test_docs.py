@@ -84,12 +84,32 @@ def test_the_parser_refuses_what_does_not_exist() -> None:
         parse(codec, "codec", ["train", "--data_dir", "x", "--epochs", "3"])
 
 
-def test_the_table_of_flags_is_that_of_the_command() -> None:
-    made = runpy.run_path(str(DOCS / "flags.py"))
-    table = made["table"]()
-    assert table in (DOCS / "codec.md").read_text(encoding="utf-8")
-    assert made["presets"]() in (DOCS / "codec.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in table for param in codec.commands["train"].params for name in param.opts)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_generated_is_what_the_code_says(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    filled = runpy.run_path(str(DOCS / "generate.py"))["filled"]
+    assert filled(text) == text, "run `make reference` and commit what it changes"
+
+
+def test_every_command_flag_and_key_is_in_a_generated_page() -> None:
+    commands, keys = ((DOCS / name).read_text(encoding="utf-8") for name in ("commands.md", "job-yaml.md"))
+    for option in (option for command in (codec, codecjob) for option in options(command)):
+        assert f"`{option}`" in commands
+    assert all(
+        f"`{key}`" in keys for key in ("max_cost", "pod.disk_gb", "train.preset", "checklist.faults.saturated_l1")
+    )
+    assert {"summary", "flags", "presets"} <= {
+        name for page in PAGES for name in re.findall(r"<!-- generated: (.*) -->", page.read_text(encoding="utf-8"))
+    }
+
+
+def options(command: click.Command) -> set[str]:
+    """The long names of every flag of a command and of those below it."""
+    if not isinstance(command, click.Group):
+        return {name for param in command.params for name in param.opts if name.startswith("--")}
+    context = click.Context(command)
+    found = [command.get_command(context, name) for name in command.list_commands(context)]
+    return set().union(*(options(inner) for inner in found if inner is not None))
 
 
 @pytest.mark.parametrize(("page", "text"), fenced("yaml"))
