@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from infra.store import StoreError, Unavailable, open_store
-from job import checkpoints, claim, dataset, money, nodes, own_pod
+from job import checkpoints, claim, compiled, dataset, money, nodes, own_pod
 from job.courier import Courier
 from job.errors import RECORD_AWAY, CannotTellError
 from job.live_judge import LiveJudge
@@ -148,6 +148,10 @@ class Agent:
             self.restored = ref.prefix.rsplit("/", 1)[1]
             self._say(f"resuming from step {ref.step} of attempt {ref.attempt}")
             self.attempt.note("restored", AGENT, step=ref.step, attempt=ref.attempt)
+        made_by = compiled.restore(self.run, self.attempt.number, self.folder, self.env.seal_key)
+        if made_by is not None:
+            self._say(f"compiled code of attempt {made_by}")
+        self.shipper.keep_compiled(self.env.seal_key)
 
     def _between_files(self, done: int, total: int) -> None:
         self._still_alive(VOUCH_SYNC_SECONDS)

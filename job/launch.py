@@ -17,11 +17,12 @@ from infra.pods import (
     Unauthorised,
 )
 from infra.store import Store
+from job import compiled
 from job.choice import Candidate, look_for
 from job.errors import UsageError
 from job.machine import command, in_words, mounts
 from job.pod_access import Access
-from job.pod_env import client_part
+from job.pod_env import SEAL_KEY_VARIABLE, client_part
 from job.record import Attempt, Claim, Intent, Outcome
 from job.spec import JobSpec
 
@@ -66,6 +67,7 @@ def plan(
     deadline = now + spec.max_hours * 3600
     launch_id = store_mark(store) + secrets.token_hex(8)
     pod_name = f"codecjob-{run_id}-{attempt}"
+    secret = {SEAL_KEY_VARIABLE: compiled.seal_key(run_id)}
     requests = tuple(
         LaunchRequest(
             name=pod_name,
@@ -73,7 +75,7 @@ def plan(
             attempt=attempt,
             launch_id=f"{launch_id}-{number}",
             command=command(spec),
-            env={**client_part(run_id, attempt, store.url, deadline), **(access.env if access else {})},
+            env={**client_part(run_id, attempt, store.url, deadline), **secret, **(access.env if access else {})},
             machine=replace(candidate.machine, mounts=mounts(spec, store)),
             offer=candidate.offer,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from infra.store.credentials.session import Grant, Session
 from job.errors import UsageError
-from job.pod_env import STORE_VARIABLE
+from job.pod_env import SEAL_KEY_VARIABLE, STORE_VARIABLE
 from job.spec import AccessSpec, JobSpec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TOKEN_VARIABLE = "CODECJOB_POD_SESSION_TOKEN"
 LATE_SECONDS = 120.0
 # Whose pods run on this very machine, where nothing is paid.
 AT_HOME = ("local", "docker")
-HIDDEN = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+HIDDEN = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", SEAL_KEY_VARIABLE})
 
 
 @dataclass(frozen=True)

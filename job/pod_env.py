@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra.pods import (
     ATTEMPT_VARIABLE,
@@ -20,6 +20,8 @@ from job.record import Claim
 
 STORE_VARIABLE = "CODECJOB_STORE"
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# A secret, see `job.compiled`.
+SEAL_KEY_VARIABLE = "CODECJOB_SEAL_KEY"
 # Set by RunPod in every pod: what a client cannot know before the pod is there.
 RUNPOD_POD_ID_VARIABLE = "RUNPOD_POD_ID"
 
@@ -62,6 +64,7 @@ class PodEnv:
     workspace: str
     place: Place | None = None
     """Which of several nodes this is."""
+    seal_key: str = field(default="", repr=False)
 
     @property
     def nodes(self) -> int:
@@ -85,6 +88,7 @@ class PodEnv:
             provider=env[PROVIDER_VARIABLE],
             workspace=env[WORKSPACE_VARIABLE],
             place=Place.read(env),
+            seal_key=env.get(SEAL_KEY_VARIABLE, ""),
         )
 
 

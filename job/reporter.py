@@ -102,6 +102,7 @@ class Reporter:
         self.shipper.ship_progress()
         self.shipper.ship_samples()
         self.shipper.ship_log(at_once)
+        self.shipper.ship_compiled()
 
     def _beat(self) -> None:
         state, now = self.state, time.monotonic()

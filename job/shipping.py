@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from job.compiled import Keeper
 from job.metrics_log import Row, parse
 from job.record import Attempt, Progress
 
@@ -66,6 +67,7 @@ class Shipper:
         self.read_to = 0
         self.progress_shipped: Progress | None = None
         self.done: set[str] = set()
+        self.keeper: Keeper | None = None
 
     def new_rows(self) -> list[Row]:
         """The rows that the trainer has written since the last call, read from its own file."""
@@ -110,6 +112,15 @@ class Shipper:
             if name not in self.done:
                 self.attempt.store.upload(path, f"{self.attempt.prefix}/{name}")
                 self.done.add(name)
+
+    def keep_compiled(self, key: str) -> None:
+        """From now on what the trainer compiles is shipped, sealed with this key; what is there already is known."""
+        self.keeper = Keeper(self.attempt, self.folder, key)
+
+    def ship_compiled(self) -> None:
+        """Ships what the trainer has compiled."""
+        if self.keeper:
+            self.keeper.ship(self.progress_shipped)
 
     def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
         if len(data) <= tail.size:

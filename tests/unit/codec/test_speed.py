@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 
 from codec.config import ModelConfig, TrainConfig
@@ -56,7 +57,9 @@ def fresh_inductor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_inductor")
-def test_a_compiled_layer_computes_the_same_keeps_its_names_and_its_code_in_the_folder(tmp_path: Path) -> None:
+def test_a_compiled_layer_computes_the_same_keeps_its_names_and_its_code_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One Snake in the encoder's place: all of a codec takes minutes to compile."""
     torch.manual_seed(0)
     model, audio = Codec(TINY), torch.randn(1, 4, 64)
@@ -69,3 +72,13 @@ def test_a_compiled_layer_computes_the_same_keeps_its_names_and_its_code_in_the_
     assert list(model.state_dict()) == names
     assert any((tmp_path / "compiled").rglob("*.py"))
     assert model.decoder._compiled_call_impl is not None  # at its first call
+
+    # Another attempt's pod gets the folder from the record: under another path it serves as well.
+    (tmp_path / "compiled").rename(tmp_path / "moved")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "moved" / "0"))
+    torch.compiler.reset()
+    counters.clear()
+    with torch.no_grad():
+        torch.testing.assert_close(model.encoder(audio), compiled)
+    assert counters["inductor"]["fxgraph_cache_hit"] == 1
+    assert counters["inductor"]["fxgraph_cache_miss"] == 0
