@@ -12,6 +12,7 @@ import secrets
 import shutil
 import zipfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from infra.files import unpublished
@@ -28,16 +29,31 @@ _BEFORE = ("preparing", "compiling")  # phases of the trainer before its first s
 
 
 def seal_key(run_id: str) -> str:
-    """What the pods of a run seal with; nothing where this machine's home cannot be written."""
+    """What the pods of a run seal with."""
+    return hmac.new(_secret(), f"seal of {run_id}".encode(), "sha256").hexdigest()
+
+
+def remember_secret() -> None:
+    """Lets this machine's next launches seal with the same keys; where its home cannot be written, they do not."""
     file = home() / KEY_FILE
+    if file.exists():
+        return
+    with suppress(OSError):  # among them that another client has been first: its own stays
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with unpublished(file.parent, [_fresh().hex().encode()]) as made:
+            made.chmod(0o600)
+            os.link(made, file)
+
+
+def _secret() -> bytes:
     with suppress(OSError, ValueError):
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with unpublished(file.parent, [secrets.token_hex(32).encode()]) as made, suppress(FileExistsError):
-                made.chmod(0o600)
-                os.link(made, file)  # never in the place of one that another client has made meanwhile
-        return hmac.new(bytes.fromhex(file.read_text()), f"seal of {run_id}".encode(), "sha256").hexdigest()
-    return ""
+        return bytes.fromhex((home() / KEY_FILE).read_text())
+    return _fresh()
+
+
+@cache
+def _fresh() -> bytes:
+    return secrets.token_bytes(32)
 
 
 class Keeper:

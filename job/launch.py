@@ -99,6 +99,7 @@ def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
     """
     if not attempt.write_once("intent.json", launch.intent):
         raise UsageError(f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else")
+    compiled.remember_secret()
     try:
         request, pod = _first_to_be_had(provider, attempt, launch.requests)
     except NO_POD as error:

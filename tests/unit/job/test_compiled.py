@@ -10,7 +10,7 @@ from infra.pods.local import LocalProvider
 from infra.store import Store
 from job import compiled, launch
 from job.agent import Agent
-from job.compiled import Keeper, restore, seal_key
+from job.compiled import Keeper, remember_secret, restore, seal_key
 from job.courier import Courier
 from job.home import home
 from job.pod_access import shown
@@ -167,17 +167,22 @@ def test_a_launch_gives_its_pods_the_key_and_a_dry_run_hides_it(run: Run, store:
     assert seal_key(run.run_id) not in shown(request.env).values()
 
 
-def test_the_key_is_this_machines_and_each_run_has_its_own(run: Run) -> None:
+def test_each_run_has_its_own_key_which_lasts_from_the_first_launch_on(run: Run) -> None:
     key = seal_key(run.run_id)
     assert key == seal_key(run.run_id) != seal_key("speech-20250102-030405-0100")
+    assert not home().exists(), "a dry run writes nothing"
+    remember_secret()
     file = home() / "seal-key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert file.read_text() not in key
+    remember_secret()
+    compiled._fresh.cache_clear()  # another process
+    assert key == seal_key(run.run_id)
     file.unlink()
-    assert seal_key(run.run_id) != key
+    assert key != seal_key(run.run_id)
 
 
-def test_a_home_that_cannot_be_written_means_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CODECJOB_HOME", str(tmp_path / "file"))
-    assert seal_key("run") == ""
+    remember_secret()
+    assert seal_key("run") == seal_key("run")
