@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 RUN_VARIABLE = "CODECJOB_RUN"
 ATTEMPT_VARIABLE = "CODECJOB_ATTEMPT"
@@ -168,6 +168,14 @@ class Provider(Protocol):
         """Every kind that such a machine could have, cheapest first; `available` says whether it can be had now.
 
         Of the machine, what the provider can look for counts: GPUs, CUDA version, volume.
+        """
+        ...
+
+    def preview(self, request: LaunchRequest) -> dict[str, Any]:
+        """What `launch` would send for this request, ready for JSON; made by the same code, and sent to nobody.
+
+        The request's `env` is shown as it is, where it is shown at all: hide secrets first. Raises `InvalidRequest`
+        for what can be told to be wrong without asking anybody.
         """
         ...
 

@@ -69,6 +69,22 @@ class DockerProvider:
         """See `Provider.offers`: the engine's machine, with a GPU where the engine can give one to a container."""
         return [Offer(self.name, "GPU of the Docker engine" if _has_gpu(self._info()) else "", 0.0, available=True)]
 
+    def preview(self, request: LaunchRequest) -> dict[str, Any]:
+        """See `Provider.preview`: the containers to create; of their environment the names."""
+        docker_nodes.check(request)
+        pod_id, machine = _pod_id(request), request.machine
+        containers = [
+            {
+                "name": docker_nodes.container_name(pod_id, rank),
+                "image": machine.image,
+                "command": list(request.command),
+                "environment": sorted(_environment(request, rank, pod_id)),
+            }
+            for rank in range(machine.nodes)
+        ]
+        limits = {"gpus": machine.gpu_count, "cpus": machine.cpus, "memory_gb": machine.memory_gb}
+        return {"engine": engine.host(), "containers": containers, **limits, "mounts": list(machine.mounts)}
+
     def launch(self, request: LaunchRequest) -> Pod:
         """See `Provider.launch`. An image that the engine lacks is pulled first: only then does it take its time."""
         if not request.command:
@@ -78,7 +94,7 @@ class DockerProvider:
         _check_limits(request.machine, info)
         _check_mounts(request.machine, info)
         self._need_image(request.machine.image)
-        pod_id = f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', request.name)}-{request.launch_id[-18:]}"
+        pod_id = _pod_id(request)
         labels = {
             "codecjob.mark": self.mark,
             "codecjob.pod": pod_id,
@@ -141,15 +157,6 @@ class DockerProvider:
     def _create(self, request: LaunchRequest, rank: int, labels: dict[str, str], info: dict[str, Any]) -> Container:
         """One node's container, not started yet."""
         machine, pod_id = request.machine, labels["codecjob.pod"]
-        own = {
-            POD_ID_VARIABLE: pod_id,
-            LAUNCH_ID_VARIABLE: request.launch_id,
-            PROVIDER_VARIABLE: self.name,
-            WORKSPACE_VARIABLE: WORKSPACE,
-            **docker_nodes.environment(rank, machine.nodes),
-        }
-        if machine.cpus:  # a process sees all of the engine's CPUs, and would start a thread for each
-            own["OMP_NUM_THREADS"] = str(max(1, int(machine.cpus)))
         settings = _resources(machine, info)
         if machine.gpu_count:
             settings["device_requests"] = [docker_nodes.gpus(rank, machine.nodes, machine.gpu_count)]
@@ -160,7 +167,7 @@ class DockerProvider:
             list(request.command),
             name=docker_nodes.container_name(pod_id, rank),
             labels={**labels, "codecjob.node": str(rank)},
-            environment={**request.env, **own},
+            environment=_environment(request, rank, pod_id),
             working_dir=WORKSPACE,
             log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
             **settings,
@@ -217,6 +224,25 @@ class DockerProvider:
                 raise Unauthorised(str(error)) from error
             except engine.EngineError as error:  # whatever it was, there is no pod
                 raise InvalidRequest(str(error)) from error
+
+
+def _pod_id(request: LaunchRequest) -> str:
+    return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', request.name)}-{request.launch_id[-18:]}"
+
+
+def _environment(request: LaunchRequest, rank: int, pod_id: str) -> dict[str, str]:
+    """What one node's processes find."""
+    machine = request.machine
+    own = {
+        POD_ID_VARIABLE: pod_id,
+        LAUNCH_ID_VARIABLE: request.launch_id,
+        PROVIDER_VARIABLE: DockerProvider.name,
+        WORKSPACE_VARIABLE: WORKSPACE,
+        **docker_nodes.environment(rank, machine.nodes),
+    }
+    if machine.cpus:  # a process sees all of the engine's CPUs, and would start a thread for each
+        own["OMP_NUM_THREADS"] = str(max(1, int(machine.cpus)))
+    return {**request.env, **own}
 
 
 def _resources(machine: Machine, info: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -41,6 +42,8 @@ from infra.pods.machine import boot_id, machine_id
 
 HOME_VARIABLE = "CODECJOB_HOME"
 CHUNK_BYTES = 1 << 16
+POD_ID = "local-ID"
+"""Stands for an id that nobody has given yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ class LocalProvider:
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`."""
         return [Offer(provider=self.name, gpu="this machine", price_per_hour=0.0, available=True)]
+
+    def preview(self, request: LaunchRequest) -> dict[str, Any]:
+        """See `Provider.preview`: the process to start; of its environment the names beside this user's own."""
+        env = self._environment(request, POD_ID, self._pods / POD_ID)
+        return {"command": list(request.command), "folder": str(self._pods / POD_ID), "environment": sorted(env)}
 
     def launch(self, request: LaunchRequest) -> Pod:
         """See `Provider.launch`."""
@@ -164,21 +172,12 @@ class LocalProvider:
                 yield chunk
 
     def _start(self, request: LaunchRequest, pod_id: str, folder: Path) -> subprocess.Popen[bytes]:
-        workspace = folder / "workspace"
-        own = {
-            POD_ID_VARIABLE: pod_id,
-            LAUNCH_ID_VARIABLE: request.launch_id,
-            PROVIDER_VARIABLE: self.name,
-            WORKSPACE_VARIABLE: str(workspace),
-            # Spelled out: a relative path would mean something else in the pod's working directory.
-            HOME_VARIABLE: str(self.home),
-        }
         with (folder / "output.log").open("ab") as output:
             try:
                 return subprocess.Popen(
                     request.command,
-                    env={**os.environ, **request.env, **own},
-                    cwd=workspace,
+                    env={**os.environ, **self._environment(request, pod_id, folder)},
+                    cwd=folder / "workspace",
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -189,14 +188,30 @@ class LocalProvider:
             except (OSError, ValueError) as error:
                 raise InvalidRequest(f"cannot start pod {request.name}: {request.command[0]!r}: {error}") from error
 
+    def _environment(self, request: LaunchRequest, pod_id: str, folder: Path) -> dict[str, str]:
+        """What the pod's process finds beside the environment of whoever starts it."""
+        return {
+            **request.env,
+            POD_ID_VARIABLE: pod_id,
+            LAUNCH_ID_VARIABLE: request.launch_id,
+            PROVIDER_VARIABLE: self.name,
+            WORKSPACE_VARIABLE: str(folder / "workspace"),
+            # Spelled out: a relative path would mean something else in the pod's working directory.
+            HOME_VARIABLE: str(self.home),
+        }
+
+    @property
+    def _pods(self) -> Path:
+        return self.home / "pods"
+
     def _folder(self, pod_id: str) -> Path:
         if not re.fullmatch(r"local-[0-9a-f]{12}", pod_id):
             raise InvalidRequest(f"{pod_id!r} is no id of a local pod; they look like local-0123456789ab")
-        return self.home / "pods" / pod_id
+        return self._pods / pod_id
 
     def _records(self) -> list[_Record]:
         try:
-            folders = list((self.home / "pods").iterdir())
+            folders = list(self._pods.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:

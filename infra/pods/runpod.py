@@ -48,12 +48,15 @@ class RunPodProvider:
         """See `Provider.offers`: prices are for one GPU, without the disk."""
         return read_offers(self.client, machine)
 
+    def preview(self, request: LaunchRequest) -> dict[str, Any]:
+        """See `Provider.preview`: the call that creates the pod or the cluster."""
+        path, body = self._create_call(request, request.offer or self._cheapest(request))
+        return {"method": "POST", "url": f"{self.client.url}{path}", "body": body}
+
     def launch(self, request: LaunchRequest) -> Pod:
         """See `Provider.launch`. Never sends a second create where the first may have worked."""
         offer = request.offer or self._cheapest(request)
-        single = request.machine.nodes == 1
-        make_body, path = (pod_body, "/pods") if single else (cluster_body, "/clusters")
-        body = make_body(request, offer, self._extra_env())
+        path, body = self._create_call(request, offer)
         secrets = (self.client.key, *(value for value in request.env.values() if len(value) >= 8))
         if self.client.key in request.env.values():
             raise InvalidRequest(f"cannot start {request.name}: its environment holds the account's key; leave it out")
@@ -61,7 +64,7 @@ class RunPodProvider:
         answer = self._create(path, body, attempt)
         if not answer.ok:
             raise launch_error(answer, attempt, secrets)
-        return _new_pod(answer, request, offer, attempt, single)
+        return _new_pod(answer, request, offer, attempt)
 
     def find(self, run_id: str | None) -> list[Pod]:
         """See `Provider.find`. A pod is known by its environment, else by its name."""
@@ -94,6 +97,11 @@ class RunPodProvider:
         self.client.get("/pods", "cannot reach RunPod")
         return self.client.clock_ahead
 
+    def _create_call(self, request: LaunchRequest, offer: Offer) -> tuple[str, dict[str, Any]]:
+        """Path and body of the POST."""
+        make_body, path = (pod_body, "/pods") if request.machine.nodes == 1 else (cluster_body, "/clusters")
+        return path, make_body(request, offer, self._extra_env())
+
     def _cheapest(self, request: LaunchRequest) -> Offer:
         free = [offer for offer in self.offers(request.machine) if offer.available]
         if not free:
@@ -122,13 +130,13 @@ class RunPodProvider:
         return {} if self.client.url == URL else {URL_VARIABLE: self.client.url}
 
 
-def _new_pod(answer: Answer, request: LaunchRequest, offer: Offer, attempt: str, single: bool) -> Pod:
+def _new_pod(answer: Answer, request: LaunchRequest, offer: Offer, attempt: str) -> Pod:
     document = answer.document()
     stamp = Stamp(request.run_id, request.attempt, request.launch_id)
     try:
         if not isinstance(document, dict):
             raise CannotTell("no JSON")
-        pod = read_pod(document, stamp) if single else new_cluster(document, stamp)
+        pod = read_pod(document, stamp) if request.machine.nodes == 1 else new_cluster(document, stamp)
     except CannotTell as error:
         raise Transient(f"{attempt}: RunPod's answer cannot be read; a pod may exist all the same") from error
     if pod is None:
