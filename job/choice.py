@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,8 @@ from job.spec import JobSpec
 NAMES_SHOWN = 8
 # Without `gpu` and `max_price_per_hour`, nothing dearer than this many times the cheapest is taken.
 UNASKED_FACTOR = 2.0
+# Stock and prices change: what was asked longer ago than this is asked again before a launch.
+FRESH_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,46 @@ class Candidate:
         return f"{in_words(self.machine, self.offer.gpu)}{pool} at {self.price_per_hour:.2f} USD/h"
 
 
-def look_for(provider: Provider, spec: JobSpec, avoid: Collection[str] = ()) -> list[Candidate]:
+@dataclass(frozen=True)
+class Choice:
+    """What a provider's catalog had for a run when it was asked: shown to the user, and then launched."""
+
+    candidates: tuple[Candidate, ...]
+    """In the order in which they are tried; at least one."""
+    asked: float
+    """By the monotonic clock."""
+
+    @property
+    def dearest(self) -> float:
+        """USD per hour: which of the candidates has room is not known before the launch."""
+        return max(candidate.price_per_hour for candidate in self.candidates)
+
+
+def look_for(provider: Provider, spec: JobSpec, avoid: Collection[str] = ()) -> Choice:
     """`candidates` of what a provider has now, without the data centers to ``avoid``.
 
     Raises UsageError for a machine that the spec leaves unclear; NoCapacity, UsageError and ProviderError besides.
     """
     wanted = machine(spec)
     offers = [_without(offer, avoid) for offer in provider.offers(wanted)]
-    return candidates(offers, spec, wanted)
+    return Choice(tuple(candidates(offers, spec, wanted)), time.monotonic())
+
+
+def still_good(choice: Choice, provider: Provider, spec: JobSpec, avoid: Collection[str] = ()) -> Choice:
+    """The same choice while it is fresh, else what the provider has now and is no dearer than anything in it.
+
+    Raises as `look_for` does, and UsageError where all that is left costs more than what the user has seen.
+    """
+    if time.monotonic() - choice.asked <= FRESH_SECONDS:
+        return choice
+    now = look_for(provider, spec, avoid)
+    agreed = tuple(candidate for candidate in now.candidates if candidate.price_per_hour <= choice.dearest)
+    if not agreed:
+        raise UsageError(
+            f"provider {spec.provider} has nothing left at {choice.dearest:.2f} USD/h or less, the most that the plan "
+            f"has shown; the cheapest now is {now.candidates[0]}: start again to see the new plan"
+        )
+    return Choice(agreed, now.asked)
 
 
 def candidates(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[Candidate]:

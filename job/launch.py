@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from infra.pods import (
@@ -18,7 +18,7 @@ from infra.pods import (
 )
 from infra.store import Store
 from job import compiled
-from job.choice import Candidate, look_for
+from job.choice import Candidate
 from job.errors import UsageError
 from job.machine import command, in_words, mounts
 from job.pod_access import Access
@@ -49,19 +49,15 @@ class Launch:
 
 def plan(
     store: Store,
-    provider: Provider,
     run_id: str,
     attempt: int,
     spec: JobSpec,
+    candidates: Sequence[Candidate],
     access: Access | None = None,
-    avoid: Collection[str] = (),
 ) -> Launch:
-    """The intent and the provider's requests for an attempt that starts now, in other data centers than ``avoid``.
+    """The intent and the provider's requests, one a candidate, for an attempt that starts now.
 
     Its pods get ``access`` to the store.
-
-    Raises:
-        UsageError, NoCapacity: nothing of what the provider offers fits the spec.
     """
     now = time.time()
     deadline = now + spec.max_hours * 3600
@@ -79,7 +75,7 @@ def plan(
             machine=replace(candidate.machine, mounts=mounts(spec, store)),
             offer=candidate.offer,
         )
-        for number, candidate in enumerate(look_for(provider, spec, avoid), start=1)
+        for number, candidate in enumerate(candidates, start=1)
     )
     return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), requests)
 
@@ -89,8 +85,12 @@ def store_mark(store: Store) -> str:
     return hashlib.sha256(store.url.encode()).hexdigest()[:8]
 
 
-def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
+def start(
+    provider: Provider, attempt: Attempt, launch: Launch, trying: Callable[[Candidate], None] = lambda candidate: None
+) -> Pod:
     """Writes the intent, creates the pod, writes the claim that the agent waits for.
+
+    ``trying`` hears of each candidate before it is asked for.
 
     Raises:
         UsageError: another client is starting this attempt, or has closed it meanwhile.
@@ -101,7 +101,7 @@ def start(provider: Provider, attempt: Attempt, launch: Launch) -> Pod:
         raise UsageError(f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else")
     compiled.remember_secret()
     try:
-        request, pod = _first_to_be_had(provider, attempt, launch.requests)
+        request, pod = _first_to_be_had(provider, attempt, launch.requests, trying)
     except NO_POD as error:
         fail(attempt, f"no pod could be had: {error}")
         raise
@@ -127,11 +127,13 @@ def fail(attempt: Attempt, reason: str) -> None:
 
 
 def _first_to_be_had(
-    provider: Provider, attempt: Attempt, requests: Sequence[LaunchRequest]
+    provider: Provider, attempt: Attempt, requests: Sequence[LaunchRequest], trying: Callable[[Candidate], None]
 ) -> tuple[LaunchRequest, Pod]:
     """Tries one request after another. The next is tried only where the last has certainly made no pod."""
     refused: list[str] = []
     for request in requests:
+        if request.offer is not None:
+            trying(Candidate(request.offer, request.machine))
         try:
             return request, _create_or_adopt(provider, attempt, request)
         except NoCapacity as error:

@@ -1,9 +1,10 @@
 """Resuming a run: a new attempt from the newest complete checkpoint, once the old pod is known to be gone."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from infra.pods import Pod, Provider
+from job.choice import Choice, look_for, still_good
 from job.ending import Say, close_if_lost, end, is_gone
 from job.errors import UsageError
 from job.findings import STUCK, stuck_in_words
@@ -16,8 +17,20 @@ from job.record import Attempt, Outcome, Run
 MOST_REPLACEMENTS = 3
 
 
-def resume(run: Run, provider: Provider, override: str | None = None, say: Say = lambda said: None) -> Pod:
+Agree = Callable[[Choice, float | None], object]
+
+
+def resume(
+    run: Run,
+    provider: Provider,
+    override: str | None = None,
+    say: Say = lambda said: None,
+    agree: Agree = lambda choice, spent: None,
+) -> Pod:
     """Starts the next attempt. ``say`` hears what the user should know of the credentials that its pod gets.
+
+    ``agree`` hears what the provider has, and what the run has cost (USD, None without a pod), before the attempt is
+    begun; what it raises leaves the run as it is.
 
     A run that was aborted goes on only for a reason, ``override``, which is kept in the audit trail. The checklist
     judges it anew: what older attempts wrote after the restored checkpoint does not count any more.
@@ -28,6 +41,7 @@ def resume(run: Run, provider: Provider, override: str | None = None, say: Say =
     """
     spec = run.spec()
     number = 0
+    cost: float | None = None
     outcome: Outcome | None = None
     attempts = run.attempts()
     if attempts:
@@ -50,14 +64,17 @@ def resume(run: Run, provider: Provider, override: str | None = None, say: Say =
             raise UsageError(f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more")
         if not is_gone(provider, newest):
             raise UsageError(f"{run.run_id}: its last pod is still listed: `codecjob stop {run.run_id}` ends it")
+    places = stuck_places(attempts)
+    choice = look_for(provider, spec, places)
+    agree(choice, cost)
+    choice = still_good(choice, provider, spec, places)
     attempt = run.attempt(number + 1)
     if override is not None:
         attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
     access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
     for warning in access.warnings:
         say(f"warning: {warning}")
-    places = stuck_places(attempts)
-    return start(provider, attempt, plan(run.store, provider, run.run_id, attempt.number, spec, access, places))
+    return start(provider, attempt, plan(run.store, run.run_id, attempt.number, spec, choice.candidates, access))
 
 
 def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:

@@ -10,7 +10,7 @@ from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.progress import progress
 from job.home import open_default_store
-from job.preflight.examine import Report, examine
+from job.preflight.examine import Report, Trial, examine
 from job.preflight.finding import Finding, Level
 from job.preflight.trial import can_train
 from job.spec import JobSpec, load_spec
@@ -39,7 +39,8 @@ def command(
     """
     job = load_spec(spec, overrides)
     provider, opened = open_provider(job.provider), open_default_store(store or job.store)
-    report = look(job, opened, provider, with_trial=can_train() and not no_step, quiet=as_json)
+    trial = Trial.ALWAYS if can_train() and not no_step else Trial.NEVER
+    report = look(job, opened, provider, trial=trial, quiet=as_json)
     stops = report.stops(strict)
     if as_json:
         print_json({"ok": not stops, **report.as_dict()})
@@ -50,12 +51,10 @@ def command(
     raise SystemExit(USAGE if stops else 0)
 
 
-def look(
-    job: JobSpec, store: Store, provider: Provider, *, with_trial: bool, quiet: bool, to_push: bool = False
-) -> Report:
+def look(job: JobSpec, store: Store, provider: Provider, *, trial: Trial, quiet: bool, to_push: bool = False) -> Report:
     """The whole look, with a progress bar on a terminal."""
     with progress("preflight", quiet=quiet) as on_file:
-        return examine(job, store, provider, with_trial=with_trial, to_push=to_push, on_file=on_file)
+        return examine(job, store, provider, trial=trial, to_push=to_push, on_file=on_file)
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:

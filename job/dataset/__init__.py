@@ -2,7 +2,7 @@
 
 from job.dataset.manifest import Manifest, dataset_id
 from job.dataset.pull import pull
-from job.dataset.push import Pushed, push
+from job.dataset.push import Pushed, missing, push
 from job.dataset.scan import BrokenClip, LocalData, OnProgress, look_at
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Pushed",
     "dataset_id",
     "look_at",
+    "missing",
     "pull",
     "push",
 ]

@@ -76,6 +76,16 @@ def push(store: Store, data: LocalData, on_bytes: OnProgress = lambda done, tota
     return Pushed(dataset_id, manifest, uploaded, uploaded_bytes)
 
 
+def missing(store: Store, data: LocalData) -> int:
+    """Bytes of audio that a push would have to bring now."""
+    wanted = {clip.sha256: clip for clip in data.clips}
+    stored = _stored_objects(store)
+    if _usable_manifest(store, data.dataset_id, stored) is not None:
+        return 0
+    places = _known_places(store, data.sample_rate, wanted, stored)
+    return sum(clip.length for sha256, clip in wanted.items() if sha256 not in places) * PCM_BYTES
+
+
 def _stored_objects(store: Store) -> dict[str, int]:
     """Key and size of every object."""
     return {info.key: info.size for info in store.list("objects/")}

@@ -57,5 +57,5 @@ def _about_runpod(provider: Provider) -> Iterator[Finding]:
 
 
 def _first(provider: Provider, spec: JobSpec) -> str:
-    found = look_for(provider, spec)
+    found = look_for(provider, spec).candidates
     return f"{len(found)} offers fit, the first: {found[0]}"

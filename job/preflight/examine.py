@@ -1,12 +1,14 @@
 """The look before the start: every check, in the order in which one needs another. Writes nothing that stays."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from codec.audio import AudioError
 from infra.pods import Provider
 from infra.store import NotFound, Store
 from job import dataset
+from job.choice import Choice
 from job.errors import CannotTellError, UsageError
 from job.preflight import places
 from job.preflight.access import about_access
@@ -24,6 +26,15 @@ from job.trainer_plan import TrainerPlan, ask_trainer
 WEIGHTS = list(Level)
 
 
+class Trial(StrEnum):
+    """When two real steps are trained before the start."""
+
+    NEVER = "never"
+    IF_PAID = "if paid"
+    """Where nothing is paid, the run itself is the trial."""
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True)
 class Report:
     """The findings, the weightiest first, and what they were made from as far as it could be had."""
@@ -31,6 +42,8 @@ class Report:
     spec: JobSpec
     """As it would be launched: its image by digest where the registry has told it."""
     findings: tuple[Finding, ...]
+    choice: Choice | None = None
+    """What the provider has for it now."""
     plan: TrainerPlan | None = None
     data: dataset.LocalData | None = None
     budget: Budget | None = None
@@ -65,12 +78,12 @@ def examine(
     store: Store,
     provider: Provider,
     *,
-    with_trial: bool,
+    trial: Trial,
     to_push: bool = False,
     on_file: dataset.OnProgress = lambda done, total: None,
 ) -> Report:
-    """Looks at spec, data, trainer, store and provider. `with_trial` decides whether two real steps are trained,
-    `to_push` whether what was decoded is kept for the push that follows.
+    """Looks at spec, data, trainer, store and provider, whose catalog is asked once. `trial` decides whether two real
+    steps are trained, `to_push` whether what was decoded is kept for the push that follows.
 
     Clips are decoded once. What is wrong with the user's input is a finding, never an exception.
 
@@ -78,7 +91,10 @@ def examine(
         ProviderError, StoreError: no usable answer.
     """
     spec, about_the_image = about_image(spec)
-    findings = [*_about_torch(spec), *places.about_store(store), *places.about_machine(provider, spec)]
+    choice, about_the_machine = places.about_machine(provider, spec)
+    if trial is Trial.IF_PAID and (choice is None or not choice.dearest):
+        trial = Trial.NEVER
+    findings = [*_about_torch(spec), *places.about_store(store), *about_the_machine]
     store_works = not has_errors(findings)
     findings += about_the_image
     if store_works:
@@ -86,7 +102,7 @@ def examine(
     try:
         plan = ask_trainer(spec.train.flags())
     except UsageError as trouble:
-        return _report(spec, [*findings, error("settings", str(trouble))])
+        return _report(spec, choice, [*findings, error("settings", str(trouble))])
     sample_rate = plan.config["sample_rate"]
     findings += about_declared(spec.train, plan.config)
     findings += about_learning_rate(plan.config["learning_rate"])
@@ -95,30 +111,31 @@ def examine(
     try:
         data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
     except AudioError as trouble:
-        return _report(spec, [*findings, error("data", str(trouble))], plan)
+        return _report(spec, choice, [*findings, error("data", str(trouble))], plan)
     about_data = about_clips(data, sample_rate)
     findings += about_data
     if has_errors(about_data):  # a count over what is left of the data would be of another run
-        return _report(spec, findings, plan, data)
+        return _report(spec, choice, findings, plan, data)
     budget = count_steps(data, plan.config)
     findings += about_budget(budget, spec, plan.config, data)
     findings += _about_disk(places.forecast(data, plan), store, provider)
     if store_works:
         findings += _about_previous(spec, store, plan, data)
-    if not has_errors(findings) and with_trial:
+    if not has_errors(findings) and trial is not Trial.NEVER:
         findings += try_steps(data, spec, plan)
-    return _report(spec, findings, plan, data, budget)
+    return _report(spec, choice, findings, plan, data, budget)
 
 
 def _report(
     spec: JobSpec,
+    choice: Choice | None,
     findings: list[Finding],
     plan: TrainerPlan | None = None,
     data: dataset.LocalData | None = None,
     budget: Budget | None = None,
 ) -> Report:
     weighed = sorted(findings, key=lambda finding: WEIGHTS.index(finding.level))
-    return Report(spec, tuple(weighed), plan, data, budget)
+    return Report(spec, tuple(weighed), choice, plan, data, budget)
 
 
 def _about_torch(spec: JobSpec) -> list[Finding]:

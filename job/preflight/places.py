@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.pods import NoCapacity, Provider
 from infra.store import Store, StoreError, check_writable
 from infra.store.folder import FolderStore
-from job.choice import Candidate, look_for
+from job.choice import Choice, look_for
 from job.dataset import LocalData
 from job.errors import UsageError
 from job.machine import machine
@@ -69,26 +68,31 @@ def about_disk(needed: Forecast, pod_free: int | None, store_free: int | None, s
     return findings
 
 
-def about_machine(provider: Provider, spec: JobSpec) -> list[Finding]:
-    """Whether an image and such a machine are known, whether the provider has such a machine now, and what it costs."""
+def about_machine(provider: Provider, spec: JobSpec) -> tuple[Choice | None, list[Finding]]:
+    """Whether an image and such a machine are known, whether the provider has such a machine now, and what it costs.
+
+    With it what the provider's catalog has for the run, so that nobody has to ask again.
+    """
     try:
         machine(spec)
     except UsageError as trouble:
-        return [error("machine", str(trouble))]
+        return None, [error("machine", str(trouble))]
     try:
-        first, *others = look_for(provider, spec)
+        choice = look_for(provider, spec)
     except UsageError as trouble:
-        return [error("price", str(trouble))]
+        return None, [error("price", str(trouble))]
     except NoCapacity as trouble:
-        return [warning("price", str(trouble))]
-    return _about_price(first, others, spec)
+        return None, [warning("price", str(trouble))]
+    return choice, _about_price(choice, spec)
 
 
-def _about_price(first: Candidate, others: Sequence[Candidate], spec: JobSpec) -> list[Finding]:
+def _about_price(choice: Choice, spec: JobSpec) -> list[Finding]:
+    first, *others = choice.candidates
     price = first.price_per_hour
     if price == 0:
         return [note("price", f"{first.offer.gpu or 'no GPU'} on provider {spec.provider}: nothing is paid")]
-    more = f"; if that is taken, {len(others)} more, at most {_dearest(others):.2f} USD/h" if others else ""
+    dearest = max((other.price_per_hour for other in others), default=0.0)
+    more = f"; if that is taken, {len(others)} more, at most {dearest:.2f} USD/h" if others else ""
     worst = price * spec.max_hours
     findings = [note("price", f"{first}, at most {worst:.2f} USD in max_hours {spec.max_hours:g}{more}")]
     if spec.max_cost is not None and worst > spec.max_cost:
@@ -96,10 +100,6 @@ def _about_price(first: Candidate, others: Sequence[Candidate], spec: JobSpec) -
             note("price", f"max_cost {spec.max_cost:g} USD ends the run after {spec.max_cost / price:.1f} h")
         )
     return findings
-
-
-def _dearest(found: Sequence[Candidate]) -> float:
-    return max(candidate.price_per_hour for candidate in found)
 
 
 def about_store(store: Store) -> list[Finding]:

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
 
-from codec.audio import SILENCE_RMS, decode
+from codec.audio import SILENCE_RMS, ClipInfo, decode
+from codec.audio.pack import FULL_SCALE
 from job.dataset import LocalData
+from job.dataset.spool import Spool
+from job.home import cache_folder
 from job.preflight.finding import Finding, error, note, warning
 from job.preflight.places import size
 from job.spec import JobSpec
@@ -111,8 +115,16 @@ def _crops(data: LocalData, rate: int, segment: int) -> Iterator[Any]:
     for clip in sorted(data.clips, key=lambda clip: clip.length):
         if clip.rms < SILENCE_RMS:
             continue
-        audio = decode(clip.path, rate)
+        audio = _samples(clip, rate)
         for start in range(0, max(len(audio) - segment, 0) + 1, segment):
             crop = audio[start : start + segment]
             if float(crop @ crop) > len(crop) * SILENCE_RMS**2:
                 yield crop
+
+
+def _samples(clip: ClipInfo, rate: int) -> Any:
+    """A clip at the model's rate; a submit that has just decoded it doesn't do so again."""
+    kept = Spool(cache_folder() / "pcm").read(clip.sha256)
+    if kept is None:
+        return decode(clip.path, rate)
+    return np.frombuffer(b"".join(kept), "<i2").astype(np.float32) / FULL_SCALE

@@ -22,6 +22,7 @@ from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
 from job import agent, claim, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
+from job.choice import look_for
 from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, UsageError
 from job.pod_env import Place, PodEnv
@@ -168,7 +169,7 @@ class Story:
         def submit() -> None:
             submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
             self.run.create(submission)
-            planned = launch.plan(self.store, self.provider, RUN_ID, 1, self.spec)
+            planned = launch.plan(self.store, RUN_ID, 1, self.spec, look_for(self.provider, self.spec).candidates)
             launch.start(self.provider, self.run.attempt(1), planned)
 
         def stop() -> None:

@@ -15,11 +15,13 @@ import psutil
 import pytest
 import yaml
 
+from fakes.runpod.desk import Desk as RunPodDesk
 from infra.pods import Provider
 from infra.pods.local import LocalProvider
 from infra.store import open_store
 from job.record import Attempt, Run
 from job.rules.limits import DEFAULT_CAUSES
+from servers.server import S3Server, use
 
 ROOT = Path(__file__).parents[3]
 CLIPS = ROOT / "examples" / "telugu" / "clips"
@@ -136,3 +138,23 @@ def container_desk(desk: Desk, image: str, engine: Any) -> Iterator[Desk]:
         for pod in docker.find(run_id):
             docker.terminate(pod.id)
         assert [each.name for each in engine.networks.list(filters={"label": f"codecjob.run={run_id}"})] == []
+
+
+@pytest.fixture
+def client(desk: Any, runpod_desk: RunPodDesk, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A desk whose pods are rented, and are nothing but paper."""
+    use(radosgw, monkeypatch)
+    url = open_store(radosgw.new_url()).url
+    desk.store = open_store(url)
+    desk.env = {name: value for name, value in desk.env.items() if not name.startswith("AWS_")}
+    desk.env |= {
+        **radosgw.env(),
+        "CODECJOB_STORE": url,
+        "CODECJOB_RUNPOD_URL": runpod_desk.server.url,
+        "RUNPOD_API_KEY": runpod_desk.account.key,
+        "DOCKER_CONFIG": str(desk.folder / "no-login"),
+    }
+    here = desk.provider
+    desk.provider = runpod_desk.provider
+    yield desk
+    desk.provider = here

@@ -8,6 +8,7 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod, ProviderError, Transient
 from job import launch
+from job.choice import look_for
 from job.errors import UsageError
 from job.pod_env import client_part
 from job.record import Claim, Run, Submission
@@ -76,10 +77,14 @@ class Ambiguous:
         return self.provider.find(run_id)
 
 
+def plan(desk: Any, run: Run) -> launch.Launch:
+    return launch.plan(desk.store, run.run_id, 1, run.spec(), look_for(desk.provider, run.spec()).candidates)
+
+
 def test_an_ambiguous_launch_is_adopted_not_repeated(desk: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     attempt = run.attempt(1)
-    planned = launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec())
+    planned = plan(desk, run)
     pod = launch.start(Ambiguous(desk.provider), attempt, planned)
     assert [listed.id for listed in desk.provider.find(run.run_id)] == [pod.id]
     assert attempt.claim().pod_id == pod.id
@@ -87,7 +92,7 @@ def test_an_ambiguous_launch_is_adopted_not_repeated(desk: Any, run: Run, monkey
 
 
 def test_a_refused_launch_ends_the_attempt(desk: Any, run: Run) -> None:
-    planned = launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec())
+    planned = plan(desk, run)
     impossible = launch.Launch(planned.intent, (LaunchRequest("pod", run.run_id, 1, "launch-1", (), {}),))
     with pytest.raises(ProviderError):
         launch.start(desk.provider, run.attempt(1), impossible)
@@ -95,7 +100,7 @@ def test_a_refused_launch_ends_the_attempt(desk: Any, run: Run) -> None:
 
 
 def test_two_clients_cannot_start_one_attempt(desk: Any, run: Run) -> None:
-    run.attempt(1).write_once("intent.json", launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec()).intent)
+    run.attempt(1).write_once("intent.json", plan(desk, run).intent)
     with pytest.raises(UsageError, match="started by somebody else"):
-        launch.start(desk.provider, run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, run.spec()))
+        launch.start(desk.provider, run.attempt(1), plan(desk, run))
     assert desk.provider.find(run.run_id) == []

@@ -15,6 +15,7 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod
 from job import dataset, launch
+from job.choice import look_for
 from job.pod_env import client_part
 from job.record import Run, Submission
 from job.spec import load_spec
@@ -154,9 +155,8 @@ def test_the_agent_ends_a_run_that_has_spent_its_budget_and_says_what_that_saved
     run = Run(desk.store, "tiny-20260101-000000-0000")
     pushed = dataset.push(desk.store, dataset.look_at(spec.data, 16000)).dataset_id
     run.create(Submission(submitted=time.time(), dataset=pushed, spec=spec.model_dump(mode="json")))
-    launch.start(
-        Priced(desk.provider, 3600.0), run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, spec)
-    )
+    planned = launch.plan(desk.store, run.run_id, 1, spec, look_for(desk.provider, spec).candidates)
+    launch.start(Priced(desk.provider, 3600.0), run.attempt(1), planned)
     assert desk.wait_for_end(run.attempt(1)) == "expired"
     assert "max_cost (20 USD)" in run.attempt(1).outcome().reason
     money = run.attempt(1).events()[-1]["money"]

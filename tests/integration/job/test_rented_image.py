@@ -1,7 +1,6 @@
 """The image of a rented pod, from the command to the request: real registries, an S3 server, the fake of RunPod."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,12 @@ from click.testing import CliRunner, Result
 import docker
 from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
-from infra.store import open_store
 from job.cli import submit as submit_module
 from job.cli.resume import command as resume
 from job.ending import end
 from job.record import Run
 from servers.images import push_empty
 from servers.registry import Registry
-from servers.server import S3Server, use
-
-
-@pytest.fixture
-def client(desk: Any, runpod_desk: Desk, radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A desk whose pods are rented, and are nothing but paper."""
-    use(radosgw, monkeypatch)
-    url = open_store(radosgw.new_url()).url
-    desk.store = open_store(url)
-    desk.env = {name: value for name, value in desk.env.items() if not name.startswith("AWS_")}
-    desk.env |= {
-        **radosgw.env(),
-        "CODECJOB_STORE": url,
-        "CODECJOB_RUNPOD_URL": runpod_desk.server.url,
-        "RUNPOD_API_KEY": runpod_desk.account.key,
-        "DOCKER_CONFIG": str(desk.folder / "no-login"),
-    }
-    here = desk.provider
-    desk.provider = runpod_desk.provider
-    yield desk
-    desk.provider = here
 
 
 def spec(desk: Any, image: str, **changes: Any) -> Path:
@@ -73,13 +50,13 @@ def test_every_attempt_runs_the_image_that_the_tag_named_at_the_start(
     assert "codecjob 1.2.3, CUDA 13.0" in line
     assert line.endswith("to pull, public")
     pinned = line.split()[2].removesuffix(":")
-    assert f"would run image {pinned}" in dry
+    assert f'"image": "{pinned}"' in dry, "what is sent"
 
-    started = call(submit_module.command, str(job), "--detach", "--unwatched", "--json")
+    started = call(submit_module.command, str(job), "--yes", "--detach", "--unwatched", "--json")
     run = Run(client.store, json.loads(started.stdout)["run"])
     assert (run.spec().image, run.spec().pod.min_cuda) == (pinned, "13.0")
     end(runpod_desk.provider, run.attempt(1), "failed", "for the test", "test", str, agent_grace=0.0)
-    again = call(resume, run.run_id, "--detach", "--unwatched")
+    again = call(resume, run.run_id, "--yes", "--detach", "--unwatched")
     for stderr in (started.stderr, again.stderr):
         assert "warning: the pod gets your own key" in stderr
     bodies = [pod.body for pod in runpod_desk.account.pods.values()]

@@ -12,6 +12,7 @@ import pytest
 from infra.pods import LaunchRequest, Pod, Transient
 from infra.pods.local import LocalProvider
 from job import findings, launch, reconcile, watchdog
+from job.choice import look_for
 from job.ending import end
 from job.errors import CannotTellError
 from job.pod_env import client_part
@@ -34,7 +35,8 @@ def start(
     job = load_spec(desk.spec(**{"name": name, "watch": HASTY, **spec}))
     now = time.time() - age
     run.create(Submission(submitted=now, dataset="none", spec=job.model_dump(mode="json")))
-    attempt, planned = run.attempt(1), launch.plan(desk.store, desk.provider, run.run_id, 1, job)
+    attempt = run.attempt(1)
+    planned = launch.plan(desk.store, run.run_id, 1, job, look_for(desk.provider, job).candidates)
     attempt.write_once("intent.json", planned.intent.model_copy(update={"time": now}))
     pod = desk.provider.launch(replace(planned.requests[0], command=SLEEP))
     if claimed:

@@ -20,6 +20,7 @@ from infra.pods import (
     Unauthorised,
 )
 from job import launch
+from job.choice import look_for
 from job.record import Run
 from job.spec import JobSpec, check_spec
 
@@ -64,7 +65,12 @@ def test_the_claim_says_what_the_pod_has(run: Run, start: Callable[[Any], Pod]) 
 @pytest.fixture
 def start(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Pod]:
     monkeypatch.setattr(launch, "LOOK_PAUSE_SECONDS", 0.0)
-    return lambda desk: launch.start(desk, run.attempt(1), launch.plan(run.store, desk, run.run_id, 1, SPEC))
+
+    def start(desk: Any) -> Pod:
+        planned = launch.plan(run.store, run.run_id, 1, SPEC, look_for(desk, SPEC).candidates)
+        return launch.start(desk, run.attempt(1), planned)
+
+    return start
 
 
 def whats(run: Run) -> list[str]:

@@ -66,7 +66,7 @@ def about(offers: list[Offer], job: JobSpec) -> list[Any]:
         def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
             return offers
 
-    return places.about_machine(Shop(), job)
+    return places.about_machine(Shop(), job)[1]
 
 
 def test_the_price_is_that_of_the_cheapest_free_offer() -> None:
@@ -100,7 +100,7 @@ def test_a_price_above_the_limit_and_a_missing_image_are_errors() -> None:
 
 
 def test_this_machine_is_free(tmp_path: Path) -> None:
-    (finding,) = places.about_machine(LocalProvider(tmp_path), spec())
+    (finding,) = places.about_machine(LocalProvider(tmp_path), spec())[1]
     assert (finding.level, finding.message) == (Level.NOTE, "this machine on provider local: nothing is paid")
 
 

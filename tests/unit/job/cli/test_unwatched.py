@@ -10,6 +10,7 @@ import pytest
 from infra.pods import ANY_MACHINE, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
+from job.choice import look_for
 from job.cli.unwatched import check_watched
 from job.errors import UsageError
 from job.spec import JobSpec, check_spec
@@ -31,19 +32,19 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_free_run_may_be_left_alone(spec: JobSpec, store: Store, tmp_path: Path) -> None:
-    check_watched(spec, LocalProvider(tmp_path), store, unwatched=False)
+    check_watched(spec, look_for(LocalProvider(tmp_path), spec), store, unwatched=False)
 
 
 def test_a_paid_run_may_not(spec: JobSpec, store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"at worst it costs 5\.00 USD"):
-        check_watched(spec, Priced(tmp_path), store, unwatched=False)
+        check_watched(spec, look_for(Priced(tmp_path), spec), store, unwatched=False)
 
 
 def test_the_user_may_say_so(spec: JobSpec, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check_watched(spec, Priced(tmp_path), store, unwatched=True)
+    check_watched(spec, look_for(Priced(tmp_path), spec), store, unwatched=True)
     assert "at worst it costs 5.00 USD" in capsys.readouterr().err
 
 
 def test_a_watchdog_that_has_just_looked_is_enough(spec: JobSpec, store: Store, tmp_path: Path) -> None:
     store.put("watchdog/all.json", json.dumps({"time": time.time()}).encode())
-    check_watched(spec, Priced(tmp_path), store, unwatched=False)
+    check_watched(spec, look_for(Priced(tmp_path), spec), store, unwatched=False)
