@@ -66,7 +66,7 @@ def test_a_good_run_whose_launch_got_no_answer_has_one_pod_which_ends_itself(
     codecjob: Codecjob, runpod_desk: Desk
 ) -> None:
     runpod_desk.fails("POST", "/pods", skip=1, status=500, after=True)  # the first is refused for its `cmd`
-    done = codecjob("submit", str(EXAMPLES / "quickstart.yaml"), "--set", "train.num_epochs=1")
+    done = codecjob("submit", str(EXAMPLES / "quickstart.yaml"), "--yes", "--set", "train.num_epochs=1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert runpod_desk.account.key not in done.stdout + done.stderr
     assert "billing off" in done.stdout
@@ -86,7 +86,7 @@ def test_a_good_run_whose_launch_got_no_answer_has_one_pod_which_ends_itself(
 def test_a_bad_run_is_stopped_at_epoch_1_or_before_and_bills_nothing_any_more(
     codecjob: Codecjob, runpod_desk: Desk
 ) -> None:
-    done = codecjob("submit", str(EXAMPLES / "bad-run.yaml"))
+    done = codecjob("submit", str(EXAMPLES / "bad-run.yaml"), "--yes")
     assert done.returncode == 21, done.stdout + done.stderr
     assert "BAD" in done.stdout
     assert "billing off" in done.stdout
@@ -112,7 +112,7 @@ def test_a_cluster_trains_as_one_pod_and_whoever_follows_ends_it(
         shutil.copy(clip, tmp_path / "clips")
     job = {"name": "two", "data": "clips", "nodes": 2, "train": TINY, "checklist": {"epoch": 9, "min_steps": 0}}
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
-    done = codecjob("submit", str(tmp_path / "job.yaml"), "--set", "max_price_per_hour=2")
+    done = codecjob("submit", str(tmp_path / "job.yaml"), "--yes", "--set", "max_price_per_hour=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "terminating cluster:" in done.stdout
     assert runpod_desk.account.living() == []
