@@ -1,5 +1,6 @@
 """What every provider promises. A new provider joins by one more parameter of the fixture `provider`."""
 
+import json
 import sys
 import time
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.runpod.containers import Containers, host_python
+from fakes.runpod.desk import OFFER
 from fakes.runpod.fixtures import BARE_IMAGE
 from infra.pods import LaunchRequest, Machine, Pod, PodState, Provider, runpod_logs
 from infra.pods.docker import DockerProvider
@@ -69,6 +71,15 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def test_a_preview_shows_the_command_and_sends_nothing(provider: Provider) -> None:
+    request = request_for("run-a", ("python3", "-c", "a b"), TOKEN="(hidden)")
+    request = replace(request, offer=OFFER if provider.name == "runpod" else None)
+    shown = json.dumps(provider.preview(request))
+    assert json.dumps(["python3", "-c", "a b"]) in shown
+    assert "TOKEN" in shown
+    assert provider.find(None) == []
 
 
 def test_a_launched_pod_is_listed_as_it_was_asked_for(provider: Provider) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from infra.pods import NoCapacity, Offer
 from infra.pods.local import LocalProvider
-from job.choice import Candidate, candidates, means
+from job import choice as choosing
+from job.choice import Candidate, candidates, look_for, means, still_good
 from job.errors import UsageError
 from job.machine import command, machine
 from job.spec import JobSpec, check_spec
@@ -126,3 +127,30 @@ def test_what_can_not_be_had_here_is_refused_before_anything_is_sent() -> None:
         machine(check_spec({"name": "a", "data": "/clips", "gpu_count": 64}, "test"))
     with pytest.raises(UsageError, match="none is known"):
         machine(spec(image=None))
+
+
+class Shop:
+    """Changes its offers while somebody thinks."""
+
+    def __init__(self, *prices: float) -> None:
+        self.prices = prices
+        self.asked = 0
+
+    def offers(self, machine: Any = None) -> list[Offer]:
+        self.asked += 1
+        return [Offer("p", "L4", price, True) for price in self.prices]
+
+
+def test_a_fresh_choice_stands_and_an_old_one_is_made_again_no_dearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop: Any = Shop(0.4, 0.5)
+    wanted = spec(gpu="L4")
+    found = look_for(shop, wanted)
+    assert still_good(found, shop, wanted) is found
+    monkeypatch.setattr(choosing, "FRESH_SECONDS", -1.0)
+    shop.prices = (0.3, 0.5, 0.6)
+    again = still_good(found, shop, wanted)
+    assert [candidate.price_per_hour for candidate in again.candidates] == [0.3, 0.5]
+    shop.prices = (0.6,)
+    with pytest.raises(UsageError, match=r"nothing left at 0\.50 USD/h or less"):
+        still_good(found, shop, wanted)
+    assert shop.asked == 3
