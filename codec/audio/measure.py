@@ -9,8 +9,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from codec.audio.pack import FULL_SCALE, Int16Array, to_int16
-from codec.audio.read import Float32Array, Resampler, mono_blocks, not_finite, opened, shorter_than_a_sample
+from codec.audio.pack import FULL_SCALE, to_int16
+from codec.audio.read import (
+    Float32Array,
+    Int16Array,
+    Resampler,
+    holds_int16,
+    int16_file_blocks,
+    mono_blocks,
+    not_finite,
+    opened,
+    shorter_than_a_sample,
+)
 
 ENVELOPE_BINS = 64
 _FRAMES_PER_SECOND = 100  # of the levels that the envelope is made from
@@ -49,12 +59,17 @@ def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Arr
     levels, frames = _Levels(), 0
     with opened(path) as file:
         pcm = _Pcm(file.samplerate, sample_rate or file.samplerate, sink)
-        for block in mono_blocks(path, file):
-            frames += len(block)
-            good = block[np.isfinite(block)]
-            levels.add(good, complete=len(good) == len(block))
-            if levels.finite:
-                pcm.add(block)
+        if holds_int16(file, pcm.rate):
+            for samples in int16_file_blocks(path, file):
+                frames += len(samples)
+                levels.add_int16(samples)
+                pcm.take(samples)
+        else:
+            for block in mono_blocks(path, file):
+                frames += len(block)
+                levels.add(block)
+                if levels.finite:
+                    pcm.add(block)
         rate, channels = file.samplerate, file.channels
     if levels.finite:
         pcm.finish()
@@ -92,24 +107,37 @@ class _Levels:
         self.flat = 0
         self._flat_level = 0  # int16: the peak that `flat` was counted at
 
-    def add(self, good: Float32Array, complete: bool) -> None:
-        """Takes a block's finite samples; not `complete` says that others were left out."""
-        self.finite = self.finite and complete
-        if not len(good):
-            return
-        self.energy += float(np.square(good, dtype=np.float64).sum())
-        self.total += float(good.sum(dtype=np.float64))
-        self.peak = max(self.peak, float(np.abs(good).max()))
-        self._count_flat(np.abs(np.clip(np.rint(good * FULL_SCALE), 1 - FULL_SCALE, FULL_SCALE - 1)))
+    def add(self, block: Float32Array) -> None:
+        """Takes a block whose full scale is 1.0; samples that are not finite are left out."""
+        finite = np.isfinite(block)
+        if not finite.all():
+            self.finite = False
+            block = block[finite]
+        self._add(block, 1.0)
+        self._count_flat(to_int16(block))
 
-    def _count_flat(self, levels: Float32Array) -> None:
-        top = int(levels.max())
+    def add_int16(self, samples: Int16Array) -> None:
+        """Takes a block of a file that holds nothing else."""
+        self._add(samples, FULL_SCALE)
+        self._count_flat(samples)
+
+    def _add(self, samples: Float32Array | Int16Array, full_scale: float) -> None:
+        if not len(samples):
+            return
+        wide = samples.astype(np.float64)
+        self.energy += float(np.einsum("i,i", wide, wide)) / full_scale**2
+        self.total += float(wide.sum()) / full_scale
+        self.peak = max(self.peak, float(samples.max()) / full_scale, -float(samples.min()) / full_scale)
+
+    def _count_flat(self, samples: Int16Array) -> None:
+        # Writers round the two signs differently: clipped at ±0.3 may be +9830 and -9831.
+        levels = np.abs(np.maximum(samples, 1 - FULL_SCALE))
+        top = int(levels.max(initial=0))
         if top > self._flat_level + 1:
             self.flat = 0
         self._flat_level = max(top, self._flat_level)
-        # Writers round the two signs differently: clipped at ±0.3 may be +9830 and -9831.
-        at_top = levels >= self._flat_level - 1
         if self._flat_level >= _FLAT_PEAK:
+            at_top = levels >= self._flat_level - 1
             self.flat += int(np.count_nonzero(at_top[:-2] & at_top[1:-1] & at_top[2:]))
 
 
@@ -127,19 +155,20 @@ class _Pcm:
         self.powers: list[Float64Array] = [np.zeros(0)]
 
     def add(self, block: Float32Array) -> None:
-        self._take(to_int16(self._resampler.feed(block)))
+        self.take(to_int16(self._resampler.feed(block)))
 
     def finish(self) -> None:
-        self._take(to_int16(self._resampler.rest()))
+        self.take(to_int16(self._resampler.rest()))
 
-    def _take(self, samples: Int16Array) -> None:
+    def take(self, samples: Int16Array) -> None:
         self.hash.update(samples.data)
         if self._sink:
             self._sink(samples)
         self.length += len(samples)
-        waiting = np.concatenate([self._left, samples])
+        waiting = np.concatenate([self._left, samples]) if len(self._left) else samples
         whole = len(waiting) // self._frame * self._frame
-        self.powers.append(np.square(waiting[:whole], dtype=np.float64).reshape(-1, self._frame).mean(axis=1))
+        frames = waiting[:whole].reshape(-1, self._frame).astype(np.float64)
+        self.powers.append(np.einsum("ij,ij->i", frames, frames) / self._frame)
         self._left = waiting[whole:]
 
 

@@ -22,15 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.audio.errors import AudioError, UserError
-from codec.audio.read import decode_blocks
+from codec.audio.read import Int16Array, decode_blocks
 from codec.audio.scan import find_audio
 from codec.audio.skipped import Skipped, refuse_too_many, skipped
 
 SAMPLES, TABLE = "samples.int16", "clips.json"
 FORMAT = 2
 FULL_SCALE = 32768  # what libsndfile divides 16-bit samples by, so that those come back bit for bit
-
-Int16Array = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)

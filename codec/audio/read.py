@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from codec.audio.truncation import is_cut_short
 SILENCE_RMS = 10 ** (-50 / 20)
 
 Float32Array = npt.NDArray[np.float32]
+Int16Array = npt.NDArray[np.int16]
 
 _BLOCK = 1 << 18  # frames decoded at a time, so that an hour of stereo never lies in memory whole
 _MP3_SLACK = 2 * 1152  # frames an encoder's delay and padding may take from the announced length
@@ -103,10 +105,24 @@ def mono_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]
 
 def channel_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
     """The file in blocks [≤ _BLOCK, channels]; raises AudioError where it breaks off."""
+    return _blocks(path, file, "float32")
+
+
+def holds_int16(file: soundfile.SoundFile, sample_rate: int) -> bool:
+    """Whether the file's own samples are the mono int16 at this rate (Hz) that decoding would come to."""
+    return bool(file.subtype == "PCM_16" and file.channels == 1 and file.samplerate == sample_rate)
+
+
+def int16_file_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Int16Array]:
+    """Such a file's samples in blocks [≤ _BLOCK]; raises AudioError where it breaks off."""
+    return (block[:, 0] for block in _blocks(path, file, "int16"))
+
+
+def _blocks(path: Path, file: soundfile.SoundFile, dtype: str) -> Iterator[npt.NDArray[Any]]:
     done = 0
     while True:
         try:
-            block = file.read(_BLOCK, dtype="float32", always_2d=True)
+            block = file.read(_BLOCK, dtype=dtype, always_2d=True)
         except soundfile.SoundFileError:
             raise _truncated(path) from None
         if not len(block):

@@ -19,6 +19,7 @@ from infra.store import NotFound, Store, StoreError
 from job.dataset import manifest as manifests
 from job.dataset.manifest import Manifest, Shard, object_key
 from job.dataset.scan import PCM_BYTES, OnProgress
+from job.hashing import sha256_of_part
 
 AT_ONCE = 8
 """Shards on their way at a time; each takes its size on the disk a second time."""
@@ -50,7 +51,7 @@ def _pull(store: Store, manifest: Manifest, folder: Path, on_bytes: OnProgress) 
     with _opened(folder / SAMPLES, manifest.size) as (file, is_new):
 
         def bring(shard: Shard, start: int) -> None:
-            if is_new or _hash_of(file, start, shard.size) != shard.sha256:
+            if is_new or sha256_of_part(file, start, shard.size) != shard.sha256:
                 _fetch(store, shard, incoming / shard.sha256, file, start)
 
         _bring_all(bring, manifest.shards, starts, on_bytes)
@@ -124,10 +125,3 @@ def _write(file: int, data: bytes, at: int) -> int:
     while written < len(data):
         written += os.pwrite(file, data[written:], at + written)
     return written
-
-
-def _hash_of(file: int, start: int, size: int) -> str:
-    content = hashlib.sha256()
-    for at in range(start, start + size, _CHUNK):
-        content.update(os.pread(file, min(_CHUNK, start + size - at), at))
-    return content.hexdigest()

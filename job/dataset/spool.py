@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from codec.audio import ClipInfo
-from codec.audio.pack import Int16Array
+from codec.audio.read import Int16Array
 from job.hashing import sha256_of
 
 STALE_SECONDS = 24 * 3600

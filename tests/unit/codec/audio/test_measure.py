@@ -74,3 +74,15 @@ def test_a_clip_that_resampling_leaves_nothing_of(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", [0.1], 48000)
     with pytest.raises(AudioError, match="shorter than one sample at 8000 Hz"):
         inspect(tmp_path / "a.wav", 8000)
+
+
+def test_int16_files_are_measured_as_what_is_decoded_from_others(write_clip: WriteClip, tmp_path: Path) -> None:
+    audio, _ = soundfile.read(write_clip("a.wav", 20.0, rms=0.2), dtype="int16")  # several blocks
+    audio = np.clip(audio, -9000, 9000)
+    soundfile.write(tmp_path / "own.flac", audio, 16000, subtype="PCM_16")
+    soundfile.write(tmp_path / "wide.wav", audio / 32768, 16000, subtype="FLOAT")
+    own, wide = inspect(tmp_path / "own.flac", 16000), inspect(tmp_path / "wide.wav", 16000)
+    assert (own.sha256, own.length, own.clipped) == (wide.sha256, wide.length, wide.clipped)
+    assert own.clipped > 0
+    assert (own.rms, own.peak, own.dc) == pytest.approx((wide.rms, wide.peak, wide.dc), rel=1e-6)
+    assert own.envelope == pytest.approx(wide.envelope, abs=1e-3)
