@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from codec.audio import SILENCE_RMS, AudioError, Clip, Packed, crop_counts, steps_per_epoch
-from codec.audio.pack import FULL_SCALE, Int16Array
+from codec.audio.pack import FULL_SCALE
+from codec.audio.read import Int16Array
 from codec.normalize import normalize
 
 Crops = npt.NDArray[np.int64]  # [N, 2]: clip index, first sample within the clip
