@@ -1,5 +1,6 @@
 """The documents say what the code does: links, commands, flags and specs in them are checked, none is run."""
 
+import ast
 import re
 import runpy
 import shlex
@@ -117,6 +118,37 @@ def test_specs_are_valid(page: str, text: str) -> None:
     check_spec(yaml.safe_load(text), page)
 
 
+def messages() -> list[str]:
+    """The messages that troubleshooting.md explains: what is code in bold, and in the first column of a table."""
+    text = FENCED.sub("", (DOCS / "troubleshooting.md").read_text(encoding="utf-8"))
+    shown = re.findall(r"^\*\*.*\*\*", text, re.MULTILINE) + re.findall(r"^\|(.*?)\|", text, re.MULTILINE)
+    return [message for part in shown for message in re.findall(r"`([^`]+)`", part)]
+
+
+@pytest.fixture(scope="session")
+def said_by_the_code() -> str:
+    """Every text in the source, one a line; what is filled in when it is said is an ellipsis."""
+    texts = []
+    for path in (path for room in ("codec", "infra", "job") for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                texts.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("message", messages())
+def test_a_message_that_is_explained_is_one_that_is_said(message: str, said_by_the_code: str) -> None:
+    # Names in capitals, figures and ellipses stand for what differs.
+    parts = [part.strip(" .,:;'\"()%") for part in re.split(r"…|\b[A-Z][A-Z_]+\b|\b[A-Z]\b|\d+", message)]
+    parts = [part for part in parts if len(part) > 4]
+    assert parts
+    assert [part for part in parts if part not in said_by_the_code and part != "Input should be"] == []  # pydantic's
+
+
 def test_the_reference_names_every_key_of_a_spec() -> None:
     text = (DOCS / "reference.md").read_text(encoding="utf-8")
     schema = JobSpec.model_json_schema()
@@ -140,3 +172,4 @@ def test_every_dependency_has_its_reason() -> None:
 def test_there_is_something_to_check() -> None:
     assert len(commands()) >= 10
     assert len(fenced("yaml")) >= 2
+    assert len(messages()) >= 50
