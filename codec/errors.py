@@ -8,7 +8,7 @@ import click
 
 from codec.audio.errors import UserError
 
-__all__ = ["BAD_INPUT", "UserError", "tell"]
+__all__ = ["BAD_INPUT", "UserError", "first_line", "tell"]
 
 BAD_INPUT = 2  # the exit code
 
@@ -16,3 +16,8 @@ BAD_INPUT = 2  # the exit code
 def tell(message: str) -> None:
     """Print a mistake of the user's as one line."""
     click.echo(f"error: {' '.join(message.split())}", err=True)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, or its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

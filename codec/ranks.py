@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from codec.errors import BAD_INPUT, UserError, tell
+from codec.errors import BAD_INPUT, UserError, first_line, tell
 from codec.stop import Stopped
 
 # How long a rank waits for the others: that one decodes for an hour must not end the run. A rank that dies is
@@ -66,7 +66,7 @@ class Ranks:
                 )
             except (dist.DistError, ValueError) as error:
                 raise UserError(
-                    f"rank {self.rank} can't reach the others ({_first_line(error)}): use torchrun"
+                    f"rank {self.rank} can't reach the others ({first_line(error)}): use torchrun"
                 ) from error
         return self
 
@@ -144,7 +144,7 @@ class Ranks:
         if isinstance(error, UserError):
             tell(str(error))
         elif _is_lost(error):
-            tell(f"rank {self.rank} has lost the others: {_first_line(error)}")
+            tell(f"rank {self.rank} has lost the others: {first_line(error)}")
         else:
             return
         with suppress(RuntimeError):
@@ -174,7 +174,3 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST)
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -83,9 +83,9 @@ class Recorder:
         self._display.train(row, self._planned_steps)
         self._start_measuring()
 
-    def validation(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Write a validation row and return it."""
-        row = self._write("validation", **fields)
+    def validation(self, fields: dict[str, Any], samples: Path) -> dict[str, Any]:
+        """Write a validation row and return it; its folder of samples goes to wandb."""
+        row = self._write("validation", samples, **fields)
         self._display.validation(row)
         self._start_measuring()
         return row
@@ -108,9 +108,9 @@ class Recorder:
         checkpoint.prune(run.checkpoints, run.config.keep_checkpoints)
         self._start_measuring()
 
-    def _write(self, kind: str, **fields: Any) -> dict[str, Any]:
+    def _write(self, kind: str, samples: Path | None = None, /, **fields: Any) -> dict[str, Any]:
         row = self._rows.write(kind, self._run.at.step, self._run.at.epoch, **fields)
-        self._tracker.log(row)
+        self._tracker.log(row, samples)
         return row
 
     def _start_measuring(self) -> None:

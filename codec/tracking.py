@@ -1,42 +1,50 @@
 """Weights & Biases beside the rows: wanted, never needed. Training doesn't wait for it or fail with it."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from codec.config import TrainConfig
+from codec.errors import first_line
 
 START_SECONDS = 20
 FINISH_SECONDS = 30
 
 
 class Tracker:
-    """Forwards rows to a wandb run, or does nothing where there is none."""
+    """Forwards rows and samples to a wandb run, or does nothing where there is none."""
 
     def __init__(self, run: Any, say: Callable[[str], None]) -> None:
         self._run = run
         self._say = say
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """Send a row's numbers as `kind/name`, a list as `kind/name/0`, `kind/name/1`, …"""
+    def log(self, row: Mapping[str, Any], samples: Path | None = None) -> None:
+        """Send a row's numbers as `kind/name`, a list as `kind/name/0`, `kind/name/1`, …
+
+        With a folder of samples (`<k>-original.wav`, `<k>-decoded.wav`) also those, as audio: `samples/<k>-decoded`
+        with every row, the original, which stays the same, with epoch 0 alone.
+        """
         if self._run is None:
             return
         try:
-            self._run.log(_flat(row), step=row["step"])
+            values = flat(row) | (_audio(samples, row["epoch"]) if samples else {})
+            self._run.log(values, step=row["step"])
         except Exception as error:  # noqa: BLE001 - whatever a third party's client does, training goes on
-            self._say(f"wandb stopped working ({_first_line(error)}); training goes on without it")
-            self._run = None
+            self._give_up(f"wandb stopped working ({first_line(error)}); training goes on without it")
 
     def finish(self) -> None:
         """Let wandb send what is left, for at most FINISH_SECONDS."""
         if self._run is None:
             return
-        waiter = threading.Thread(target=self._run.finish, daemon=True)
-        waiter.start()
-        waiter.join(FINISH_SECONDS)
-        if waiter.is_alive():
-            self._say(f"wandb did not finish within {FINISH_SECONDS} s; its last rows may be missing there")
+        try:
+            self._run.finish()
+        except Exception as error:  # noqa: BLE001 - the training is done, whatever becomes of this
+            self._give_up(f"wandb did not finish ({first_line(error)}); its last rows may be missing there")
+
+    def _give_up(self, said: str) -> None:
+        self._run = None
+        self._say(said)
 
 
 def start_tracking(config: TrainConfig, say: Callable[[str], None]) -> Tracker:
@@ -46,7 +54,7 @@ def start_tracking(config: TrainConfig, say: Callable[[str], None]) -> Tracker:
     try:
         return Tracker(_start(config), say)
     except Exception as error:  # noqa: BLE001 - whatever a third party's client does, training goes on
-        say(f"wandb could not start ({_first_line(error)}); training goes on without it")
+        say(f"wandb could not start ({first_line(error)}); training goes on without it")
         return Tracker(None, say)
 
 
@@ -62,19 +70,29 @@ def _start(config: TrainConfig) -> Any:
         mode=cast("Literal['online', 'offline']", config.wandb_mode),
         dir=config.checkpoint_dir,
         config=config.as_dict(),
-        settings=wandb.Settings(init_timeout=START_SECONDS, console="off", silent=True),
+        settings=wandb.Settings(
+            init_timeout=START_SECONDS,
+            finish_timeout=FINISH_SECONDS,  # also of what runs at the process's end
+            finish_timeout_raises=True,
+            console="off",
+            silent=True,
+        ),
     )
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, float]:
-    flat: dict[str, float] = {}
+def flat(row: Mapping[str, Any]) -> dict[str, float]:
+    """A row's numbers by their names in wandb."""
+    values: dict[str, float] = {}
     for name, value in row.items():
         items = enumerate(value) if isinstance(value, list) else ()
-        flat |= {f"{row['kind']}/{name}/{index}": item for index, item in items}
+        values |= {f"{row['kind']}/{name}/{index}": item for index, item in items}
         if isinstance(value, (int, float)) and name not in ("step", "time"):
-            flat[f"{row['kind']}/{name}"] = value
-    return flat
+            values[f"{row['kind']}/{name}"] = value
+    return values
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _audio(folder: Path, epoch: int) -> dict[str, Any]:
+    import wandb
+
+    paths = [path for path in sorted(folder.glob("*.wav")) if epoch == 0 or "decoded" in path.stem]
+    return {f"samples/{path.stem}": wandb.Audio(str(path), caption=f"epoch {epoch}") for path in paths}

@@ -183,8 +183,9 @@ def _validate(run: Run, recorder: Recorder | None) -> dict[str, Any] | None:
     # Not by what is compiled: for crops of other lengths that would have to be done again.
     with torch.compiler.set_stance("force_eager"):
         fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
-        write_samples(run.model, run.data.samples, run.folder / "samples" / f"{run.at.epoch:04d}")
-    return recorder.validation(fields)
+        samples = run.folder / "samples" / f"{run.at.epoch:04d}"
+        write_samples(run.model, run.data.samples, samples)
+    return recorder.validation(fields, samples)
 
 
 def _check_batch(config: TrainConfig, ranks: Ranks) -> None:

@@ -28,6 +28,7 @@ from job.shipping import Shipper, last_error
 from job.staleness import DONE, LoopWatch, Silence, overdue
 from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.verdict import State, Verdict
+from job.wandb_end import LastWord, word
 
 TICK_SECONDS = 0.3
 STARTED = "agent started"
@@ -77,6 +78,7 @@ class Agent:
         self.overdue: str | None = None
         self.hung = False
         self.broke_at: float | None = None
+        self.has_trained = False
 
     def work(self) -> None:
         """The whole attempt. On return the outcome is in the record."""
@@ -161,6 +163,7 @@ class Agent:
 
     def _train(self) -> Outcome:
         trainer = Trainer(self.spec, self.run.run_id, self.workspace / "data", self.folder, self.log, self.env.place)
+        self.has_trained = True
         loop = LoopWatch(self.spec.watch, time.monotonic())
         self.reporter.state = "training"
         ending: Outcome | None = None
@@ -266,7 +269,10 @@ class Agent:
         self._say(f"{outcome.outcome}: {outcome.reason}")
         left = max(self.env.deadline - time.time(), 0.0)
         until = time.monotonic() + min(INSIST_SECONDS, left + INSIST_LATE_SECONDS)
-        self._upload_the_last(left)
+        last_word = self._last_word(outcome)
+        giving_up_at = self._upload_the_last(left)
+        if last_word:
+            last_word.end(giving_up_at, self.shipper, self._say)
         if isinstance(self.reporter.failure, claim.NotMineError):
             raise self.reporter.failure
         if not self.reporter.close(until):
@@ -283,8 +289,15 @@ class Agent:
                     raise
                 time.sleep(INSIST_PAUSE_SECONDS)
 
-    def _upload_the_last(self, left: float) -> None:
-        """Waits for the checkpoints, but never so long that the outcome would be lost with them."""
+    def _last_word(self, outcome: Outcome) -> LastWord | None:
+        """Begins to tell Weights & Biases, where the trainer has, or may have, opened a run there."""
+        if not (self.spec.wandb.on and self.has_trained) or isinstance(self.reporter.failure, claim.NotMineError):
+            return None
+        told = word(self.spec, self.attempt.number, self.verdict, outcome)
+        return LastWord(self.spec, self.run.run_id, self.folder, self.log, told)
+
+    def _upload_the_last(self, left: float) -> float:
+        """Waits for the checkpoints, but never so long that the outcome would be lost with them; returns how long."""
         self._offer(checkpoints.complete_checkpoints(self.folder / "checkpoints"))
         now = time.monotonic()
         most = UPLOAD_ASKED_SECONDS if self.reporter.stop_request else UPLOAD_SECONDS
@@ -294,6 +307,7 @@ class Agent:
         self.reporter.vouch(until - now + VOUCH_SECONDS)
         for name in self.courier.finish(until):
             self._say(f"checkpoint {name} was not uploaded in time")
+        return until
 
     def _grounds(self, outcome: Outcome) -> dict[str, Any]:
         """What the attempt ended for, with what that was decided by, and the money."""

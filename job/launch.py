@@ -17,7 +17,7 @@ from infra.pods import (
     Unauthorised,
 )
 from infra.store import Store
-from job import compiled
+from job import compiled, wandb_access
 from job.choice import Candidate
 from job.errors import UsageError
 from job.machine import command, in_words, mounts
@@ -71,7 +71,12 @@ def plan(
             attempt=attempt,
             launch_id=f"{launch_id}-{number}",
             command=command(spec),
-            env={**client_part(run_id, attempt, store.url, deadline), **secret, **(access.env if access else {})},
+            env={
+                **client_part(run_id, attempt, store.url, deadline),
+                **secret,
+                **(access.env if access else {}),
+                **wandb_access.pod_env(spec),
+            },
             machine=replace(candidate.machine, mounts=mounts(spec, store)),
             offer=candidate.offer,
         )

@@ -13,6 +13,7 @@ from infra.store.credentials.session import Grant, Session
 from job.errors import UsageError
 from job.pod_env import SEAL_KEY_VARIABLE, STORE_VARIABLE
 from job.spec import AccessSpec, JobSpec
+from job.wandb_access import KEY_VARIABLE as WANDB_KEY_VARIABLE
 
 if TYPE_CHECKING:
     from infra.store.s3_url import S3Location
@@ -24,7 +25,7 @@ TOKEN_VARIABLE = "CODECJOB_POD_SESSION_TOKEN"
 LATE_SECONDS = 120.0
 # Whose pods run on this very machine, where nothing is paid.
 AT_HOME = ("local", "docker")
-HIDDEN = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", SEAL_KEY_VARIABLE})
+HIDDEN = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", SEAL_KEY_VARIABLE, WANDB_KEY_VARIABLE})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from infra.store.keys import check_key
 from job import checkpoints
 from job.errors import UsageError
-from job.record import CheckpointRef, Run
+from job.record import Attempt, CheckpointRef, Run
 from job.retention import best_first, survey
 
 PIECES: tuple[tuple[Literal["metrics", "log"], str], ...] = (("metrics", "metrics.jsonl"), ("log", "job.log"))
@@ -22,6 +22,8 @@ class Pulled:
     checkpoint: Path | None
     samples: int
     skipped: tuple[str, ...]
+    wandb: tuple[Path, ...]
+    """Runs that wandb has kept offline, as `wandb sync` takes them: one of each process that has had a word."""
 
 
 def pull(run: Run, folder: Path, wanted: Literal["newest", "best"] | int = "newest") -> Pulled:
@@ -54,17 +56,24 @@ def _pull(run: Run, folder: Path, wanted: Literal["newest", "best"] | int) -> Pu
         (folder / name).write_bytes(b"".join(pieces))
     if attempts and (verdict := attempts[-1].verdict()) is not None:
         (folder / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
-    samples: dict[str, str] = {}  # an epoch that was trained twice: the newest attempt's
-    for attempt in attempts:
-        for info in run.store.list(f"{attempt.prefix}/samples/"):
-            name = info.key.removeprefix(f"{attempt.prefix}/")
-            check_key(name)  # what a pod wrote is not trusted with paths
-            samples[name] = info.key
-    for name, key in samples.items():
-        run.store.download(key, folder / name)
+    samples = _fetch(run, attempts, "samples", folder)
+    _fetch(run, attempts, "wandb", folder)
     ref, skipped = checkpoints.restore_newest(run, folder / "checkpoints", refs)
     checkpoint = folder / "checkpoints" / ref.prefix.rsplit("/", 1)[1] if ref else None
-    return Pulled(folder, checkpoint, len(samples), tuple(skipped))
+    return Pulled(folder, checkpoint, samples, tuple(skipped), tuple(sorted((folder / "wandb").glob("offline-run-*"))))
+
+
+def _fetch(run: Run, attempts: list[Attempt], what: str, folder: Path) -> int:
+    """How many files of a kind there were."""
+    found: dict[str, str] = {}  # an epoch that was trained twice: the newest attempt's
+    for attempt in attempts:
+        for info in run.store.list(f"{attempt.prefix}/{what}/"):
+            name = info.key.removeprefix(f"{attempt.prefix}/")
+            check_key(name)  # what a pod wrote is not trusted with paths
+            found[name] = info.key
+    for name, key in found.items():
+        run.store.download(key, folder / name)
+    return len(found)
 
 
 def _refs(run: Run, wanted: Literal["newest", "best"] | int) -> list[CheckpointRef]:

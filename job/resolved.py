@@ -11,6 +11,7 @@ from job.trainer_plan import ask_trainer
 
 # Places, not settings: they differ between any two runs.
 PLACES = frozenset({"store", "train.data_dir", "train.checkpoint_dir", "train.experiment_name"})
+NO_SETTINGS = ("access.", "wandb.")
 # What a start row says of the run beside its configuration.
 MEASURED = ("steps_per_epoch", "planned_steps", "parameters", "audio_seconds", "device", "torch")
 
@@ -76,7 +77,7 @@ def spell(value: Any) -> str:
 
 def _values(spec: JobSpec, config: Mapping[str, Any]) -> dict[str, Any]:
     document = spec.model_dump(mode="json") | {"train": dict(config)}
-    return {key: value for key, value in _flat(document) if key not in PLACES and not key.startswith("access.")}
+    return {key: value for key, value in _flat(document) if key not in PLACES and not key.startswith(NO_SETTINGS)}
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

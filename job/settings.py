@@ -9,7 +9,7 @@ from infra import engine
 from infra.pods import ProviderError, runpod_key
 from infra.store import StoreError
 from infra.store.s3_url import S3Location, parse_s3_url
-from job import known_image
+from job import known_image, wandb_access
 from job.errors import UsageError
 from job.home import HOME_VARIABLE, cache_folder, home, open_default_store
 from job.pod_access import KEY_VARIABLE
@@ -47,6 +47,10 @@ def _found() -> Iterator[Setting]:
     yield _tried("runpod_key", lambda: ("set", runpod_key.key_place()))
     yield _tried("runpod_url", lambda: (runpod_key.base_url(), _source(runpod_key.URL_VARIABLE)))
     yield from _aws()
+    place = wandb_access.key_place()
+    yield Setting("wandb_key", "set" if place else None, place or f"${wandb_access.KEY_VARIABLE} or `wandb login`")
+    project = os.environ.get(wandb_access.PROJECT_VARIABLE) or wandb_access.PROJECT
+    yield Setting("wandb_project", project, _source(wandb_access.PROJECT_VARIABLE))
     given = bool(os.environ.get(KEY_VARIABLE))
     source = f"${KEY_VARIABLE}" if given else "a spec's `access` may name another way"
     yield Setting("pod_credentials", "set" if given else None, source)

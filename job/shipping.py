@@ -122,6 +122,21 @@ class Shipper:
         if self.keeper:
             self.keeper.ship(self.progress_shipped)
 
+    def ship_wandb(self, until: float) -> int:
+        """Ships what wandb has kept in offline mode, once it has ended, for `wandb sync`; its rows before its audio.
+
+        Returns how many files were left out because a moment of the monotonic clock had come.
+        """
+        kept = [path for path in (self.folder / "wandb").glob("offline-run-*/**/*") if path.is_file()]
+        names = [path.relative_to(self.folder).as_posix() for path in kept]
+        wanted = sorted(name for name in names if name.endswith(".wandb") or "/files/" in name)
+        wanted.sort(key=lambda name: not name.endswith(".wandb"))
+        for done, name in enumerate(wanted):
+            if time.monotonic() > until:
+                return len(wanted) - done
+            self.attempt.store.upload(self.folder / name, f"{self.attempt.prefix}/{name}")
+        return 0
+
     def _ship(self, kind: Literal["metrics", "log"], tail: Tail, data: bytes) -> None:
         if len(data) <= tail.size:
             return

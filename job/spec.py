@@ -52,8 +52,8 @@ class TrainSpec(_Part):
     precision: Literal["auto", "bf16", "fp32"] | None = Field(None, description="auto: bf16 on GPUs that have it")
     compile: Literal["auto", "on", "off"] | None = Field(None, description="torch.compile; auto: on GPUs only")
     device: Literal["auto", "cpu", "cuda"] | None = Field(None, description="auto: a GPU where there is one")
-    use_wandb: bool | None = Field(None, description="also log to Weights & Biases")
-    wandb_mode: Literal["online", "offline", "disabled"] | None = Field(None, description="only with use_wandb")
+    use_wandb: bool | None = Field(None, description="the same as `wandb: true`")
+    wandb_mode: Literal["online", "offline", "disabled"] | None = Field(None, description="the same as wandb.mode")
     experiment_name: str | None = Field(None, description="for people and for wandb; default: the run's name")
 
     @field_validator("strides", mode="before")
@@ -153,6 +153,39 @@ class NotifySpec(_Part):
         return value
 
 
+class WandbSpec(_Part):
+    """Where Weights & Biases keeps the run (job/wandb_run.py). Holds no key: specs are kept in the record."""
+
+    mode: Literal["online", "offline", "disabled"] | None = Field(
+        None, description="default: online where anything of this section is given, or train.use_wandb"
+    )
+    project: str | None = Field(
+        None, pattern=r"^[^/\\#?%:\s]{1,128}$", description="default: $WANDB_PROJECT, else codecjob"
+    )
+    entity: str | None = Field(None, pattern=r"^[^/\\#?%:\s]+$", description="user or team; default: the key's own")
+    tags: tuple[str, ...] = Field((), description="of the run, beside the one of its verdict")
+    runpod_secret: str | None = Field(
+        None, pattern=r"^\w+$", description="name of the secret of RunPod that holds the key, for its pods"
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether Weights & Biases is wanted."""
+        return self.mode in ("online", "offline")
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("tags")
+    @classmethod
+    def _as_wandb_takes_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(0 < len(tag) <= 64 and "," not in tag for tag in value):
+            raise ValueError("a tag has 1 to 64 characters and no comma")
+        return value
+
+
 class JobSpec(_Part):
     """A whole job. Relative folders are read from the folder of the spec file."""
 
@@ -182,6 +215,9 @@ class JobSpec(_Part):
         default_factory=lambda: NotifySpec.model_validate({}),
         description="who is told of a verdict, an abort, the end",
     )
+    wandb: WandbSpec = Field(
+        default_factory=lambda: WandbSpec.model_validate({}), description="the run in Weights & Biases"
+    )
     train: TrainSpec = Field(
         default_factory=lambda: TrainSpec.model_validate({}),
         description="the trainer's flags; not given: the trainer's default",
@@ -199,6 +235,29 @@ class JobSpec(_Part):
         if not (isinstance(train, dict) and isinstance(checklist, dict)) or train.get("recipe") not in tuple(RECIPES):
             return data
         return {**data, "checklist": {"recipe": train["recipe"], **checklist}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_meaning_of_wandb(cls, data: Any) -> Any:
+        """`wandb` and the trainer's two flags say the same: whichever is given sets the other."""
+        if not isinstance(data, dict):
+            return data
+        section, train = data.get("wandb", {"mode": None}), data.get("train", {})
+        section = {"mode": "online"} if section is True else {"mode": "disabled"} if section is False else section
+        if not (isinstance(section, dict) and isinstance(train, dict)):
+            return data
+        asked = not section or any(value not in (None, [], ()) for value in section.values())
+        mode, flag = section.get("mode"), train.get("wandb_mode")
+        if not asked and train.get("use_wandb") is not True:
+            return {**data, "wandb": section}
+        mode = mode or flag or "online"
+        if asked and mode != "disabled" and train.get("use_wandb") is False:
+            raise ValueError("wandb asks for Weights & Biases and train.use_wandb: false does not: keep one")
+        if flag not in (None, mode):
+            raise ValueError(f"wandb.mode: {mode} and train.wandb_mode: {flag} contradict each other: keep one")
+        wanted = mode != "disabled" or train.get("use_wandb") is True
+        flags = {"use_wandb": True, "wandb_mode": mode} if wanted else {}
+        return {**data, "wandb": {**section, "mode": mode}, "train": {**train, **flags}}
 
     @field_validator("gpu", mode="before")
     @classmethod
@@ -289,7 +348,7 @@ def _in_words(problem: ErrorDetails) -> str:
         return f"{key} is missing"
     said = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"{key}: {said}"
+        return f"{key}: {said}" if key else said
     if problem["type"] == "string_pattern_mismatch" and key == "name":
         said = "should be 1 to 40 lower-case letters, digits and dashes"
     return f"{key}: {said}, not {problem['input']!r}"

@@ -14,6 +14,7 @@ import psutil
 
 from job.pod_env import Place
 from job.spec import JobSpec, ranks_per_node
+from job.wandb_access import run_env
 
 STOP_FILE = "stop.json"
 STOPPED_ON_REQUEST = 3
@@ -54,9 +55,8 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
 
 
 def environment(spec: JobSpec, run_id: str) -> dict[str, str]:
-    """The trainer's environment. wandb takes its run's id from there: every attempt goes on with the same one."""
-    wandb = {"WANDB_RUN_ID": run_id, "WANDB_RESUME": "allow"} if spec.train.use_wandb else {}
-    return {**os.environ, **wandb}
+    """The trainer's environment."""
+    return {**os.environ, **run_env(spec, run_id)}
 
 
 class Trainer:

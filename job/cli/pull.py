@@ -1,5 +1,6 @@
 """codecjob pull."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -40,6 +41,7 @@ def command(run: str, folder: Path, best: bool, step: int | None, store: str | N
                 "checkpoint": str(pulled.checkpoint) if pulled.checkpoint else None,
                 "samples": pulled.samples,
                 "skipped": list(pulled.skipped),
+                "wandb": [str(path) for path in pulled.wandb],
             }
         )
         return
@@ -47,3 +49,5 @@ def command(run: str, folder: Path, best: bool, step: int | None, store: str | N
         click.echo(f"skipped a broken checkpoint: {problem}", err=True)
     click.echo(f"checkpoint: {pulled.checkpoint or 'none yet'}")
     click.echo(f"{pulled.samples} samples in {folder / 'samples'}, rows in {folder / 'metrics.jsonl'}")
+    if pulled.wandb:
+        click.echo(f"kept offline by wandb: wandb sync {shlex.quote(str(folder))}/wandb/offline-run-*")

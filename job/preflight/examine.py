@@ -7,14 +7,14 @@ from typing import Any
 from codec.audio import AudioError
 from infra.pods import Provider
 from infra.store import NotFound, Store
-from job import dataset
+from job import dataset, wandb_access
 from job.choice import Choice
 from job.errors import CannotTellError, UsageError
 from job.preflight import places
 from job.preflight.access import about_access
 from job.preflight.budget import Budget, about_budget, count_steps
 from job.preflight.clips import about_clips
-from job.preflight.finding import Finding, Level, error, has_errors, note
+from job.preflight.finding import Finding, Level, error, has_errors, note, warning
 from job.preflight.image import about_image
 from job.preflight.rate import about_rate
 from job.preflight.settings import about_batch, about_declared, about_learning_rate, about_previous, find_previous
@@ -97,6 +97,7 @@ def examine(
     findings = [*_about_torch(spec), *places.about_store(store), *about_the_machine]
     store_works = not has_errors(findings)
     findings += about_the_image
+    findings += [warning("wandb", said)] if (said := wandb_access.trouble(spec)) else []
     if store_works:
         findings += about_access(spec, store.url)
     try:

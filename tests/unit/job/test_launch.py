@@ -22,7 +22,7 @@ from infra.pods import (
 from job import launch
 from job.choice import look_for
 from job.record import Run
-from job.spec import JobSpec, check_spec
+from job.spec import JobSpec, WandbSpec, check_spec
 
 SPEC: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}, "test")
 Answer = Exception | None
@@ -124,3 +124,11 @@ def test_a_pod_that_was_made_all_the_same_is_adopted(run: Run, start: Callable[[
     assert claim is not None
     assert claim.pod_id == "pod-1"
     assert whats(run) == ["no clear answer", "adopted", "launched"]
+
+
+def test_every_request_carries_the_key_of_wandb_where_that_is_wanted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    wanted = SPEC.model_copy(update={"provider": "docker", "wandb": WandbSpec.model_validate({"mode": "online"})})
+    planned = launch.plan(run.store, Desk(), run.run_id, 1, wanted)
+    assert {request.env["WANDB_API_KEY"] for request in planned.requests} == {"0123456789" * 4}
+    assert "WANDB_API_KEY" not in launch.plan(run.store, Desk(), run.run_id, 1, SPEC).requests[0].env

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from codec.config import config_from_flags
 from job.errors import UsageError
 from job.spec import JobSpec, check_spec, load_spec
 
@@ -184,4 +185,46 @@ def test_the_checklist_is_that_of_the_trainers_recipe_unless_it_names_its_own() 
     assert check_spec(spec.model_dump(mode="json"), "record") == spec
     with pytest.raises(UsageError, match=r"train\.recipe: .*not 'mel'") as caught:
         signs(train={"recipe": "mel"})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({}, None),
+        ({"wandb": True}, "online"),
+        ({"wandb": {}}, "online"),
+        ({"wandb": {"project": "speech"}}, "online"),
+        ({"wandb": {"mode": "offline", "tags": "telugu"}}, "offline"),
+        ({"wandb": {"entity": "lab"}, "train": {"wandb_mode": "offline"}}, "offline"),
+        ({"train": {"use_wandb": True}}, "online"),
+        ({"train": {"use_wandb": True, "wandb_mode": "offline"}}, "offline"),
+        ({"train": {"wandb_mode": "offline"}}, None),
+        ({"wandb": False}, "disabled"),
+        ({"wandb": False, "train": {"use_wandb": True}}, "disabled"),
+    ],
+)
+def test_wandb_has_one_meaning_wherever_it_is_asked_for(given: dict[str, Any], mode: str | None) -> None:
+    spec = check_spec({**MINIMAL, **given}, "job.yaml")
+    assert (spec.wandb.mode, spec.wandb.on) == (mode, mode in ("online", "offline"))
+    trainer = config_from_flags({"data_dir": "", **spec.train.model_dump(exclude_none=True)})
+    assert (trainer.use_wandb and trainer.wandb_mode != "disabled") == spec.wandb.on
+    if spec.wandb.on:
+        assert trainer.wandb_mode == mode
+    assert check_spec(spec.model_dump(mode="json"), "the record") == spec
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"wandb": True, "train": {"use_wandb": False}}, "keep one"),
+        ({"wandb": {"mode": "offline"}, "train": {"wandb_mode": "online"}}, "contradict each other"),
+        ({"wandb": {"api_key": "s3cr3t"}}, "unknown key 'api_key'"),
+        ({"wandb": {"tags": ["a,b"]}}, "no comma"),
+    ],
+)
+def test_wandb_that_contradicts_itself_is_refused_and_no_key_is_taken(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        check_spec({**MINIMAL, **given}, "job.yaml")
+    assert "s3cr3t" not in str(caught.value)
     assert "\n" not in str(caught.value)
