@@ -103,7 +103,7 @@ def test_the_pod_gets_a_url_that_needs_no_file_of_this_machine(monkeypatch: pyte
 
 
 def test_what_ends_too_early_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3610))
     answer = {"Version": 1, "AccessKeyId": "k", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": soon}
     (tmp_path / "answer.json").write_text(json.dumps(answer))
     (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path}/answer.json\n")
