@@ -129,6 +129,7 @@ def test_a_pod_that_was_made_all_the_same_is_adopted(run: Run, start: Callable[[
 def test_every_request_carries_the_key_of_wandb_where_that_is_wanted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
     wanted = SPEC.model_copy(update={"provider": "docker", "wandb": WandbSpec.model_validate({"mode": "online"})})
-    planned = launch.plan(run.store, Desk(), run.run_id, 1, wanted)
+    candidates = look_for(Desk(), SPEC).candidates
+    planned = launch.plan(run.store, run.run_id, 1, wanted, candidates)
     assert {request.env["WANDB_API_KEY"] for request in planned.requests} == {"0123456789" * 4}
-    assert "WANDB_API_KEY" not in launch.plan(run.store, Desk(), run.run_id, 1, SPEC).requests[0].env
+    assert "WANDB_API_KEY" not in launch.plan(run.store, run.run_id, 1, SPEC, candidates).requests[0].env
