@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.pods import Bills, Provider, ProviderError
+from infra.pods import Bills, ProviderError
 from job.pace import Pace
 from job.record import Attempt, OutcomeName
 
@@ -82,7 +82,7 @@ def bills(attempts: Iterable[Attempt], billed: bool = True, invoice: Invoice | N
     return found
 
 
-def invoice_of(provider: Provider) -> Invoice | None:
+def invoice_of(provider: object) -> Invoice | None:
     """Asks a provider that tells its bill; no answer is as good as no bill. None for one that does not tell."""
     if not isinstance(provider, Bills):
         return None

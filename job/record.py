@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -125,6 +125,8 @@ class CheckpointRef:
     attempt: int
     step: int
     prefix: str
+    written: float = field(default=0.0, compare=False)
+    """When its manifest came, Unix seconds by the store's clock."""
 
 
 class Attempt:
@@ -190,8 +192,15 @@ class Attempt:
 
     def events(self) -> list[dict[str, Any]]:
         """The audit trail, oldest first."""
-        events = [json.loads(self.store.get(info.key)) for info in self.store.list(f"{self.prefix}/events/")]
+        events = [self._event(info.key) for info in self.store.list(f"{self.prefix}/events/")]
         return sorted(events, key=lambda event: float(event["time"]))  # keys of one millisecond are in no order
+
+    def _event(self, key: str) -> dict[str, Any]:
+        try:
+            event = dict(json.loads(self.store.get(key)))
+            return event | {"what": str(event["what"]), "by": str(event["by"]), "time": float(event["time"])}
+        except (ValueError, TypeError, KeyError) as error:
+            raise CannotTellError(f"{self.store.url}: {key} cannot be read: it is no event of codecjob") from error
 
     def segments(self, kind: Kind, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """The pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on.
@@ -242,9 +251,12 @@ class Attempt:
     def checkpoints(self) -> list[CheckpointRef]:
         """The complete checkpoints that a resume may restore, oldest first."""
         prefix = f"{self.prefix}/checkpoints/"
-        names = [info.key.removeprefix(prefix).partition("/") for info in self.store.list(prefix)]
-        steps = [step for step, _, file in names if step.isdigit() and file == "manifest.json"]
-        return [CheckpointRef(self.number, int(step), f"{prefix}{step}") for step in steps]
+        found = []
+        for info in self.store.list(prefix):
+            step, _, file = info.key.removeprefix(prefix).partition("/")
+            if step.isdigit() and file == "manifest.json":
+                found.append(CheckpointRef(self.number, int(step), f"{prefix}{step}", info.modified))
+        return found
 
     def _read(self, name: str, kind: type[D]) -> D | None:
         key = f"{self.prefix}/{name}"
@@ -264,9 +276,15 @@ class Run:
         self.run_id = run_id
         self._pieces: dict[str, bytes] = {}
         """Pieces of rows and logs that were read, by key: a record that is looked at again and again is read once."""
+        self._submission: Submission | None = None
 
     def submission(self) -> Submission:
-        """What was asked."""
+        """What was asked. It is written once, and read once."""
+        if self._submission is None:
+            self._submission = self._read_submission()
+        return self._submission
+
+    def _read_submission(self) -> Submission:
         key = f"runs/{self.run_id}/spec.json"
         try:
             data = self.store.get(key)
@@ -280,9 +298,9 @@ class Run:
         except (NotFound, ValidationError) as error:
             raise CannotTellError(f"{self.store.url}: {key} cannot be read: the record is not complete") from error
 
-    def spec(self, submission: Submission | None = None) -> JobSpec:
-        """The spec as it was resolved at submit; of a ``submission`` that has been read already."""
-        return check_spec((submission or self.submission()).spec, f"runs/{self.run_id}/spec.json")
+    def spec(self) -> JobSpec:
+        """The spec as it was resolved at submit."""
+        return check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
 
     def create(self, submission: Submission) -> None:
         """Writes spec.json; the run exists from here on."""

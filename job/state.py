@@ -2,9 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from infra.pods import Provider, ProviderError
+from infra.pods import Pod, ProviderError
 from job.judged import Judged, Memory, judge, judge_rows
 from job.metrics_log import Row, collate, json_number
 from job.money import Money, bills, invoice_of, reckon
@@ -29,6 +29,14 @@ STILL = {
     "stopping": "it is ending: the pod saves, uploads and is ended",
     "lost": "the pod is gone and has left no outcome",
 }
+
+
+class Finds(Protocol):
+    """As much of a provider as it takes to look at a run."""
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        """See `infra.pods.Provider.find`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -121,13 +129,13 @@ class RunState:
         }
 
 
-def look(run: Run, provider: Provider, with_invoice: bool = False, memory: Memory | None = None) -> RunState:
+def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory | None = None) -> RunState:
     """Reads one run's record and asks the provider about its pods; ``with_invoice`` also about its bill.
 
     With a ``memory``, rows that it knows are neither read nor judged again.
     """
     submission = run.submission()
-    spec = run.spec(submission)
+    spec = run.spec()
     attempts = [Snapshot(attempt) for attempt in run.attempts()]
     attempt = attempts[-1] if attempts else Snapshot(run.attempt(1))
     trouble = ""

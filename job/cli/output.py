@@ -31,9 +31,11 @@ def print_json(document: Any) -> None:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A metric in a table; a dash where there is none."""
+    """A metric in a table; a dash where there is none. What has blown up takes no more room than others."""
     if value is None:
         return "-"
+    if math.isfinite(value) and abs(value) >= 1e5:
+        return f"{value:.2g}"
     # Adding zero turns the -0.0 of a rounded small number into 0.0.
     return f"{round(value, digits) + 0.0:.{digits}f}" if math.isfinite(value) else str(value)
 
