@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 
 import click
 from rich.console import Console, Group
@@ -85,7 +86,8 @@ def _take(console: Console, source: OneRun | ManyRuns, quiet: bool) -> None:
         work.result()
         return
     if quiet or not console.is_terminal:
-        click.echo(f"reading {source.where} ...", err=True)
+        if sys.stderr.isatty():  # nobody who keeps what a pipe says wants to know
+            click.echo(f"reading {source.where} ...", err=True)
         work.result()
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:

@@ -114,7 +114,11 @@ def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> N
     assert len(source.document()) == 40
 
 
-def test_a_pipe_is_told_of_a_slow_store_on_stderr(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_pipes_stdout_is_told_of_a_slow_store_on_a_terminal(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
     add_run(store, run_id(0), time.time(), outcome="succeeded")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     status._take(Console(), ManyRuns(Slow(store), 20), quiet=True)  # type: ignore[arg-type]
-    assert capsys.readouterr().err == f"reading the runs in {store.url} ...\n"
+    assert capsys.readouterr().err == (f"reading the runs in {store.url} ...\n" if terminal else "")
