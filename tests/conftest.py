@@ -1,8 +1,10 @@
 """What holds for every test."""
 
+import faulthandler
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -19,6 +21,25 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that hangs is ended by pytest-timeout; should its clean-up hang, too, its process ends: others go on."""
+    last_resort = threading.Timer(1.5 * float(item.config.getini("timeout")), _give_up, [item])
+    last_resort.daemon = True
+    last_resort.start()
+    try:
+        return (yield)
+    finally:
+        last_resort.cancel()
+
+
+def _give_up(item: pytest.Item) -> None:
+    item.config.pluginmanager.getplugin("capturemanager").suspend_global_capture()
+    os.write(2, f"\n{item.nodeid} hangs, and so does its clean-up: this process ends\n".encode())
+    faulthandler.dump_traceback(2)
+    os._exit(1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,7 +62,9 @@ def small_disk() -> SmallDisk:
     """
 
     def command(folder: Path, size: str, script: str, *arguments: str) -> list[str]:
-        if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", folder], check=False).returncode:
+        if subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "none", folder], check=False, timeout=120
+        ).returncode:
             pytest.skip("this machine does not let a test mount a small disk")
         mount = f'mount -t tmpfs -o size={size} none "$2" && exec "$0" -c "$@"'
         return ["unshare", "-rm", "sh", "-c", mount, sys.executable, script, str(folder), *arguments]

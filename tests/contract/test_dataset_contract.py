@@ -104,7 +104,9 @@ def push(store: Counting, folder: Path) -> dataset.Pushed:
 
 def killed(what: str, store: Counting, folder: Path, dataset_id: str, stop_after: int) -> None:
     words = [what, store.url, str(folder), dataset_id, str(stop_after), str(SHARD_BYTES)]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

@@ -53,7 +53,7 @@ def test_of_racing_creators_exactly_one_wins(store: Store) -> None:
     barrier = threading.Barrier(racers)
 
     def race(number: int) -> bool:
-        barrier.wait()
+        barrier.wait(60)
         return store.create(f"race/{round_}", str(number).encode())
 
     with ThreadPoolExecutor(racers) as pool:
@@ -77,7 +77,7 @@ def test_a_reader_never_sees_a_half_written_object(store: Store) -> None:
         writing = pool.submit(write)
         while not done.is_set() and not writing.done():
             assert store.get("beat") in versions
-        writing.result()
+        writing.result(60)
 
 
 @pytest.mark.parametrize("key", ["missing", "runs/missing/spec.json", "runs", "runs/1/spec.json/deeper"])

@@ -23,7 +23,7 @@ def test_the_demo_ends_with_a_good_run_and_a_bad_one_that_was_stopped(tmp_path: 
 
     def status(run: str) -> dict[str, object]:
         command = [str(binaries / "codecjob"), "status", run, "--json"]
-        return dict(json.loads(subprocess.run(command, env=env, capture_output=True, check=True).stdout))
+        return dict(json.loads(subprocess.run(command, env=env, capture_output=True, check=True, timeout=120).stdout))
 
     good, bad = status("quickstart"), status("bad-run")
     assert (good["state"], good["billing"]) == ("succeeded", "off")

@@ -16,7 +16,7 @@ def test_the_script_makes_the_committed_clips(tmp_path: Path) -> None:
         pytest.skip("espeak-ng is not installed: apt install espeak-ng")
     for name in ("make_clips.py", "sentences.txt"):
         shutil.copy(TELUGU / name, tmp_path)
-    subprocess.run([sys.executable, str(tmp_path / "make_clips.py")], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(tmp_path / "make_clips.py")], check=True, capture_output=True, timeout=300)
     made = sorted((tmp_path / "clips").iterdir())
     committed = sorted((TELUGU / "clips").iterdir())
     assert [path.name for path in made] == [path.name for path in committed]

@@ -120,7 +120,7 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
         proxy.ended.set()
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(60)
 
 
 def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fault: Fault | None) -> None:
@@ -135,7 +135,7 @@ def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fa
     if kind == "reset":
         return _reset(handler)
     if kind == "stall":
-        proxy.ended.wait()
+        proxy.ended.wait(600)
         return _reset(handler)
     if kind in ANSWERS:
         status, code = ANSWERS[kind]
@@ -186,7 +186,7 @@ def _answer(
         handler.wfile.write(body[: len(body) // 2] if half else body)
         handler.wfile.flush()
         if kind == "stall in body" and ended:
-            ended.wait()
+            ended.wait(600)
         if half:
             handler.close_connection = True
     except OSError:  # the client has given up

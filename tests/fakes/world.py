@@ -15,6 +15,8 @@ from typing import Any
 
 EPOCH = 1_800_000_000.0
 FOREVER = float("inf")
+TURN_SECONDS = 120.0
+"""Real ones, for one turn of an actor: milliseconds, but where it hangs."""
 
 
 class Killed(BaseException):
@@ -57,18 +59,21 @@ class Actor:
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        self.turn.acquire()
+        self.turn.acquire()  # given at the latest when the world ends
         self.world.local.actor = self
         try:
             if not self.process.dead:
                 self.result = self.target()
         except Killed:
             pass
+        except SystemExit as error:
+            self.result = error.code
         except Exception as error:  # noqa: BLE001 - kept for the test
             self.error = error
-        self.ended = True
-        self.world.notify(self)
-        self.world.driver.release()
+        finally:
+            self.ended = True
+            self.world.notify(self)
+            self.world.driver.release()
 
 
 class World:
@@ -156,7 +161,8 @@ class World:
                 continue
             self.now = max(self.now, at)
             actor.turn.release()
-            self.driver.acquire()
+            if not self.driver.acquire(timeout=TURN_SECONDS):
+                raise TimeoutError(f"an actor of {actor.process.kind} neither sleeps nor ends")
         self.now = max(self.now, until)
 
     def end(self) -> None:
@@ -165,7 +171,7 @@ class World:
             self.kill(actor.process)
         self.run(self.now)
         for actor in self.actors:
-            actor.thread.join()
+            actor.thread.join(TURN_SECONDS)
 
     def _wake(self, actor: Actor, at: float) -> None:
         actor.wakes += 1

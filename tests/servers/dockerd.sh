@@ -6,7 +6,7 @@ if ! docker info >/dev/null 2>&1; then
     dockerd >"$engine_log" 2>&1 &
     engine=$!
     # shellcheck disable=SC2064  # this very PID
-    trap "kill $engine 2>/dev/null || true; wait $engine 2>/dev/null || true; rm -f $engine_log" EXIT
+    trap "kill $engine 2>/dev/null || true; timeout 60 tail --pid=$engine -f /dev/null || kill -9 $engine 2>/dev/null || true; rm -f $engine_log" EXIT
     for _ in $(seq 120); do
         docker info >/dev/null 2>&1 && break
         kill -0 "$engine" 2>/dev/null || break

@@ -38,7 +38,9 @@ def need_base(client: docker.DockerClient) -> str:
                 pytest.skip(
                     f"needs a base image: docker pull python:3.12-slim; docker tag python:3.12-slim {BASE_IMAGE}"
                 )
-            subprocess.run([BASE_SCRIPT, BASE_IMAGE], env={**os.environ, "PYTHON": sys.executable}, check=True)
+            subprocess.run(
+                [BASE_SCRIPT, BASE_IMAGE], env={**os.environ, "PYTHON": sys.executable}, check=True, timeout=500
+            )
     return BASE_IMAGE
 
 

@@ -32,7 +32,9 @@ def running_radosgw(folder: Path) -> Iterator[tuple[S3Server, S3Server, S3Server
     env = _env()
 
     def call(*command: str | Path) -> str:
-        return subprocess.run(list(map(str, command)), env=env, check=True, capture_output=True, text=True).stdout
+        # Without a monitor or a disk that answers, each of these would wait for ever.
+        done = subprocess.run(list(map(str, command)), env=env, check=True, capture_output=True, text=True, timeout=100)
+        return done.stdout
 
     def ceph(*words: str | Path) -> str:
         # Debian's own interpreter, for which its bindings are built.

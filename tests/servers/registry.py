@@ -72,6 +72,7 @@ def running_token_registry(folder: Path, data: Path) -> Iterator[Registry]:
         [*SELF_SIGNED, "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
         check=True,
         capture_output=True,
+        timeout=120,
     )
     tokens = _TokenServer(folder)
     threading.Thread(target=tokens.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -115,7 +116,7 @@ class _TokenServer(ThreadingHTTPServer):
         head = {"typ": "JWT", "alg": "RS256", "x5c": [self.certificate]}
         text = b".".join(_url64(json.dumps(part).encode()) for part in (head, claims))
         command = ["openssl", "dgst", "-sha256", "-sign", self.key]
-        signature = subprocess.run(command, input=text, capture_output=True, check=True).stdout
+        signature = subprocess.run(command, input=text, capture_output=True, check=True, timeout=120).stdout
         return (text + b"." + _url64(signature)).decode()
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import random
 import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import boto3
 import pytest
 
 HERE = Path(__file__).parent
+PORTS, WORKERS = range(10_000, 20_000), 16
+_given: set[int] = set()
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codecjob-servers"
 SWIFT = CACHE / f"swift-{hashlib.sha256((HERE / 'requirements-swift.txt').read_bytes()).hexdigest()[:12]}"
 RADOSGW = CACHE / "radosgw"
@@ -72,10 +75,21 @@ def need(folder: Path, name: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+    """Ports on loopback that nobody listens on now, and that nobody is given before a daemon has begun to.
+
+    The kernel gives out ports from 32768 on to whoever asks for any, so these lie below; those of one of several test
+    processes are never another's.
+    """
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    ports = [port for port in PORTS[own::WORKERS] if port not in _given]
+    found: list[int] = []
+    for port in random.SystemRandom().sample(ports, len(ports)):
+        if len(found) == count:
+            break
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    _given.update(found)
+    return found
 
 
 @contextmanager
@@ -93,7 +107,7 @@ def daemon(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> 
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(60)
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
@@ -125,5 +139,6 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
         f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}".split(),
         check=True,
         capture_output=True,
+        timeout=120,
     )
     return certificate, key

@@ -34,7 +34,7 @@ def running_swift(folder: Path) -> Iterator[S3Server]:
     _write(folder / "swift.conf", {"swift-hash": {"swift_hash_path_prefix": "codecjob"}, "storage-policy:0": _POLICY})
     ports = dict(zip(BACKENDS, backends, strict=True))
     rings = [word for name, port in ports.items() for word in (folder / f"{name}.ring.gz", str(port))]
-    subprocess.run([SWIFT / "bin" / "python", "-c", RING, *rings], check=True)
+    subprocess.run([SWIFT / "bin" / "python", "-c", RING, *rings], check=True, timeout=120)
     for name, port in ports.items():
         _write(folder / f"{name}-server.conf", _backend(folder, name, port))
     _write(folder / "proxy-server.conf", _proxy(folder, front))

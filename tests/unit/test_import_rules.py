@@ -120,7 +120,7 @@ def test_nothing_imports_in_a_circle() -> None:
 
 def python(*arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.check_output([sys.executable, *arguments], cwd="/", env=environment, text=True)
+    return subprocess.check_output([sys.executable, *arguments], cwd="/", env=environment, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("module", ["job.cli", "job.supervisor"])
@@ -141,7 +141,7 @@ def test_help_answers_at_once() -> None:
     spent = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        text = subprocess.check_output([command, "--help"], text=True)
+        text = subprocess.check_output([command, "--help"], text=True, timeout=120)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert "abort-on-bad-signs" in text

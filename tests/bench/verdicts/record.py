@@ -71,7 +71,7 @@ def _train(training: Training, work: Path, until: tuple[str, int] | None = None)
         process.join(LIMIT_SECONDS)
     finally:
         process.kill()
-        process.join()
+        process.join(60)
     if process.exitcode == 2:
         raise RuntimeError((work / "log").read_text())
 

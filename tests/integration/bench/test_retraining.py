@@ -26,6 +26,8 @@ def test_a_good_run_is_good_again(name):
 def test_every_fault_finds_what_it_replaces():
     # In a process of its own, since nothing is put back.
     code = "from tests.bench.verdicts.sabotage import FAULTS\nfor fault in FAULTS.values(): fault()\nprint(len(FAULTS))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == len(FAULTS)

@@ -207,5 +207,5 @@ def test_a_rank_that_dies_ends_the_run_and_a_launcher_that_is_killed_takes_its_r
     wait_until(lambda: len(run.rows("start")) == 2)
     ranks = psutil.Process(process.pid).children()
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)  # until the last rank has closed its output
     wait_until(lambda: not any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks))

@@ -133,7 +133,7 @@ def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until)
     wait_until(lambda: run.progress()["phase"] == "training")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 3
-    process.communicate()
+    process.communicate(timeout=60)
     assert run.run(num_epochs=EPOCHS, batch_size=10)[0] == 0
     start, end = run.rows("start")[-1], run.rows("validation")[-1]
     assert start["planned_steps"] == end["step"] == start["step"] + 5 * (EPOCHS - start["epoch"])
@@ -208,7 +208,9 @@ def test_a_blow_up_is_recorded_and_does_not_end_the_trainer(trainer) -> None:
 def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(trainer) -> None:
     run = trainer("run")
     run.folder.mkdir()
-    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False).returncode:
+    if subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False, timeout=120
+    ).returncode:
         pytest.skip("this machine does not let a test mount a small disk")
     script = (
         'folder="$1"; shift; mount -t tmpfs -o size=3m none "$folder"; "$@"; echo "exit $?"; '
@@ -221,6 +223,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(t
         text=True,
         capture_output=True,
         check=False,
+        timeout=120,
     )
     assert done.stderr.startswith("error: ")
     assert "disk is full" in done.stderr

@@ -31,7 +31,9 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="engine"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/sock")
     yield folder
-    subprocess.run(["umount", folder / "exec" / "netns" / "default"], check=False, capture_output=True)  # stays behind
+    subprocess.run(
+        ["umount", folder / "exec" / "netns" / "default"], check=False, capture_output=True, timeout=120
+    )  # stays behind
     shutil.rmtree(folder)
 
 

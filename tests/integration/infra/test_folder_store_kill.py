@@ -1,8 +1,10 @@
+import errno
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from infra.store import open_store
 
@@ -11,13 +13,29 @@ UPLOAD = "import sys; from pathlib import Path; from infra.store import open_sto
 )
 
 
+def open_for(reader: "subprocess.Popen[bytes]", pipe: Path) -> BinaryIO:
+    """The pipe's other end, once the reader has opened it: a plain `open` would wait for a dead one for ever."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO
+            assert reader.poll() is None
+            assert time.monotonic() < deadline, "the writer did not begin"
+            time.sleep(0.01)
+        else:
+            os.set_blocking(end, True)
+            return os.fdopen(end, "wb")
+
+
 def test_a_writer_killed_halfway_changes_nothing(tmp_path: Path) -> None:
     root, pipe = tmp_path / "store", tmp_path / "pipe"
     store = open_store(str(root))
     store.put("beat", b"old")
     os.mkfifo(pipe)  # the writer hangs in the middle of the object for as long as the pipe stays open
     writer = subprocess.Popen([sys.executable, "-c", UPLOAD, str(root), str(pipe)])
-    with pipe.open("wb") as feed:
+    with open_for(writer, pipe) as feed:
         feed.write(bytes(3 << 20))
         feed.flush()
         deadline = time.monotonic() + 30
@@ -26,7 +44,7 @@ def test_a_writer_killed_halfway_changes_nothing(tmp_path: Path) -> None:
             assert writer.poll() is None
             time.sleep(0.01)
         writer.kill()
-        writer.wait()
+        writer.wait(60)
 
     assert store.get("beat") == b"old"
     assert [info.key for info in store.list("")] == ["beat"]

@@ -50,6 +50,7 @@ def test_the_command_remembers_what_it_pushed(tag: str, registry: Registry, tmp_
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     known = json.loads((tmp_path / "home" / "image.json").read_text())

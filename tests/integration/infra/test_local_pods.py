@@ -86,7 +86,7 @@ def test_a_pod_outlives_its_killed_client(provider: LocalProvider, home: Path) -
         f"LocalProvider(Path({str(home)!r})).launch(LaunchRequest('pod', 'run', 1, 'launch', {SLEEP}, {{}}))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=120).returncode == -signal.SIGKILL
     (pod,) = provider.find("run")
     process = leader(provider, pod)
     assert os.getsid(process.pid) == process.pid  # no terminal's hang-up reaches it
@@ -116,7 +116,7 @@ def test_a_reused_process_id_is_neither_counted_nor_hit(provider: LocalProvider)
         assert not folder(provider, pod).exists()
     finally:
         foreign.kill()
-        foreign.wait()
+        foreign.wait(60)
 
 
 def test_a_zombie_does_not_live(provider: LocalProvider) -> None:
@@ -133,7 +133,7 @@ def test_a_zombie_does_not_live(provider: LocalProvider) -> None:
         provider.terminate(pod.id)
         assert time.monotonic() - before < 15  # nobody waits for it
     finally:
-        zombie.wait()
+        zombie.wait(60)
 
 
 def test_a_client_that_lives_on_leaves_no_zombie(provider: LocalProvider) -> None:

@@ -53,7 +53,7 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         use(S3Server(endpoint, "key", "secret"), monkeypatch)
         yield f"s3://bucket?endpoint={endpoint}"
         server.shutdown()
-        thread.join()
+        thread.join(60)
 
 
 def test_a_hundred_thousand_objects_are_listed_in_constant_memory(url: str) -> None:

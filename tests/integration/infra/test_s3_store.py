@@ -154,6 +154,7 @@ def test_racing_creates_from_processes_have_one_winner(store: Store) -> None:
     ]
     for racer in racers:
         assert racer.stdout is not None
+        assert select.select([racer.stdout], [], [], 60)[0], "a racer does not get ready"
         assert racer.stdout.readline() == "ready\n"
     for racer in racers:
         assert racer.stdin is not None
@@ -209,7 +210,7 @@ def test_of_racing_creators_one_wins_without_conditions(
     barrier = threading.Barrier(6)
 
     def race(number: int) -> bool:
-        barrier.wait()
+        barrier.wait(60)
         return store.create("race", str(number).encode())
 
     with ThreadPoolExecutor(6) as pool:
@@ -259,9 +260,11 @@ def cutting(server: S3Server, after: int) -> Iterator[tuple[str, threading.Event
     with Server(("127.0.0.1", 0), Relay) as relay:
         thread = threading.Thread(target=relay.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{relay.server_address[1]}", cut_next
-        relay.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{relay.server_address[1]}", cut_next
+        finally:
+            relay.shutdown()
+            thread.join(60)
 
 
 def test_a_listing_of_many_pages(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,13 +69,13 @@ def held_down(processes: list[psutil.Process]) -> Iterator[None]:
                 except psutil.Error:
                     continue
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=hold, daemon=True)
     thread.start()
     try:
         yield
     finally:
         done.set()
-        thread.join()
+        thread.join(60)
 
 
 def test_a_loop_that_cannot_answer_is_killed(desk: Any) -> None:

@@ -59,10 +59,10 @@ def publish_until(proxy: Proxy, stage: int | None, answered: bool, *arguments: o
     begun, go = len(proxy.requests), PROCESSES.Event()
 
     def work() -> None:
-        go.wait()
+        assert go.wait(60)
         publish(*arguments)  # type: ignore[arg-type]
 
-    writer = PROCESSES.Process(target=work)
+    writer = PROCESSES.Process(target=work, daemon=True)  # else the end of the tests waits for one that hangs
     writer.start()
     assert writer.pid is not None
 
@@ -74,6 +74,10 @@ def publish_until(proxy: Proxy, stage: int | None, answered: bool, *arguments: o
     go.set()
     writer.join(60)
     proxy.watch = None
+    if writer.is_alive():
+        writer.kill()
+        writer.join(60)
+        pytest.fail("the writer did not end within a minute")
     assert writer.exitcode == (0 if stage is None else -signal.SIGKILL)
     return len(proxy.requests) - begun
 

@@ -139,20 +139,16 @@ def test_ctrl_c_detaches_and_the_run_goes_on(desk: Any) -> None:
     spec = desk.spec(train=LONG)
     # As from a terminal: whoever runs the tests in the background has them started with SIGINT ignored.
     listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import job.__main__"
-    client = subprocess.Popen(
-        [sys.executable, "-c", listening, "submit", str(spec)],
-        env=desk.env,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert client.stdout is not None
-    line = desk.wait_for(lambda: next((at for at in client.stdout if "has started" in at), None))
+    said = desk.folder / "said"
+    with said.open("w") as output:
+        client = subprocess.Popen(
+            [sys.executable, "-c", listening, "submit", str(spec)], env=desk.env, stdout=output, start_new_session=True
+        )
+    line = desk.wait_for(lambda: next((at for at in said.read_text().splitlines() if "has started" in at), None))
     run = Run(desk.store, line.split()[1])
     desk.wait_for(lambda: desk.processes(run, "codec"))
     client.send_signal(signal.SIGINT)
     assert client.wait(timeout=60) == 130
-    rest = client.stdout.read()
-    assert "detached; the run goes on" in rest
+    assert "detached; the run goes on" in said.read_text()
     assert desk.provider.find(run.run_id)
     assert desk.command("stop", run.run_id).returncode == 0

@@ -181,10 +181,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(
     root = tmp_path / "small"
     root.mkdir()
     done = subprocess.run(
-        small_disk(root, "2m", SAVE_TWICE),
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
+        small_disk(root, "2m", SAVE_TWICE), check=True, text=True, stdout=subprocess.PIPE, timeout=120
     )
     good = root / "00000001"
     assert done.stdout.splitlines() == [
@@ -199,7 +196,7 @@ def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
     done = subprocess.run(
-        [sys.executable, "-c", limit + SAVE_TWICE, tmp_path], check=True, text=True, stdout=subprocess.PIPE
+        [sys.executable, "-c", limit + SAVE_TWICE, tmp_path], check=True, text=True, stdout=subprocess.PIPE, timeout=120
     )
     good = tmp_path / "00000001"
     assert done.stdout.splitlines() == [

@@ -30,7 +30,7 @@ def test_help_has_every_flag_and_does_not_import_torch() -> None:
         "try: main()\n"
         "finally: assert 'torch' not in sys.modules and 'wandb' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True, timeout=120)
     shown = set(re.findall(r"^  --([a-z_]+)", done.stdout, re.MULTILINE))
     assert shown == {item.name for item in flag_fields()} | {"help"}
 
@@ -91,7 +91,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"
     script += "sys.argv = ['codec', 'train', '--data_dir', 'x']\nmain()\n"
-    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (2, "error: torch is missing: install codecjob[train]\n")
 
 
@@ -101,5 +101,7 @@ def test_torchs_threads_do_not_spin_unless_asked_to(tmp_path: Path, given: dict[
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"
     script += "sys.argv = ['codec', 'train', '--data_dir', 'x']\nmain()\n"
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"} | given
-    done = subprocess.run([sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, text=True, capture_output=True, check=False, timeout=120
+    )
     assert done.stderr == f"{expected}\n"

@@ -140,7 +140,7 @@ for source in sources:
         soundfile.write(source, noise, 192_000)
     command = [sys.executable, "-c", script, str(model.folder), *map(str, sources)]
     done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=120
     )
     short, long = map(int, done.stdout.split())
     assert long - short < 15_000  # KiB; 45 s more at 192 kHz are 34,000 as float32
@@ -241,7 +241,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     )
     command = small_disk(tmp_path / "disk", "100k", script, str(stream), str(model.folder))
     done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 2, done.stderr
     assert "the audio cannot be written: the disk is full" in done.stderr

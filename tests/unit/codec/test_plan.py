@@ -98,5 +98,5 @@ def test_the_command_prints_json_and_needs_no_torch(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"
     script += "sys.argv = ['codec', 'plan', '--batch_size', '7']\nmain()\n"
-    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True, timeout=120)
     assert json.loads(done.stdout)["config"]["batch_size"] == 7

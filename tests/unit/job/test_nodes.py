@@ -52,13 +52,13 @@ def test_a_node_that_beats_lives(attempt: Attempt) -> None:
         while not ending.wait(0.02):
             tell(attempt, 1, "training")
 
-    thread = threading.Thread(target=beat)
+    thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
         assert whose_fault(attempt, 2, LOST) is None
     finally:
         ending.set()
-        thread.join()
+        thread.join(60)
 
 
 def test_a_crash_elsewhere_is_told_with_its_words(attempt: Attempt) -> None:

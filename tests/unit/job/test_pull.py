@@ -154,5 +154,5 @@ def test_a_full_disk_is_one_line(trained: Run, tmp_path: Path, small_disk: Calla
     small.mkdir()
     trained.attempt(2).add_segment("log", 2, bytes(1 << 20))
     command = small_disk(small, "64k", script, trained.store.url, trained.run_id)
-    said = subprocess.check_output(command, text=True)
+    said = subprocess.check_output(command, text=True, timeout=120)
     assert said == f"{small / 'out'}: cannot be written: No space left on device; make room or name another folder\n"

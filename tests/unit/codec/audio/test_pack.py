@@ -1,7 +1,5 @@
 import errno
-import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -120,25 +118,26 @@ def test_more_are_refused_in_one_line_and_nothing_is_kept(tmp_path: Path) -> Non
 
 def test_a_full_disk_is_one_line_and_nothing_half_written_stays(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip("a.wav", 4.0)
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(1, initializer=_limit_file_size, initargs=(50_000,)) as pool:
-        message = pool.apply(_pack_error, (tmp_path / "data", tmp_path / "cache"))
+    folders = [str(tmp_path / "data"), str(tmp_path / "cache")]
+    command = [sys.executable, "-B", "-c", PACKS_INTO_50_KB, *folders]
+    message = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
     assert f"cache: the decoded audio cannot be kept there ({os.strerror(errno.EFBIG)}); make room" in message
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
-def _limit_file_size(size: int) -> None:
-    """The kernel refuses to let a file grow further: as near to a full disk as one gets without root."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
-def _pack_error(data: Path, cache: Path) -> str:
-    try:
-        pack(data, cache, 16000)
-    except UserError as error:
-        return str(error)
-    return "packed"
+# The kernel refuses to let a file grow further: as near to a full disk as one gets without root.
+PACKS_INTO_50_KB = """
+import resource, signal, sys
+from pathlib import Path
+from codec.audio import pack
+from codec.audio.errors import UserError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    pack(Path(sys.argv[1]), Path(sys.argv[2]), 16000)
+except UserError as error:
+    print(error)
+"""
 
 
 def test_a_cache_that_cannot_be_a_folder(tmp_path: Path, write_clip: WriteClip) -> None:
@@ -215,7 +214,7 @@ def test_a_killed_packer_leaves_nothing_that_looks_complete(tmp_path: Path, writ
     write_clip("a.wav", seed=1)
     write_clip("b.wav", seed=2)
     folders = [str(tmp_path / "data"), str(tmp_path / "cache")]
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, *folders], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, *folders], check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".lock", ".partial"]
     packed = pack(tmp_path / "data", tmp_path / "cache", 16000)

@@ -72,7 +72,7 @@ def test_objects_may_be_read_by_others_as_the_umask_says(tmp_path: Path) -> None
 
 def test_no_rights(tmp_path: Path) -> None:
     # Not below tmp_path: its parents are closed to any other user, which would make reading fail as well.
-    root = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    root = Path(subprocess.check_output(["mktemp", "-d"], text=True, timeout=120).strip())
     try:
         store = FolderStore(root)
         store.put("a", b"old")
@@ -99,10 +99,7 @@ def test_a_full_disk(tmp_path: Path, small_disk: Callable[..., list[str]]) -> No
         "assert store.get('a') == b'old' and len(list(Path(sys.argv[1]).iterdir())) == 1\n"
     )
     printed = subprocess.run(
-        small_disk(root, "64k", script),
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
+        small_disk(root, "64k", script), check=True, text=True, stdout=subprocess.PIPE, timeout=120
     ).stdout
     line = f"cannot write a in store {root}: No space left on device; free some space or choose another folder"
     assert printed.splitlines() == [line, line]

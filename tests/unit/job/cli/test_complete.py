@@ -65,7 +65,7 @@ def test_a_file_may_stand_for_a_run_of_diff(home: Path) -> None:
     command = Path(sys.executable).with_name("codecjob")
     env = {**os.environ, "CODECJOB_HOME": str(home), "COMP_WORDS": "codecjob diff job.y", "COMP_CWORD": "2"}
     env["_CODECJOB_COMPLETE"] = "bash_complete"
-    assert subprocess.check_output([command], env=env, text=True).strip() == "file,job.y"
+    assert subprocess.check_output([command], env=env, text=True, timeout=120).strip() == "file,job.y"
 
 
 def test_runs_of_another_store(home: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_shard_is_an_archive_that_tar_and_any_player_read(clips: Path, store: 
     (key,) = objects(store)
     store.download(key, tmp_path / "shard.tar")
     assert hashlib.sha256((tmp_path / "shard.tar").read_bytes()).hexdigest() == key.removeprefix("objects/")
-    subprocess.run(["tar", "-xf", "shard.tar"], cwd=tmp_path, check=True)
+    subprocess.run(["tar", "-xf", "shard.tar"], cwd=tmp_path, check=True, timeout=120)
     for clip in only_manifest(store).clips:
         pcm, rate = soundfile.read(tmp_path / f"{clip.sha256}.wav", dtype="int16")
         assert rate == RATE
