@@ -1,11 +1,13 @@
 """Ending an attempt from outside: ask the agent, then terminate the pod, then prove that billing is off."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from infra.pods import Pod, Provider, ProviderError
+from infra.store import StoreError
 from job.errors import CannotTellError
 from job.money import bills, reckon
 from job.pace import pace
@@ -19,7 +21,11 @@ SILENT_AGENT_SECONDS = 30.0
 RECENT_BEAT_SECONDS = 60.0
 BEAT_AGAIN_SECONDS = 5.0
 CONFIRM_SECONDS = 60.0
+# Pods are looked for this often, and less often the longer it takes: a quota of calls is for all of an account.
 POLL_SECONDS = 0.5
+SLOWEST_POLL_SECONDS = 5.0
+# Of what a pod itself has printed, the end.
+LAST_WORDS_BYTES = 1 << 20
 
 Say = Callable[[str], None]
 
@@ -69,10 +75,12 @@ def end(
         attempt.note("stop requested", by, outcome=outcome, reason=reason)
         say("asked the agent to save and stop")
     _give_the_agent_time(provider, attempt, agent_grace)
-    for pod in pods_of(provider, attempt):
+    living = pods_of(provider, attempt)
+    for pod in living:
         say(f"pod {pod.id} is still there: terminating it")
-        attempt.note("terminating", by, pod=pod.id)
-        provider.terminate(pod.id)
+        with suppress(StoreError):  # the money comes before the audit trail
+            attempt.note("terminating", by, pod=pod.id)
+    _terminate(provider, [pod.id for pod in living])
     _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
@@ -81,8 +89,7 @@ def end(
 
 def end_pods(provider: Provider, run_id: str, pod_ids: Collection[str]) -> bool:
     """Terminates pods that have no agent to ask; returns whether the provider has confirmed that they are gone."""
-    for pod_id in pod_ids:
-        provider.terminate(pod_id)
+    _terminate(provider, pod_ids)
 
     def gone() -> bool:
         return not any(pod.id in pod_ids for pod in provider.find(run_id))
@@ -155,10 +162,24 @@ def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str
     }
 
 
+def _terminate(provider: Provider, pod_ids: Iterable[str]) -> None:
+    """Ends each of them, whatever becomes of the others; then raises the first trouble that there was."""
+    troubles = []
+    for pod_id in pod_ids:
+        try:
+            provider.terminate(pod_id)
+        except ProviderError as error:
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
+
+
 def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
     """What the pod itself printed, where the provider still has it: the agent could not ship it any more."""
     try:
-        printed = b"".join(provider.logs(pod_id))
+        printed = b""
+        for piece in provider.logs(pod_id):
+            printed = (printed + piece)[-LAST_WORDS_BYTES:]
     except ProviderError:
         return  # the end of an attempt does not wait for its pod's output
     if printed:
@@ -167,7 +188,7 @@ def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
 
 
 def _give_the_agent_time(provider: Provider, attempt: Attempt, seconds: float) -> None:
-    now = time.monotonic()
+    began = now = time.monotonic()
     until, heard_at, beat = now + seconds, now, attempt.beat()
     while pods_of(provider, attempt):
         now, newest = time.monotonic(), attempt.beat()
@@ -175,7 +196,7 @@ def _give_the_agent_time(provider: Provider, attempt: Attempt, seconds: float) -
             beat, heard_at = newest, now
         if now > until or now - heard_at > SILENT_AGENT_SECONDS:
             return
-        time.sleep(POLL_SECONDS)
+        time.sleep(_pause(began))
 
 
 def _answers_twice(provider: Provider, true: Callable[[], bool]) -> bool:
@@ -186,9 +207,14 @@ def _answers_twice(provider: Provider, true: Callable[[], bool]) -> bool:
 
 
 def _wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
+    began = time.monotonic()
     while not done():
-        if time.monotonic() > until:
+        if time.monotonic() - began > seconds:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(_pause(began))
     return True
+
+
+def _pause(began: float) -> float:
+    """Before the next look for pods: in proportion to what has been waited, so that nobody waits much longer for it."""
+    return min(max(POLL_SECONDS, (time.monotonic() - began) / 4), SLOWEST_POLL_SECONDS)

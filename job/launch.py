@@ -11,6 +11,7 @@ from infra.pods import (
     LaunchRequest,
     NoBalance,
     NoCapacity,
+    OfferRefused,
     Pod,
     Provider,
     ProviderError,
@@ -40,7 +41,7 @@ class Launch:
 
     intent: Intent
     requests: tuple[LaunchRequest, ...]
-    """One for each offer that fits, in the order in which they are tried; only a lack of capacity leads to the next."""
+    """One for each offer that fits, in their order; only what may be one offer's own fault leads to the next."""
 
     def candidates(self) -> list[Candidate]:
         """What the requests are for, in the same order."""
@@ -135,17 +136,21 @@ def _first_to_be_had(
     provider: Provider, attempt: Attempt, requests: Sequence[LaunchRequest], trying: Callable[[Candidate], None]
 ) -> tuple[LaunchRequest, Pod]:
     """Tries one request after another. The next is tried only where the last has certainly made no pod."""
-    refused: list[str] = []
+    refused: list[ProviderError] = []
     for request in requests:
         if request.offer is not None:
             trying(Candidate(request.offer, request.machine))
         try:
             return request, _create_or_adopt(provider, attempt, request)
-        except NoCapacity as error:
-            refused.append(str(error))
+        except (NoCapacity, OfferRefused) as error:
+            refused.append(error)
             gpu = request.offer.gpu if request.offer else None
             attempt.note("refused", CLIENT, launch_id=request.launch_id, gpu=gpu, answer=str(error))
-    raise NoCapacity(refused[0] if len(refused) == 1 else f"none of {len(refused)} offers had room: {refused[-1]}")
+    if len(refused) == 1:
+        raise refused[0]
+    if all(isinstance(error, OfferRefused) for error in refused):
+        raise InvalidRequest(f"all {len(refused)} offers were refused: {refused[-1]}")
+    raise NoCapacity(f"none of {len(refused)} offers had room: {refused[-1]}")
 
 
 def _create_or_adopt(provider: Provider, attempt: Attempt, request: LaunchRequest) -> Pod:

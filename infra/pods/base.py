@@ -40,6 +40,10 @@ class InvalidRequest(ProviderError):
     """The request itself is wrong and will never work as it is."""
 
 
+class OfferRefused(InvalidRequest):
+    """The provider does not say whether it is this offer that it refuses or the request: another offer may work."""
+
+
 class Transient(ProviderError):
     """No clear answer: a timeout, a server error. The call may have worked all the same."""
 
@@ -187,8 +191,9 @@ class Provider(Protocol):
         knows the pod's id before it is there, the provider's own variable stands for CODECJOB_POD_ID. Each of several
         nodes runs the command, and finds NUM_NODES, its NODE_RANK, MASTER_ADDR and MASTER_PORT besides.
 
-        Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made. After any
-        other error, or a crash, one may exist: look for the launch id in `find` before launching again.
+        Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made (and its
+        kind `OfferRefused` where another offer may do better). After any other error, or a crash, one may exist: look
+        for the launch id in `find` before launching again.
         """
         ...
 

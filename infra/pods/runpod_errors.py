@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.pods.base import InvalidRequest, NoBalance, NoCapacity, ProviderError, Transient, Unauthorised
+from infra.pods.base import InvalidRequest, NoBalance, NoCapacity, OfferRefused, ProviderError, Transient, Unauthorised
 
 DETAIL_CHARACTERS = 300
 
@@ -34,7 +34,8 @@ ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
 FAILED: tuple[type[ProviderError], str, str] = (Transient, "RunPod failed", "try again later")
 UNKNOWN: tuple[type[ProviderError], str, str] = (ProviderError, "RunPod's answer is unknown", "update codecjob")
 
-# All that tells "nothing free" from "a rule is broken": both are status 400. Texts seen in public clients' code.
+# All that tells "nothing free" from "a rule is broken": both are status 400. Texts seen in public clients' code; RunPod
+# itself says of any other: try the next candidate, and only what every candidate is refused for is the request's fault.
 CAPACITY = re.compile(
     r"no longer any instances available"
     r"|no instances (?:currently )?available"
@@ -99,6 +100,9 @@ def launch_error(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> P
     """The error for an answer to a launch: some statuses speak of this one offer and not of the request."""
     if answer.status == 400 and CAPACITY.search(answer.detail()):
         return NoCapacity(_line(answer, attempt, "there is none free", "take another offer, or try later", secrets))
+    if answer.status == 400:
+        words, mend = "RunPod refuses it", "mend what it names, or take another offer"
+        return OfferRefused(_line(answer, attempt, words, mend, secrets))
     if answer.status == 403:
         words, mend = "the account or the key has no access to it", "take another offer, or widen the key's permissions"
         return NoCapacity(_line(answer, attempt, words, mend, secrets))

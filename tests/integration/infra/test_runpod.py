@@ -14,6 +14,7 @@ from infra.pods import (
     InvalidRequest,
     NoBalance,
     NoCapacity,
+    OfferRefused,
     PodState,
     ProviderError,
     Transient,
@@ -65,7 +66,7 @@ def desk(runpod_desk: Desk) -> Desk:
 NOWHERE = replace(OFFER, data_centers=("MARS-1",))
 REFUSALS = [
     (400, "No instances available", NoCapacity),
-    (400, "a rule is broken", InvalidRequest),
+    (400, "a rule is broken", OfferRefused),
     (401, "bad token", Unauthorised),
     (402, "insufficient balance", NoBalance),
     (403, "no access to the pool", NoCapacity),

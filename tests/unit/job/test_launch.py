@@ -13,6 +13,7 @@ from infra.pods import (
     NoBalance,
     NoCapacity,
     Offer,
+    OfferRefused,
     Pod,
     PodState,
     ProviderError,
@@ -87,6 +88,25 @@ def test_no_capacity_leads_to_the_next_offer(run: Run, start: Callable[[Any], Po
     assert claim.launch_id == desk.requests[2].launch_id
     assert whats(run) == ["refused", "refused", "launched"]
     assert run.attempt(1).events()[0]["answer"] == "L4 is gone"
+
+
+def test_what_may_be_one_offers_fault_leads_to_the_next(run: Run, start: Callable[[Any], Pod]) -> None:
+    desk = Desk(OfferRefused("400: no words that anybody knows"), None)
+    start(desk)
+    assert whats(run) == ["refused", "launched"]
+
+
+def test_what_every_offer_is_refused_for_is_the_requests_fault(run: Run, start: Callable[[Any], Pod]) -> None:
+    with pytest.raises(InvalidRequest, match="all 3 offers were refused: a rule is broken"):
+        start(Desk(*[OfferRefused("a rule is broken")] * 3))
+    outcome = run.attempt(1).outcome()
+    assert outcome is not None
+    assert "a rule is broken" in outcome.reason
+
+
+def test_where_some_had_no_room_unknown_words_mean_the_same(run: Run, start: Callable[[Any], Pod]) -> None:
+    with pytest.raises(NoCapacity, match="none of 3 offers had room: full"):
+        start(Desk(OfferRefused("full"), NoCapacity("gone"), OfferRefused("full")))
 
 
 def test_no_capacity_anywhere_ends_the_attempt(run: Run, start: Callable[[Any], Pod]) -> None:

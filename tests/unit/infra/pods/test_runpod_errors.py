@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from infra.pods import InvalidRequest, NoBalance, NoCapacity, ProviderError, Transient, Unauthorised
+from infra.pods import InvalidRequest, NoBalance, NoCapacity, OfferRefused, ProviderError, Transient, Unauthorised
 from infra.pods.runpod_errors import DETAIL_CHARACTERS, Answer, NoSuchThing, error_of, launch_error
 
 
@@ -20,7 +20,7 @@ LAUNCH = [
     (400, "This machine does not have the resources to deploy your pod", NoCapacity),
     (400, "There are not enough free GPUs on the host machine to start this pod.", NoCapacity),
     (400, "no GPU capacity in EU-RO-1", NoCapacity),
-    (400, "mounts.persistent and mounts.network are mutually exclusive", InvalidRequest),
+    (400, "mounts.persistent and mounts.network are mutually exclusive", OfferRefused),
     (401, "missing bearer token", Unauthorised),
     (402, "insufficient balance", NoBalance),
     (403, "access denied", NoCapacity),
