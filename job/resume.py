@@ -8,7 +8,7 @@ from job.choice import Choice, look_for, still_good
 from job.ending import Say, close_if_lost, end, is_gone
 from job.errors import UsageError
 from job.findings import STUCK, stuck_in_words
-from job.launch import CLIENT, plan, start
+from job.launch import CLIENT, NO_POD, plan, start
 from job.money import bills, spent
 from job.pod_access import for_attempt
 from job.record import Attempt, Outcome, Run
@@ -81,7 +81,8 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     """Ends an attempt whose pod never began to run, and starts the next one elsewhere; True once that has a pod.
 
     Raises:
-        UsageError: too many attempts of the run were stuck, its money is spent, or somebody else does the same.
+        UsageError: too many attempts of the run were stuck, its money is spent, no other machine can be had, or
+            somebody else does the same. Nothing of the attempt is billed then.
         ProviderError, StoreError, CannotTellError: no clear answer.
     """
     reason = stuck_in_words(pod, waited)
@@ -95,7 +96,10 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     if sum(is_stuck(other) for other in run.attempts()) > MOST_REPLACEMENTS:
         raise UsageError(f"{run.run_id}: {MOST_REPLACEMENTS + 1} machines never began to run; resume it by hand later")
     say(f"{reason}: taking another machine")
-    resume(run, provider)
+    try:
+        resume(run, provider)
+    except NO_POD as error:
+        raise UsageError(f"{run.run_id}: its pod is ended, and no other can be had: {error}") from error
     return True
 
 

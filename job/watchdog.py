@@ -146,6 +146,8 @@ def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
         confirmed = _act(run, provider, sight, finding, say)
         replaced = finding.kind in (STUCK, "node lost") and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
+        if finding.kind == "node lost":  # its pod is gone already; the next look tries again
+            return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
         said = f"{finding.reason}; the stop is not confirmed: {error}"
         return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
     if replaced:

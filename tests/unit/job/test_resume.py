@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.pods import ANY_MACHINE, LaunchRequest, Machine, NoCapacity, Offer, Pod, PodState
+from infra.pods import ANY_MACHINE, LaunchRequest, Machine, Offer, Pod, PodState
 from job import ending, resume, watchdog
 from job.errors import UsageError
 from job.findings import MOST_NODES_LOST, NODE_LOST
@@ -70,7 +70,7 @@ def test_the_next_machine_is_elsewhere(rented: Run) -> None:
     assert stuck_places(rented.attempts()) == {"EU-1", "EU-2"}
     assert [is_stuck(attempt) for attempt in rented.attempts()] == [True, True, False]
     assert [pod.id for pod in shop.pods] == ["pod-3"]
-    with pytest.raises(NoCapacity):
+    with pytest.raises(UsageError, match="its pod is ended, and no other can be had"):
         give_up(rented, shop)
     assert shop.pods == []
 
@@ -107,6 +107,18 @@ def test_the_watchdog_does_it_too(rented: Run, monkeypatch: pytest.MonkeyPatch) 
     assert report.result == "undecided"
 
 
+def test_where_there_is_no_other_the_watchdog_says_that_nothing_is_billed(
+    rented: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "POLL_SECONDS", 0.0)
+    shop: Any = Shop("EU-1")
+    resume.resume(rented, shop)
+    told: list[str] = []
+    report = watchdog.look_after(rented, shop, lambda: time.time() + 1, True, told.append)
+    assert (report.result, report.ended, shop.pods) == ("stopped", True, [])
+    assert "no other can be had" in told[-1]
+
+
 def lose_a_node(run: Run, shop: Any) -> None:
     attempt = run.attempts()[-1]
     shop.pods = []
@@ -138,3 +150,19 @@ def test_a_run_that_was_to_end_does_not_go_on(rented: Run) -> None:
     with pytest.raises(UsageError, match="was asked to end"):
         resume.go_on(rented, shop, lambda said: None)
     assert shop.pods == []
+
+
+def test_a_run_that_lost_a_node_while_nothing_is_free_is_tried_again_at_the_next_look(
+    rented: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop: Any = Shop("EU-1")
+    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    resume.resume(rented, shop)
+    lose_a_node(rented, shop)
+    offers, shop.offers = shop.offers, lambda machine: []
+    (report,) = watchdog.look_after_all(rented.store, time.time, True, lambda said: None)
+    assert (report.result, report.ended) == ("cannot tell", False)
+    assert "not resumed: provider docker offers nothing that fits" in report.said
+    shop.offers = offers
+    (report,) = watchdog.look_after_all(rented.store, time.time, True, lambda said: None)
+    assert report.said.endswith("resumed")
