@@ -46,17 +46,12 @@ class Adversary:
 
     def judge(self, decoded: Tensor, original: Tensor, step: int) -> Opinion:
         """Let the discriminators learn from a batch [B, 1, T], then say what is wrong with the decoded audio."""
-        fake = decoded.detach().requires_grad_()
-        disc_loss = self._learn(fake.detach(), original, step)
-        with autocast(self._config, fake.device):
-            theirs = self._discriminators(fake)
-            with torch.no_grad():
-                ours = self._discriminators(original)
-        mel, features, deceived = self._mel(original, fake), feature_loss(ours, theirs), adversarial_loss(theirs)
-        loss = MEL * mel + FEATURES * features + ADVERSARIAL * deceived
-        # The gradient by the audio alone: the discriminators' own weights get none of it.
-        (gradient,) = torch.autograd.grad(loss, fake)
-        return Opinion(loss.detach(), gradient, [value.detach() for value in (mel, features, deceived, disc_loss)])
+        return self._judge(decoded, original, self._learn(decoded.detach(), original, step))
+
+    def rehearse(self, decoded: Tensor, original: Tensor) -> None:
+        """Take as much memory as `judge` does. Nothing is learned, and other ranks are not waited for."""
+        self._disc_loss(decoded.detach(), original).backward()  # type: ignore[no-untyped-call]
+        self._judge(decoded, original, decoded.new_zeros(()))
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
@@ -67,9 +62,24 @@ class Adversary:
         self._discriminators.load_state_dict(state["discriminators"])
         self._optimizer.load_state_dict(state["optimizer"])
 
-    def _learn(self, fake: Tensor, original: Tensor, step: int) -> Tensor:
+    def _judge(self, decoded: Tensor, original: Tensor, disc_loss: Tensor) -> Opinion:
+        fake = decoded.detach().requires_grad_()
         with autocast(self._config, fake.device):
-            loss = discriminator_loss(self._discriminators(original), self._discriminators(fake))
+            theirs = self._discriminators(fake)
+            with torch.no_grad():
+                ours = self._discriminators(original)
+        mel, features, deceived = self._mel(original, fake), feature_loss(ours, theirs), adversarial_loss(theirs)
+        loss = MEL * mel + FEATURES * features + ADVERSARIAL * deceived
+        # The gradient by the audio alone: the discriminators' own weights get none of it.
+        (gradient,) = torch.autograd.grad(loss, fake)
+        return Opinion(loss.detach(), gradient, [value.detach() for value in (mel, features, deceived, disc_loss)])
+
+    def _disc_loss(self, fake: Tensor, original: Tensor) -> Tensor:
+        with autocast(self._config, fake.device):
+            return discriminator_loss(self._discriminators(original), self._discriminators(fake))
+
+    def _learn(self, fake: Tensor, original: Tensor, step: int) -> Tensor:
+        loss = self._disc_loss(fake, original)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = list(self._discriminators.parameters())

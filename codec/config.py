@@ -15,9 +15,10 @@ from codec.presets import PRESETS
 
 @dataclass(frozen=True)
 class Limits:
-    """What a value may be. `above` and `below` exclude their end, `at_least` includes it."""
+    """What a value may be. `above` and `below` exclude their end, `at_least` and `at_most` include it."""
 
     at_least: float | None = None
+    at_most: float | None = None
     above: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class Limits:
         tests = [
             (not math.isfinite(number), "must be a finite number"),
             (self.at_least is not None and number < self.at_least, f"must be at least {self.at_least}"),
+            (self.at_most is not None and number > self.at_most, f"must be at most {self.at_most}"),
             (self.above is not None and number <= self.above, f"must be above {self.above}"),
             (self.below is not None and number >= self.below, f"must be below {self.below}"),
         ]
@@ -48,7 +50,7 @@ def _flag(default: Any, text: str, **limits: Any) -> Any:
 class ModelConfig:
     """The architecture: what a checkpoint's weights only fit when it is the same."""
 
-    sample_rate: int = _flag(16000, "samples per second that the model works at", at_least=1)
+    sample_rate: int = _flag(16000, "samples per second that the model works at", at_least=8000, at_most=96000)
     hidden_dim: int = _flag(
         1024, "latent width; the first layer has hidden_dim / 2^(number of strides) channels", at_least=1
     )

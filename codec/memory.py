@@ -4,26 +4,27 @@ import torch
 
 from codec.errors import UserError
 from codec.run import Run
+from codec.speed import autocast
 
 SPARE = 0.9  # of the free memory: what is freed and taken again leaves gaps
 
 
 def too_large(run: Run) -> UserError:
     """The error for a step that ran out of memory, with the batch size that would fit, found by a trial of one crop."""
-    config, ranks = run.config, run.ranks.world
+    config, device, ranks = run.config, run.data.device, run.ranks.world
     run.optimizer.zero_grad()
     torch.cuda.empty_cache()
-    device = run.data.device
     base = torch.cuda.memory_allocated(device)
     free = torch.cuda.mem_get_info(device)[0]
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        audio = torch.zeros(1, 1, config.segment_length, device=device)
-        run.model(audio).audio.square().mean().backward()
+        _one_crop(run)
         one = torch.cuda.max_memory_allocated(device) - base
     except torch.OutOfMemoryError:
         one = free
-    return UserError(complaint(config.batch_size, config.segment_length, fitting(free, one) * ranks))
+    # An estimate, and never more than what has just failed to fit.
+    fits = min(fitting(free, one), config.batch_size // ranks - 1) * ranks
+    return UserError(complaint(config.batch_size, config.segment_length, fits, ranks))
 
 
 def fitting(free: int, one: int) -> int:
@@ -31,11 +32,23 @@ def fitting(free: int, one: int) -> int:
     return int(SPARE * free / max(one, 1))
 
 
-def complaint(batch_size: int, segment: int, fits: int) -> str:
-    """One line for people; `fits` is an estimate, and never more than what has just failed to fit."""
-    fits = min(fits, batch_size - 1)
+def complaint(batch_size: int, segment: int, fits: int, ranks: int = 1) -> str:
+    """One line for people; `fits` crops would fit on all ranks together."""
     if fits < 1:
-        return f"--segment_length {segment}: out of GPU memory even with one crop; shorten it or lower --hidden_dim"
+        least = "one crop" if ranks == 1 else f"one crop on each of {ranks} GPUs"
+        return f"--segment_length {segment}: out of GPU memory even with {least}; shorten it or lower --hidden_dim"
     return (
         f"--batch_size {batch_size}: out of GPU memory; about {fits} would fit, or shorten --segment_length {segment}"
     )
+
+
+def _one_crop(run: Run) -> None:
+    # Not compiled: for another size of batch that would have to be done again. Without the other ranks: they may be
+    # training on.
+    config, device = run.config, run.data.device
+    audio = torch.zeros(1, 1, config.segment_length, device=device)
+    with torch.compiler.set_stance("force_eager"), autocast(config, device):
+        decoded = run.model(audio).audio.float()
+    if run.adversary:
+        run.adversary.rehearse(decoded, audio)
+    decoded.square().mean().backward()

@@ -1,6 +1,8 @@
 """What makes a GPU faster than float32, layer by layer. On a CPU nothing of it is on unless it is asked for."""
 
 import os
+import shutil
+import sysconfig
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -15,7 +17,8 @@ COMPILED = "compiled"  # the folder, in the checkpoint folder, of what torch.com
 
 def is_bf16(config: TrainConfig, device: torch.device) -> bool:
     """Whether convolutions run in bfloat16. The quantizer, the losses and validation never do."""
-    able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    # Older devices emulate it, slower than float32.
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return config.precision == "bf16" or (config.precision == "auto" and able)
 
 
@@ -28,7 +31,15 @@ def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManage
 
 def is_compiled(config: TrainConfig, device: torch.device) -> bool:
     """Whether torch.compile fuses the encoder and the decoder."""
-    return config.compile == "on" or (config.compile == "auto" and device.type == "cuda")
+    return config.compile == "on" or (config.compile == "auto" and device.type == "cuda" and not obstacle())
+
+
+def obstacle() -> str | None:
+    """What Triton lacks on this machine: its kernels are started by a few lines of C, made there and then."""
+    if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+        return "there is no C compiler (gcc or clang)"
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    return None if header.exists() else f"{header} is missing (python3-dev)"
 
 
 def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path, ranks: Ranks) -> None:
@@ -38,9 +49,12 @@ def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path
     """
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # crops have one length: the fastest algorithm is looked for once
-        if config.precision != "fp32":
-            torch.set_float32_matmul_precision("high")  # TF32 where bfloat16 does not reach
+        # TF32 for convolutions that bfloat16 does not reach. Not for products of matrices: the quantizer's distances
+        # are some, and near codes differ in digits that TF32 hasn't got.
+        torch.backends.cudnn.allow_tf32 = config.precision != "fp32"
     if is_compiled(config, device):
+        # Slow is better than not at all, unless somebody has asked for it.
+        torch._dynamo.config.suppress_errors = config.compile == "auto"
         # Each rank of a machine in a folder of its own: they compile at the same time.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((folder / COMPILED / str(ranks.local)).resolve()))
         model.encoder.compile(dynamic=False)

@@ -25,7 +25,7 @@ from codec.ranks import Ranks
 from codec.recorder import Recorder
 from codec.rows import RowWriter, to_json, write_atomically
 from codec.run import Position, Run, parallelized
-from codec.speed import hasten, is_compiled
+from codec.speed import hasten, is_compiled, obstacle
 from codec.step import step
 from codec.stop import Stopped, StopRequest
 from codec.tracking import start_tracking
@@ -80,6 +80,8 @@ def _train(
     torch.manual_seed(config.seed)
     model = Codec(config.model).to(device)
     hasten(model, config, device, folder, ranks)
+    if device.type == "cuda" and config.compile == "auto" and (lacking := obstacle()):
+        display.say(f"torch.compile is off, so that training is slower than it could be: {lacking}")
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.5, 0.9), fused=True)
     parallel = parallelized(model, ranks, device)
     adversary = Adversary(config, ranks, device) if config.recipe == "perceptual" else None

@@ -1,5 +1,6 @@
 """Whole runs of the trainer, as the processes that they are."""
 
+import hashlib
 import json
 import os
 import signal
@@ -116,15 +117,17 @@ def test_the_same_command_again_after_the_end_does_nothing_and_more_epochs_go_on
 
 
 def test_a_damaged_checkpoint_is_done_again(trainer) -> None:
+    """Truncated, then altered by one bit."""
     run = trainer("run")
     assert run.run()[0] == 0
     weights = run.folder / "checkpoints" / "00000026" / "model.safetensors"
     good = weights.read_bytes()
-    weights.write_bytes(good[:-1])
-    code, out, _ = run.run()
-    assert code == 0
-    assert "00000026: skipped, model.safetensors is damaged" in out
-    assert weights.read_bytes() == good
+    for damaged in (good[:-1], good[:-1] + bytes([good[-1] ^ 1])):
+        weights.write_bytes(damaged)
+        code, out, _ = run.run()
+        assert code == 0
+        assert "00000026: skipped, model.safetensors is damaged" in out
+        assert weights.read_bytes() == good
 
 
 def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until) -> None:
@@ -139,20 +142,39 @@ def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until)
     assert start["planned_steps"] == end["step"] == start["step"] + 5 * (EPOCHS - start["epoch"])
 
 
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        ({"hidden_dim": 16}, "was trained with --hidden_dim 8, not 16"),
-        ({"codebook_size": 32}, "was trained with --codebook_size 16, not 32"),
-    ],
-)
-def test_another_architecture_is_one_line(trainer, flags: dict[str, int], complaint: str) -> None:
+def test_a_checkpoint_that_cannot_be_gone_on_from_is_one_line(trainer, tmp_path: Path) -> None:
+    """Of another architecture; and one with code in it, whoever has made its hash right."""
     run = trainer("run")
     assert run.run(num_epochs=1)[0] == 0
-    code, _, err = run.run(**flags)
-    assert code == 2
-    assert complaint in err
-    assert err.count("\n") == 1
+    for flags, complaint in (
+        ({"hidden_dim": 16}, "was trained with --hidden_dim 8, not 16"),
+        ({"codebook_size": 32}, "was trained with --codebook_size 16, not 32"),
+        ({"sample_rate": 8000}, "was trained with --sample_rate 16000, not 8000"),
+    ):
+        code, _, err = run.run(**flags)
+        assert (code, err.count("\n")) == (2, 1)
+        assert complaint in err
+
+    (folder,) = (run.folder / "checkpoints").iterdir()
+    torch.save({"at": Intruder(tmp_path / "victim")}, folder / "trainer.pt")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    data = (folder / "trainer.pt").read_bytes()
+    manifest["files"]["trainer.pt"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    code, _, err = run.run()
+    assert (code, err.count("\n")) == (2, 1)
+    assert "trainer.pt: refused, it is not tensors and plain values alone" in err
+    assert not (tmp_path / "victim").exists()
+
+
+class Intruder:
+    """Pickled, it is a call that makes a folder."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.victim),)
 
 
 def test_clips_shorter_than_a_segment_are_padded(trainer) -> None:

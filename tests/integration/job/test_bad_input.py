@@ -74,6 +74,10 @@ def test_a_single_clip(desk: Any) -> None:
         ("name: tiny\ndata: clips\ntrain: {batch_sise: 4}", "did you mean 'batch_size'?"),
         ("name: tiny\ndata: clips\ntrain: {batch_size: many}", "train.batch_size"),
         ("name: tiny\ndata: clips\ntrain: {learning_rate: -1}", "train.learning_rate"),
+        (
+            "name: tiny\ndata: clips\ntrain: {sample_rate: 16}",
+            "train.sample_rate: Input should be greater than or equal to 8000",
+        ),
         ("name: tiny\ndata: clips\nchecklist: {signs: {snr: {bad_below: 0}}}", "did you mean 'snr_db'?"),
         ("name: Tiny Run\ndata: clips", "name: should be"),
         ("data: clips", "name is missing"),

@@ -87,3 +87,13 @@ def test_state_is_all_that_going_on_needs() -> None:
     ours, theirs = one.judge(noise, tone, 1), two.judge(noise, tone, 1)
     assert torch.equal(ours.gradient, theirs.gradient)
     assert [float(value) for value in ours.values] == [float(value) for value in theirs.values]
+
+
+def test_a_rehearsal_teaches_nothing() -> None:
+    tone, noise = sounds()
+    adversary = Adversary(CONFIG, Ranks(), CPU)
+    before = copy.deepcopy(adversary.state())
+    adversary.rehearse(noise, tone)
+    after = adversary.state()
+    assert all(torch.equal(value, after["discriminators"][name]) for name, value in before["discriminators"].items())
+    assert after["optimizer"]["state"] == {}

@@ -71,6 +71,7 @@ def test_every_flag_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -
         (["--data_dir", "text"], "speech.wav"),
         (["--data_dir", "missing", "--batch_size", "0"], "--batch_size 0: must be at least 1"),
         (["--data_dir", ".", "--checkpoint_dir", "./run"], "--checkpoint_dir run: lies in --data_dir ."),
+        (["--data_dir", "missing", "--sample_rate", "16"], "--sample_rate 16: must be at least 8000"),
         (["--data_dir", "missing", "--batch_size", "many"], "'many' is not a valid integer"),
         (["--data_dir", "missing", "--strides", "2,x"], "'2,x' is not a list of whole numbers"),
         (["--data_dir", "missing", "--batchsize", "4"], "No such option '--batchsize'"),

@@ -1,6 +1,83 @@
-"""What is said of too large a batch. The measuring itself needs a GPU."""
+"""What is said of too large a batch. How much memory a crop takes only a GPU can tell; here it is given."""
 
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from codec.adversary import Adversary
+from codec.cli import main
 from codec.memory import complaint, fitting
+
+GPU = {"memory_allocated": 1000, "mem_get_info": (100_000, 200_000), "max_memory_allocated": 1000 + 10_000}
+
+
+@pytest.fixture
+def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step does not fit; of what is free, one crop takes a tenth."""
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("codec.train.step", full)
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    for name, answer in GPU.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+
+
+@pytest.fixture
+def train(
+    write_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str]]:
+    """train(**flags) -> exit code and stderr of the command, with a tiny model."""
+    for number in range(3):
+        data = write_clip(f"{number}.wav", 0.5, seed=number).parent
+
+    def run(**flags: object) -> tuple[int, str]:
+        tiny = {"hidden_dim": 4, "strides": 2, "num_quantizers": 1, "codebook_size": 4, "codebook_dim": 2}
+        places = {"data_dir": data, "checkpoint_dir": tmp_path / "run", "segment_length": 400, "device": "cpu"}
+        words = [str(word) for name, value in {**tiny, **places, **flags}.items() for word in (f"--{name}", value)]
+        monkeypatch.setattr(sys, "argv", ["codec", "train", *words])
+        with pytest.raises(SystemExit) as done:
+            main()
+        return int(done.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.usefixtures("small_gpu")
+@pytest.mark.parametrize("recipe", ["waveform", "perceptual"])
+def test_a_batch_that_does_not_fit_ends_the_command_with_one_that_would(
+    train: Callable[..., tuple[int, str]], recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsed = []
+    monkeypatch.setattr(Adversary, "rehearse", lambda self, *_: rehearsed.append(1))
+    code, error = train(batch_size=16, recipe=recipe)
+    assert (code, error.count("\n")) == (2, 1)
+    assert error.startswith("error: --batch_size 16: out of GPU memory; about 9 would fit, or shorten --segment_length")
+    assert len(rehearsed) == (recipe == "perceptual")
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_where_even_one_crop_does_not_fit_the_segment_is_too_long(
+    train: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 10**9)
+    code, error = train(batch_size=2)
+    assert (code, error.count("\n")) == (2, 1)
+    assert error.startswith("error: --segment_length 400: out of GPU memory even with one crop")
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_what_would_fit_is_less_than_what_does_not(train: Callable[..., tuple[int, str]]) -> None:
+    assert "about 5 would fit" in train(batch_size=6)[1]
 
 
 def test_the_batch_that_fits_is_what_the_free_memory_holds() -> None:
@@ -8,7 +85,6 @@ def test_the_batch_that_fits_is_what_the_free_memory_holds() -> None:
     assert fitting(free=10_000, one=20_000) == 0
 
 
-def test_the_line_names_the_flag_and_a_size_that_is_smaller() -> None:
-    assert complaint(16, 16000, 9).startswith("--batch_size 16: out of GPU memory; about 9 would fit")
-    assert "about 15 would fit" in complaint(16, 16000, 40)
-    assert complaint(16, 16000, 0).startswith("--segment_length 16000: out of GPU memory even with one crop")
+def test_on_several_gpus_each_needs_a_crop() -> None:
+    assert "about 4 would fit" in complaint(8, 16000, 4, ranks=2)
+    assert "even with one crop on each of 2 GPUs" in complaint(2, 16000, 0, ranks=2)

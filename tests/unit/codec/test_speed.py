@@ -13,7 +13,7 @@ from codec.config import ModelConfig, TrainConfig
 from codec.layers import Snake
 from codec.model import Codec
 from codec.ranks import Ranks
-from codec.speed import autocast, hasten, is_bf16, is_compiled
+from codec.speed import autocast, hasten, is_bf16, is_compiled, obstacle
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 TINY = ModelConfig(hidden_dim=4, strides=(2,), num_quantizers=2, codebook_size=8, codebook_dim=4)
@@ -23,6 +23,50 @@ def config(**flags: str) -> TrainConfig:
     return TrainConfig(data_dir="", model=TINY, segment_length=64, **flags)
 
 
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine on which Triton has what it needs; the compiler, to be taken away."""
+    monkeypatch.delenv("CC", raising=False)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "Python.h").touch()
+    gcc = tmp_path / "bin" / "gcc"
+    gcc.touch(0o755)
+    monkeypatch.setenv("PATH", str(gcc.parent))
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
+    return gcc
+
+
+def test_without_a_compiler_auto_does_not_compile_and_says_why(compiler: Path) -> None:
+    assert obstacle() is None
+    assert is_compiled(config(), CUDA)
+    (compiler.parent.parent / "Python.h").unlink()
+    assert obstacle() == f"{compiler.parent.parent / 'Python.h'} is missing (python3-dev)"
+    compiler.unlink()
+    assert obstacle() == "there is no C compiler (gcc or clang)"
+    assert not is_compiled(config(), CUDA)
+    assert is_compiled(config(compile="on"), CUDA)
+
+
+def test_bf16_is_taken_from_devices_that_have_it_not_from_those_that_emulate_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert not is_bf16(config(), CUDA)
+    assert is_bf16(config(precision="bf16"), CUDA)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("auto", True), ("fp32", False)])
+def test_tf32_reaches_convolutions_at_most(
+    precision: str, allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for flag in ("allow_tf32", "benchmark"):
+        monkeypatch.setattr(torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))  # restored afterwards
+    hasten(Codec(TINY), config(precision=precision, compile="off"), CUDA, tmp_path, Ranks())
+    assert torch.backends.cudnn.allow_tf32 is allowed
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.usefixtures("compiler")
 def test_auto_changes_nothing_on_a_cpu_and_a_flag_does() -> None:
     assert not is_bf16(config(), CPU)
     assert not is_compiled(config(), CPU)
