@@ -34,19 +34,27 @@ def main() -> None:
 
 @click.group()
 def cli() -> None:
-    """Train a neural speech codec and use it."""
+    """Train a neural speech codec and use it.
+
+    \b
+    Examples:
+      codec train --data_dir examples/telugu/clips --checkpoint_dir run1
+      codec encode speech.wav speech.cjc --model run1
+      codec decode speech.cjc copy.wav --model run1
+    """
 
 
 @cli.command()
 def train(**flags: Any) -> int:
     """Train a codec on a folder of audio; the same command again resumes.
 
-    \b
-    Example:
-      codec train --data_dir examples/telugu/clips --checkpoint_dir run1
-
     Exits with 0 when all epochs are done, 2 for bad input or a full disk, 3 when stopped on request
     (a stop.json in the checkpoint folder, SIGTERM or Ctrl-C) with a checkpoint saved.
+
+    \b
+    Examples:
+      codec train --data_dir examples/telugu/clips --checkpoint_dir run1
+      codec train --data_dir ~/telugu --checkpoint_dir run2 --preset 16khz-6kbps --use_wandb
     """
     return _start(_config(flags))
 
@@ -59,7 +67,8 @@ def plan(**flags: Any) -> None:
     clip is decoded and the steps are counted.
 
     \b
-    Example:
+    Examples:
+      codec plan --preset 16khz-6kbps
       codec plan --data_dir examples/telugu/clips --batch_size 8
     """
     from codec.plan import plan as work_out
@@ -74,7 +83,7 @@ def presets(as_json: bool) -> None:
     """List the presets: rate, size, and the SNR that one may hope for.
 
     \b
-    Example:
+    Examples:
       codec presets
       codec train --preset 16khz-6kbps --data_dir examples/telugu/clips
     """

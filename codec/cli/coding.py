@@ -43,8 +43,9 @@ def encode(source: Path, target: Path, model: Path, num_quantizers: int | None, 
     Each channel is coded by itself; equal channels are coded once.
 
     \b
-    Example:
+    Examples:
       codec encode speech.wav speech.cjc --model run1
+      codec encode speech.wav small.cjc --model run1 --num_quantizers 4
     """
     with needs_torch():
         from codec import coding, trained
@@ -66,8 +67,9 @@ def decode(source: Path, target: Path, model: Path, force: bool, as_json: bool) 
     OUT ends with .wav, .flac, .ogg or .mp3.
 
     \b
-    Example:
+    Examples:
       codec decode speech.cjc copy.wav --model run1
+      codec decode speech.cjc copy.flac --model run1 --force --json
     """
     with needs_torch():
         from codec import coding, sound, trained

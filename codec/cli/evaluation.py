@@ -35,7 +35,7 @@ def evaluate(
     MODEL is a checkpoint's folder, or a run's. Clips that the model has learned from are left out.
 
     \b
-    Example:
+    Examples:
       codec evaluate run1 examples/telugu/clips --against opus
     """
     with needs_torch():

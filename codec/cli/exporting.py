@@ -19,7 +19,7 @@ def export(model: Path, target: Path, force: bool, as_json: bool) -> None:
     MODEL is a checkpoint's folder, or a run's.
 
     \b
-    Example:
+    Examples:
       codec export run1 model.pt2
     """
     with needs_torch():

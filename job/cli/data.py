@@ -81,7 +81,7 @@ def ls_command(store: str | None, as_json: bool) -> None:
     """List the datasets of a store, the newest first.
 
     \b
-    Example:
+    Examples:
       codecjob data ls --json
     """
     opened = open_default_store(store)
@@ -119,7 +119,7 @@ def verify_command(dataset_id: str, store: str | None, as_json: bool) -> None:
     """Read a whole dataset back and compare every shard and every clip with its hash. Exit code 2 if one differs.
 
     \b
-    Example:
+    Examples:
       codecjob data verify 3f2a
     """
     opened = open_default_store(store)

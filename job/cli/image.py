@@ -63,7 +63,7 @@ def push(tag: str, as_json: bool) -> None:
     """Push a built image to the registry that its name begins with, with the login of `docker login`.
 
     \b
-    Example:
+    Examples:
       codecjob image push docker.io/me/codecjob:1
     """
     client = engine.connect()

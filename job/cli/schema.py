@@ -11,7 +11,7 @@ def command() -> None:
     """Print the JSON Schema of a spec file, for editors and checks.
 
     \b
-    Example:
+    Examples:
       codecjob schema > job.schema.json
     """
     print_json(JobSpec.model_json_schema())

@@ -20,8 +20,9 @@ def command(run: str, store: str | None, as_json: bool) -> None:
     A stopped run can be resumed. Exit code: 0 ended and billing off, 3 the provider does not confirm it.
 
     \b
-    Example:
+    Examples:
       codecjob stop @last
+      codecjob stop quickstart --json
     """
     found = locate(run, store)
     provider = open_provider(found.spec().provider)
