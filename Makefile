@@ -2,6 +2,7 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
+#   make screenshots   takes the pictures of docs/images from real runs
 #   make docs   makes the site of docs/ in site/; `make reference` renews what is generated from the code
 #   make test-gpu   what only a machine with a CUDA GPU can show
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync docs reference lint format lock clean bench-normalization
+.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync docs reference screenshots lint format lock clean bench-normalization
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -53,6 +54,10 @@ docs: $(VENV)/ready
 # The commands, flags and keys that stand in docs/ and README.md, from the code.
 reference: $(VENV)/ready
 	$(BIN)/python docs/generate.py
+
+# docs/images, from real runs: about three minutes, needs Chromium.
+screenshots: $(VENV)/ready
+	$(BIN)/python docs/screenshots.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
