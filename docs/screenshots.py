@@ -1,7 +1,6 @@
 """Takes the pictures of docs/images from real runs: python docs/screenshots.py [FOLDER], or `make screenshots`.
 
-The two runs of `make demo` are trained in FOLDER (a temporary one if none is given), where their record stays: the next
-call with the same FOLDER takes the pictures of what has ended from it. Needs Chromium; takes about three minutes.
+The two runs of `make demo` are trained in FOLDER, a temporary one if none is given. Needs Chromium; takes three minutes.
 """
 
 import io
@@ -48,16 +47,14 @@ def take(folder: Path, shoot: Shoot, page: Page) -> None:
         typed = f"\x1b[2m$\x1b[0m codecjob {' '.join(words)}\n"
         return typed + last_screen(codecjob(*words), folder, env, COLUMNS).text()
 
-    runs = home / "store" / "runs"
-    if not list(runs.glob("bad-run-*")):
-        see("submit", "examples/bad-run.yaml")
+    see("submit", "examples/bad-run.yaml")
     followed = screens(codecjob("submit", "examples/quickstart.yaml"), folder, env, COLUMNS)
     typed = "\x1b[2m$\x1b[0m codecjob submit examples/quickstart.yaml\n"
     shoot("follow", typed + first_screen(followed, lambda text: "GOOD" in text))
     shoot("status", see("status"))
     for _ in followed:
         pass
-    shoot("run", see("status", "quickstart" if len(list(runs.glob("quickstart-*"))) == 1 else "@last"))
+    shoot("run", see("status", "@last"))
     report = folder / "report.html"
     see("report", "@last", "--out", str(report))
     for name, width, height in (("report", 1200, 1000), ("report-phone", 400, 860)):
@@ -84,7 +81,7 @@ def main() -> None:
         page = browser.new_page(device_scale_factor=1.5)
 
         def shoot(name: str, coloured: str) -> None:
-            text = Text.from_ansi(coloured)
+            text = Text.from_ansi(coloured.replace(str(folder), "/lab"))
             width = max(map(len, text.plain.splitlines())) + 1
             console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
             console.print(text, soft_wrap=True)
