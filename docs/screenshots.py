@@ -1,6 +1,6 @@
 """Takes the pictures of docs/images from real runs: python docs/screenshots.py [FOLDER], or `make screenshots`.
 
-The two runs of `make demo` are trained in FOLDER, a temporary one if none is given. Needs Chromium; takes three minutes.
+The two runs of `make demo` are trained in FOLDER, a temporary one if none is given. Needs Chromium; takes minutes.
 """
 
 import io
