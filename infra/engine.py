@@ -57,6 +57,7 @@ def connect() -> docker.DockerClient:
 def answers(what: str) -> Iterator[None]:
     """Turns what the docker package raises when no engine answers into one line. The engine's own errors pass."""
     import requests
+    import urllib3.exceptions
 
     import docker
 
@@ -64,7 +65,13 @@ def answers(what: str) -> Iterator[None]:
         yield
     except docker.errors.APIError:
         raise
-    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
+    except (
+        docker.errors.DockerException,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,  # of a stream that breaks off: the docker package reads it past requests
+        OSError,
+        ValueError,
+    ) as error:
         if "permission denied" in str(error).lower():
             raise EngineRefuses(
                 f"this user may not use the Docker engine at {host()}: join the group docker, or set ${HOST_VARIABLE}"

@@ -29,6 +29,7 @@ LABELS = {
     "cuda": "codecjob.cuda",
 }
 TAIL_LINES = 15
+GIT_SECONDS = 60.0
 
 Say = Callable[[str], None]
 
@@ -203,11 +204,13 @@ def _commit(source: Path) -> str:
     """The checkout's commit, marked where its files differ from it; unknown without git."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", source, *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", source, *words], capture_output=True, text=True, check=True, timeout=GIT_SECONDS
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 

@@ -152,7 +152,9 @@ class DockerProvider:
                 if rank:
                     yield b"--- the next node\n"
                 with suppress(NotFound):
-                    yield from container.logs(stream=True, follow=False)
+                    # Whole: for the next piece of a stream the docker package would wait without end.
+                    if printed := container.logs():
+                        yield printed
 
     def _create(self, request: LaunchRequest, rank: int, labels: dict[str, str], info: dict[str, Any]) -> Container:
         """One node's container, not started yet."""

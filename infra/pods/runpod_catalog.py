@@ -51,9 +51,11 @@ def volume_place(client: Client, volume: str) -> str:
 
 def _offers(gpu: Mapping[str, Any], cloud: str, count: int, place: str | None) -> Iterator[Offer]:
     pool = cloud.lower()
+    # The image's torch is built for CUDA. What is not in this pool need have no price in it.
+    if gpu.get("manufacturer") == "AMD" or not gpu[pool]:
+        return
     price = float(gpu["price"][pool])
-    # The image's torch is built for CUDA.
-    if gpu.get("manufacturer") == "AMD" or not gpu[pool] or price <= 0 or int(gpu["maxCount"][pool]) < count:
+    if price <= 0 or int(gpu["maxCount"][pool]) < count:
         return
     stocked = [center for center in gpu.get("dataCenters") or [] if center["availability"] in LEVELS]
     stocked.sort(key=lambda center: (LEVELS.index(center["availability"]), center["id"]))

@@ -7,13 +7,17 @@ from infra.pods.runpod_client import Client
 from infra.pods.runpod_errors import Answer, error_of
 from infra.pods.runpod_pods import CLUSTER
 
-GONE, REFUSED, UNAUTHORISED = 404, 403, 401
+GONE, REFUSED, UNAUTHORISED, TOO_MANY = 404, 403, 401, 429
 REFUSED_PAUSES = (1.0, 2.0, 4.0)
 """A pod's own key is sometimes refused at first."""
 
 
 def terminate(client: Client, pod_id: str) -> None:
-    """DELETE, then the action `terminate`, then `stop`: it leaves the pod's disk, which is said in an error."""
+    """DELETE, then the action `terminate`, then `stop`: it leaves the pod's disk, which is said in an error.
+
+    Where RunPod only asks for fewer calls, nothing is stopped: the caller will ask again, and a pod that had stopped
+    itself could not.
+    """
     attempt = f"cannot end {pod_id} on RunPod"
     kind, own_id = ("clusters", pod_id.removeprefix(CLUSTER)) if pod_id.startswith(CLUSTER) else ("pods", pod_id)
     if not own_id or not all(sign.isalnum() or sign in "-_" for sign in own_id):
@@ -26,8 +30,11 @@ def terminate(client: Client, pod_id: str) -> None:
     )
     if kind == "clusters" or (deleted is not None and deleted.status == UNAUTHORISED):
         raise failure
-    if _is_done(_act(client, own_id, "terminate", attempt)):
+    ended = _act(client, own_id, "terminate", attempt)
+    if _is_done(ended):
         return
+    if any(answer is not None and answer.status == TOO_MANY for answer in (deleted, ended)):
+        raise failure
     stopped = _act(client, own_id, "stop", attempt)
     if stopped is not None and stopped.status == GONE:
         return

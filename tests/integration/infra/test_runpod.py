@@ -305,6 +305,17 @@ def test_a_pod_that_can_only_be_stopped_is_reported_as_billed(desk: Desk) -> Non
     assert [found.state for found in desk.provider.find("a")] == [PodState.EXITED]
 
 
+def test_a_pod_is_not_stopped_for_want_of_calls(desk: Desk) -> None:
+    pod = desk.provider.launch(desk.request())
+    desk.fails("DELETE", "/pods/.*", status=429, retry_after=60, times=2)
+    desk.fails("POST", "/pods/.*/action", status=429, retry_after=60, times=2)
+    with pytest.raises(Transient, match="fewer calls"):
+        desk.provider.terminate(pod.id)
+    assert PodState.EXITED not in [found.state for found in desk.provider.find("a")]
+    desk.provider.terminate(pod.id)
+    assert desk.account.living() == []
+
+
 def test_where_nothing_ends_a_pod_the_caller_hears_it(desk: Desk) -> None:
     pod = desk.provider.launch(desk.request())
     desk.fails("DELETE", "/pods/.*", status=500, times=99)
