@@ -84,11 +84,15 @@ class Display:
             self._bar.update(self._task, description=text)
         elif time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + LINE_SECONDS
-            self.say(f"step {row['step']}/{planned_steps}  {text}")
+            self._say_when(f"step {row['step']}/{planned_steps}  {text}")
 
     def validation(self, row: Mapping[str, Any]) -> None:
         """Show a validation row."""
-        self.say(
+        self._say_when(
             f"epoch {row['epoch']} (step {row['step']}): loss {row['loss']:.4g}  snr {row['snr_db']:.2f} dB  "
             f"amplitude {row['amplitude']:.2f}  correlation {row['correlation']:.2f}"
         )
+
+    def _say_when(self, text: str) -> None:
+        """A line of a log begins with its time of day, UTC; on a terminal people see it come."""
+        self.say(text if self._bar else f"{time.strftime('%H:%M:%S', time.gmtime())}  {text}")

@@ -163,6 +163,13 @@ class Attempt:
         """The newest beat of a node beside the first."""
         return self._read(f"nodes/{rank}.json", NodeBeat)
 
+    def node_log(self, rank: int) -> bytes:
+        """The end of the log of a node beside the first; empty before it has written any."""
+        try:
+            return self.store.get(f"{self.prefix}/nodes/{rank}.log")
+        except NotFound:
+            return b""
+
     def outcome(self) -> Outcome | None:
         """How the attempt ended, once it has."""
         return self._read("outcome.json", Outcome)

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def test_a_log_gets_plain_lines_ten_seconds_apart(
             clock[0] += 2
         display.validation(ROW | {"epoch": 1, "snr_db": 5.5, "amplitude": 0.8, "correlation": 0.9})
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["step", "step", "step", "epoch"]
+    times, said = zip(*(line.split("  ", 1) for line in lines), strict=True)
+    assert all(time.strptime(moment, "%H:%M:%S") for moment in times)
+    assert [line.split(" ")[0] for line in said] == ["step", "step", "step", "epoch"]
     assert "\x1b" not in "".join(lines)
     assert "snr 5.50 dB" in lines[-1]
 
