@@ -197,3 +197,32 @@ def test_the_command(run: Run, store: Store) -> None:
     done = json.loads(CliRunner().invoke(cli, [*words, "--json"]).output)
     assert [saved["step"] for saved in done["kept"]] == [20, 30]
     assert steps(run) == [20, 30]
+
+
+def test_the_command_for_every_run(run: Run, store: Store) -> None:
+    other, lost = (Run(store, f"{name}-20250102-030406-00ff") for name in ("other", "lost"))
+    other.create(Submission(submitted=2.0, dataset="0123456789abcdef", spec={"name": "other", "data": "/clips"}))
+    store.put(f"runs/{lost.run_id}/spec.json", b"no record")
+    for each in (run, other):
+        for step in (10, 20, 30, 40):
+            save(each, step, 1.0 + step)
+    words = ["prune", "--all", "--store", store.url]
+    told = CliRunner().invoke(cli, [*words, "--dry-run"])
+    assert told.exit_code == 3, "one record cannot be read"
+    assert f"{lost.run_id}: not pruned: " in told.output
+    assert f"{run.run_id}: would remove 2 checkpoints (steps 10, 20)" in told.output
+    assert f"{other.run_id}: would remove 1 checkpoints (steps 10)" in told.output
+    assert steps(run) == steps(other) == [10, 20, 30, 40]
+    store.delete(f"runs/{lost.run_id}/spec.json")
+    result = CliRunner().invoke(cli, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    done = json.loads(result.output)
+    assert done["freed_bytes"] == sum(each["freed_bytes"] for each in done["runs"]) > 3 * len(WEIGHTS)
+    assert (steps(run), steps(other)) == ([30, 40], [20, 30, 40])
+
+
+@pytest.mark.parametrize("words", [[], ["speech", "--all"]])
+def test_the_command_wants_one_run_or_all(store: Store, words: list[str]) -> None:
+    result = CliRunner().invoke(cli, ["prune", *words, "--store", store.url])
+    assert result.exit_code == 2
+    assert "either a RUN or --all" in result.output
