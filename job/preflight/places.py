@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.pods import NoCapacity, Provider
+from infra.pods import InvalidRequest, NoCapacity, Provider
 from infra.store import Store, StoreError, check_writable
 from infra.store.folder import FolderStore
 from job.choice import Choice, look_for
@@ -83,6 +83,8 @@ def about_machine(provider: Provider, spec: JobSpec) -> tuple[Choice | None, lis
         return None, [error("price", str(trouble))]
     except NoCapacity as trouble:
         return None, [warning("price", str(trouble))]
+    except InvalidRequest as trouble:  # such as a network volume that does not exist
+        return None, [error("machine", str(trouble))]
     return choice, _about_price(choice, spec)
 
 
@@ -143,18 +145,26 @@ def size(amount: float) -> str:
 
 def _check(store: Store) -> None:
     folder = store_folder(store)
-    if folder is None or folder.is_dir():
+    if folder is None or (_is_there(folder) and folder.is_dir()):
         check_writable(store)
         return
     # A probe would make the folder, and a look must not leave one behind.
     nearest = _nearest_folder(folder)
-    if folder.exists() or not nearest.is_dir():
-        place = folder if folder.exists() else nearest
-        raise StoreError(f"cannot write to store {store.url}: {place} is a file; remove it or choose another folder")
+    if not nearest.is_dir():
+        raise StoreError(f"cannot write to store {store.url}: {nearest} is a file; remove it or choose another folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise StoreError(f"cannot write to store {store.url}: no right to write in {nearest}; choose another folder")
 
 
 def _nearest_folder(folder: Path) -> Path:
     """The folder itself, or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if _is_there(path))
+
+
+def _is_there(path: Path) -> bool:
+    """Also where this user may not look: then it is not, for this user."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True

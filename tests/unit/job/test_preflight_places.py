@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codec.audio import ClipInfo
-from infra.pods import ANY_MACHINE, Machine, Offer
+from infra.pods import ANY_MACHINE, InvalidRequest, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import open_store
 from job.dataset import LocalData
@@ -119,6 +120,30 @@ def test_a_file_in_the_place_of_a_store(tmp_path: Path, below: str) -> None:
     (finding,) = places.about_store(open_store(str(tmp_path / "taken" / below)))
     assert finding.level is Level.ERROR
     assert f"{tmp_path / 'taken'} is a file" in finding.message
+
+
+def test_a_place_that_this_user_may_not_enter_is_a_finding(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    store = open_store(str(closed / "deeper" / "store"))
+    users = os.getresuid()
+    os.setresuid(*((65534, 65534, -1) if users[0] == 0 else (-1, -1, -1)))  # root may enter everything
+    try:
+        (finding,) = places.about_store(store)
+    finally:
+        os.setresuid(*users)
+    assert finding.level is Level.ERROR
+    assert "no right to write in" in finding.message
+
+
+def test_what_the_provider_refuses_of_the_spec_is_a_finding() -> None:
+    class Shop(LocalProvider):
+        def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
+            raise InvalidRequest("this account has no volume of that id")
+
+    _, (finding,) = places.about_machine(Shop(), rented())
+    assert (finding.check, finding.level) == ("machine", Level.ERROR)
+    assert finding.message == "this account has no volume of that id"
 
 
 def test_room_is_that_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
