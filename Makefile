@@ -5,13 +5,14 @@
 #   make screenshots   takes the pictures of docs/images from real runs
 #   make docs   makes the site of docs/ in site/; `make reference` renews what is generated from the code
 #   make test-gpu   what only a machine with a CUDA GPU can show
+#   make bench       the codec's benches on this machine: speed of encode and decode, training throughput (docs/results.md)
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test test-gpu servers bench-verdicts bench-throughput bench-sync docs reference screenshots lint format lock clean bench-normalization
+.PHONY: demo demo-docker test test-gpu servers bench bench-speed bench-throughput bench-verdicts bench-sync docs reference screenshots lint format lock clean bench-normalization
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -27,7 +28,16 @@ test: lint
 test-gpu: $(VENV)/ready
 	$(BIN)/pytest tests/gpu
 
-# The other tools are compared where .venv/bench has them: see tests/bench/requirements.txt.
+# A few minutes. Other codecs are compared where .venv/bench has them: see tests/bench/requirements.txt.
+bench: bench-speed bench-throughput
+
+bench-speed: $(VENV)/ready
+	$(BIN)/python -m tests.bench.codec_speed
+
+bench-throughput: $(VENV)/ready
+	$(BIN)/python -m tests.bench.throughput
+
+# The other tools are compared where .venv/bench-verdicts has them: see tests/bench/verdicts/requirements.txt.
 bench-verdicts: $(VENV)/ready
 	$(BIN)/python -m tests.bench.verdicts
 
@@ -38,10 +48,6 @@ bench-sync: $(VENV)/ready
 # Trains a small model with either normalization: about an hour of one core (docs/normalization.md).
 bench-normalization: $(VENV)/ready
 	$(BIN)/python -m tests.bench.normalization
-
-# Training throughput beside descript-audio-codec, where .venv/bench has it: see tests/bench/requirements.txt.
-bench-throughput: $(VENV)/ready
-	$(BIN)/python -m tests.bench.throughput
 
 # The S3 servers of the tests, into ~/.cache. Without them the tests of the S3 store are skipped.
 servers:

@@ -1,15 +1,17 @@
 """Training throughput on this machine, beside the public descript-audio-codec package at equal architecture.
 
-    python -m tests.bench.throughput [--device cpu|cuda] [--rounds 5] [--json]
+    python -m tests.bench.throughput [--device cpu|cuda] [--rounds 5] [--peers PYTHON] [--json]
 
 Both sides do the same, on the same shapes, in one run: forward, L1 + commitment, backward, clipping, AdamW. The peer
 (`descript-audio-codec` from PyPI, in .venv/bench: tests/bench/requirements.txt) is a process of its own and computes
 in its own precision, float32. Rounds alternate, so that a machine that slows down slows both; the ratio is the median
-over rounds. Without the peer only our own figures are given.
+over rounds. Without the peer only our own figures are given: throughput, memory, the time of each part of a step, and
+the share of the device's own limits, which are measured in the same run.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from codec.run import Data, Position, Run
 from codec.speed import autocast, hasten, is_bf16, is_compiled
 from codec.step import step
 from codec.validate import HeldOut
+from tests.bench import limits
 
 PEER = Path(__file__).parents[2] / ".venv" / "bench" / "bin" / "python"
 WARM_UP = 2
@@ -65,9 +68,10 @@ def timed(steps):
         torch.cuda.synchronize()
     return time.perf_counter() - began
 timed(2)
+import resource
 about = {"parameters": sum(p.numel() for p in model.parameters()), "torch": torch.__version__}
-if device == "cuda":
-    about["peak_bytes"] = torch.cuda.max_memory_allocated()
+about["peak_bytes"] = (torch.cuda.max_memory_allocated() if device == "cuda"
+                       else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 print(json.dumps(about), flush=True)
 for line in sys.stdin:
     print(timed(size["steps"]), flush=True)
@@ -90,8 +94,8 @@ class SameBatch:
 class Peer:
     """The other package's training, in a process of its own."""
 
-    def __init__(self, size: dict[str, Any], device: str) -> None:
-        command = [str(PEER), "-W", "ignore", "-c", PEER_SIDE, json.dumps(size), device]
+    def __init__(self, python: Path, size: dict[str, Any], device: str) -> None:
+        command = [str(python), "-W", "ignore", "-c", PEER_SIDE, json.dumps(size), device]
         self._process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -161,10 +165,32 @@ def phases(run: Run, steps: int) -> dict[str, float]:
     return {name: round(statistics.median(values), 2) for name, values in spent.items()}
 
 
-def measure(device: torch.device, rounds: int) -> dict[str, Any]:
+def share_of_limits(run: Run, step_seconds: float) -> dict[str, Any]:
+    """How much of a step the convolutions and matrix products need at least, by what the device was measured to do."""
+    device = run.data.device
+    device_limits = limits.measure(device, torch.bfloat16 if is_bf16(run.config, device) else torch.float32)
+    with torch.compiler.set_stance("force_eager"), limits.Roofline(device_limits) as work:
+        step(run)
+    return {
+        "device_tflops": round(device_limits.flops / 1e12, 3),
+        "device_gb_per_second": round(device_limits.bandwidth / 1e9, 1),
+        "step_tflops": round(work.flops / 1e12, 4),
+        "share_of_flops": round(work.flops / device_limits.flops / step_seconds, 3),
+        "share_of_bandwidth": round(work.moved / device_limits.bandwidth / step_seconds, 3),
+        "share_of_roofline": round(work.seconds / step_seconds, 3),
+    }
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Most memory so far: of the device, or of this process, which on a CPU holds torch itself too."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure(device: torch.device, rounds: int, peers_python: Path) -> dict[str, Any]:
     """All figures of one run of the bench."""
     size = {"strides": (2, 4, 4, 8), "num_quantizers": 12, **SIZES[device.type]}
-    cuda = device.type == "cuda"
     audio_seconds = size["batch"] * size["samples"] * size["steps"] / 16000
     with tempfile.TemporaryDirectory() as folder:
         run = our_run(size, device, Path(folder))
@@ -172,7 +198,7 @@ def measure(device: torch.device, rounds: int) -> dict[str, Any]:
         timed(run, 1)
         first_step = time.perf_counter() - began
         timed(run, WARM_UP)
-        peer = Peer(size, device.type) if PEER.exists() else None
+        peer = Peer(peers_python, size, device.type) if peers_python.exists() else None
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(audio_seconds / timed(run, size["steps"]))
@@ -181,7 +207,7 @@ def measure(device: torch.device, rounds: int) -> dict[str, Any]:
         figures: dict[str, Any] = {
             "device": torch.cuda.get_device_name(device)
             if device.type == "cuda"
-            else f"{torch.get_num_threads()} threads",
+            else f"CPU, {torch.get_num_threads()} threads",
             "torch": torch.__version__,
             "size": {**size, "strides": list(size["strides"])},
             "parameters": run.parameters,
@@ -189,10 +215,10 @@ def measure(device: torch.device, rounds: int) -> dict[str, Any]:
             "compiled": is_compiled(run.config, device),
             "first_step_seconds": round(first_step, 2),
             "audio_seconds_per_second": _spread(ours),
+            "peak_bytes": peak_bytes(device),
             "phases_ms": phases(run, max(size["steps"], 3)),
+            "limits": share_of_limits(run, audio_seconds / size["steps"] / statistics.median(ours)),
         }
-        if cuda:
-            figures["peak_bytes"] = torch.cuda.max_memory_allocated(device)
         if peer:
             peer.close()
             figures["peer"] = {**peer.about, "audio_seconds_per_second": _spread(theirs)}
@@ -218,9 +244,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", type=Path, default=PEER, metavar="PYTHON", help="that has the other package")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures = measure(pick_device(arguments.device, Ranks()), arguments.rounds)
+    figures = measure(pick_device(arguments.device, Ranks()), arguments.rounds, arguments.peers)
     if arguments.json:
         sys.stdout.write(json.dumps(figures, indent=2) + "\n")
         return

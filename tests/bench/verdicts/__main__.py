@@ -13,7 +13,7 @@ from tests.bench.verdicts.cases import CASES
 from tests.bench.verdicts.record import ROOT, ROWS, can_train, record
 from tests.bench.verdicts.replay import replay
 
-PEERS_PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
+PEERS_PYTHON = ROOT / ".venv" / "bench-verdicts" / "bin" / "python"
 AT_ONCE = 2
 
 
@@ -22,7 +22,12 @@ AT_ONCE = 2
 @click.option("--only", multiple=True, metavar="NAME", help="This case alone; may be given again.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON.")
 @click.option("--timing", "timed", is_flag=True, help="Run bad jobs on local pods instead; seconds from row to stop.")
-@click.option("--peers", "python", type=click.Path(path_type=Path), help="Python that has the other tools.")
+@click.option(
+    "--peers",
+    "python",
+    type=click.Path(path_type=Path),
+    help="Python that has the other tools: requirements.txt beside this file.",
+)
 def main(retrain: bool, only: tuple[str, ...], as_json: bool, timed: bool, python: Path | None) -> None:
     """Judge every bad and good run of the bench, row by row, and print who stopped which, and when.
 
