@@ -8,11 +8,12 @@
 #   make bench       the codec's benches on this machine: speed of encode and decode, training throughput (docs/results.md)
 #   make bench-verdicts   replays bad and good runs against the checklist and other tools (docs/verdicts.md)
 #   make bench-sync       clips and a checkpoint to a real S3 server and back, against other tools (docs/storage.md)
+#   make bench-status     the time of codecjob status with 1,000 runs (docs/reference.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test test-gpu servers bench bench-speed bench-throughput bench-verdicts bench-sync docs reference screenshots lint format lock clean bench-normalization
+.PHONY: demo demo-docker test test-gpu servers bench bench-speed bench-throughput bench-verdicts bench-sync docs reference screenshots lint format lock clean bench-normalization bench-status
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -44,6 +45,10 @@ bench-verdicts: $(VENV)/ready
 # The other tools are compared where .venv/bench-sync has them: see tests/bench/sync/requirements.txt.
 bench-sync: $(VENV)/ready
 	$(BIN)/python -m tests.bench.sync
+
+# `codecjob status` with 1,000 runs of an hour in a folder store (docs/reference.md).
+bench-status: $(VENV)/ready
+	$(BIN)/python -m tests.bench.status_speed
 
 # Trains a small model with either normalization: about an hour of one core (docs/normalization.md).
 bench-normalization: $(VENV)/ready

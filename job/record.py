@@ -284,6 +284,7 @@ class Run:
         self._pieces: dict[str, bytes] = {}
         """Pieces of rows and logs that were read, by key: a record that is looked at again and again is read once."""
         self._submission: Submission | None = None
+        self._spec: JobSpec | None = None
 
     def submission(self) -> Submission:
         """What was asked. It is written once, and read once."""
@@ -307,7 +308,9 @@ class Run:
 
     def spec(self) -> JobSpec:
         """The spec as it was resolved at submit."""
-        return check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
+        if self._spec is None:
+            self._spec = check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
+        return self._spec
 
     def create(self, submission: Submission) -> None:
         """Writes spec.json; the run exists from here on."""

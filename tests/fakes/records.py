@@ -9,6 +9,7 @@ from job.record import Beat, Claim, Intent, Outcome, Progress, Run, Submission
 
 ROWS = Path(__file__).parents[1] / "bench" / "verdicts" / "rows"
 HOUR = 3600.0
+PIECE_BYTES = 128 * 1024
 NAME = "telugu-16khz"
 
 
@@ -42,7 +43,8 @@ def add_attempt(run: Run, number: int, now: float, metrics: bytes = b"", **chang
     attempt.write_once("claim.json", Claim.model_validate(claim))
     attempt.note("launched", "client", pod=claim["pod_id"], provider="local", price_per_hour=claim["price_per_hour"])
     if metrics:
-        attempt.add_segment("metrics", 1, metrics)
+        for begin in range(0, len(metrics), PIECE_BYTES):
+            attempt.add_segment("metrics", begin // PIECE_BYTES + 1, metrics[begin : begin + PIECE_BYTES])
         last = next(row for row in map(json.loads, reversed(metrics.splitlines())) if "epoch" in row)
         progress = Progress(step=last["step"], epoch=last["epoch"], phase="training", time=now - 2)
         attempt.write("progress.json", progress)
