@@ -58,7 +58,9 @@ def _elsewhere(default: Store, wanted: str, after: list[str]) -> Run | None:
         matches = [wanted] if wanted in known else [run_id for run_id in known if run_id.startswith(wanted)]
         if len(matches) > 1:
             newest = ", ".join(reversed(matches[-3:]))
-            raise UsageError(f"{wanted!r} means {len(matches)} runs in other stores, the newest {newest}: type more")
+            raise UsageError(
+                f"{wanted!r} means {len(matches)} runs in other stores, the newest {newest}: type more of the name"
+            )
     for run_id in matches:
         with suppress(NoSuchRunError):  # somebody has emptied that store
             return find_run(open_store(known[run_id]), run_id)

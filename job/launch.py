@@ -104,7 +104,10 @@ def start(
         ProviderError: nobody knows whether there is a pod. Without a claim it ends itself; the attempt stays open.
     """
     if not attempt.write_once("intent.json", launch.intent):
-        raise UsageError(f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else")
+        raise UsageError(
+            f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else: "
+            f"`codecjob status {attempt.run_id}` shows it"
+        )
     compiled.remember_secret()
     try:
         request, pod = _first_to_be_had(provider, attempt, launch.requests, trying)
@@ -120,7 +123,8 @@ def start(
     )
     if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != pod.id:
         raise UsageError(
-            f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile"
+            f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile: "
+            f"`codecjob status {attempt.run_id}` shows it"
         )
     attempt.note("launched", CLIENT, pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
     return pod

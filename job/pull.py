@@ -83,7 +83,9 @@ def _refs(run: Run, wanted: Literal["newest", "best"] | int) -> list[CheckpointR
     if wanted == "best":
         best = [saved.ref for saved in best_first(survey(run)[0])]
         if not best:
-            raise UsageError(f"{run.run_id} has no checkpoint whose SNR is known: pull it without --best")
+            raise UsageError(
+                f"{run.run_id} has no checkpoint whose SNR is known: `codecjob pull {run.run_id} DIR` takes the newest"
+            )
         return best
     refs = [ref for ref in run.checkpoints() if ref.step == wanted]
     if not refs:

@@ -58,10 +58,15 @@ def resume(
                 'or continue it all the same with --override "the reason"'
             )
         if outcome.outcome != "aborted" and override is not None:
-            raise UsageError(f"{run.run_id} was not aborted ({outcome.outcome}): resume it without --override")
+            raise UsageError(
+                f"{run.run_id} was not aborted ({outcome.outcome}): `codecjob resume {run.run_id}` will do"
+            )
         cost = spent(bills(attempts, billed=False), time.time())
         if spec.max_cost is not None and (cost or 0.0) >= spec.max_cost:
-            raise UsageError(f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more")
+            raise UsageError(
+                f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more, such as "
+                f"`codecjob submit SPEC --set max_cost={2 * spec.max_cost:g}`"
+            )
         if not is_gone(provider, newest):
             raise UsageError(f"{run.run_id}: its last pod is still listed: `codecjob stop {run.run_id}` ends it")
     places = stuck_places(attempts)
@@ -92,14 +97,18 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     if not ended.billing_off:
         return False
     if unwanted or ended.outcome is None or ended.outcome.reason != reason:
-        raise UsageError(f"{run.run_id} has ended otherwise meanwhile")
+        raise UsageError(f"{run.run_id} has ended otherwise meanwhile: `codecjob status {run.run_id}` shows how")
     if sum(is_stuck(other) for other in run.attempts()) > MOST_REPLACEMENTS:
-        raise UsageError(f"{run.run_id}: {MOST_REPLACEMENTS + 1} machines never began to run; resume it by hand later")
+        raise UsageError(
+            f"{run.run_id}: {MOST_REPLACEMENTS + 1} machines never began to run; later: `codecjob resume {run.run_id}`"
+        )
     say(f"{reason}: taking another machine")
     try:
         resume(run, provider)
     except NO_POD as error:
-        raise UsageError(f"{run.run_id}: its pod is ended, and no other can be had: {error}") from error
+        raise UsageError(
+            f"{run.run_id}: its pod is ended, and no other can be had: {error}; later: `codecjob resume {run.run_id}`"
+        ) from error
     return True
 
 

@@ -287,7 +287,8 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> JobSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise UsageError(f"{path}: cannot read the spec: {reason}") from error
+        missing = "; `codecjob init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"{path}: cannot read the spec: {reason}{missing}") from error
     document = _parse_yaml(text, str(path))
     if not isinstance(document, dict):
         raise UsageError(f"{path}: a spec is a mapping such as 'name: my-run'; see `codecjob schema`")

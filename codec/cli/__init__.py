@@ -32,7 +32,7 @@ def main() -> None:
     sys.exit(code)
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Train a neural speech codec and use it.
 

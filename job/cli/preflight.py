@@ -6,7 +6,7 @@ import click
 
 from infra.pods import Provider, open_provider
 from infra.store import Store
-from job.cli.options import json_option, store_option
+from job.cli.options import json_option, spec_argument, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.progress import progress
 from job.home import open_default_store
@@ -17,7 +17,7 @@ from job.spec import JobSpec, load_spec
 
 
 @click.command("preflight")
-@click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
+@spec_argument
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("--no-step", is_flag=True, help="Don't train two steps, even where torch is installed.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Lay a value over the spec's.")

@@ -13,7 +13,7 @@ from job.cli import dry_run as dry
 from job.cli.data import push, uploaded
 from job.cli.follow import follow
 from job.cli.notice import Notice
-from job.cli.options import json_option, store_option
+from job.cli.options import json_option, spec_argument, store_option
 from job.cli.output import print_json
 from job.cli.plan import Plan, Upload, agree, show, yes_option
 from job.cli.preflight import look, print_findings
@@ -30,7 +30,7 @@ from job.spec import JobSpec, load_spec
 
 
 @click.command("submit")
-@click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
+@spec_argument
 @click.option("--follow/--detach", "following", default=True, help="Watch the run until it ends, or return at once.")
 @yes_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print what would be sent, start nothing.")

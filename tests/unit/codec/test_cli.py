@@ -31,7 +31,7 @@ def test_help_has_every_flag_and_does_not_import_torch() -> None:
         "finally: assert 'torch' not in sys.modules and 'wandb' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True, timeout=120)
-    shown = set(re.findall(r"^  --([a-z_]+)", done.stdout, re.MULTILINE))
+    shown = set(re.findall(r"^  (?:-h, )?--([a-z_]+)", done.stdout, re.MULTILINE))
     assert shown == {item.name for item in flag_fields()} | {"help"}
 
 
