@@ -42,7 +42,7 @@ def of_run(run: Run) -> Resolved:
     Of a run that never got so far, the trainer is asked what its flags mean.
     """
     submission, spec = run.submission(), run.spec()
-    start = _start_row(run)
+    start = start_row(run)
     config = start["config"] if start else ask_trainer(spec.train.flags()).config
     measured = {f"measured.{key}": start[key] for key in MEASURED if start and key in start}
     return Resolved(run.run_id, {**_values(spec, config), "dataset": submission.dataset, **measured})
@@ -66,6 +66,20 @@ def differences(left: Resolved, right: Resolved) -> list[Difference]:
     return found
 
 
+def start_row(run: Run) -> dict[str, Any] | None:
+    """The newest attempt's start row, which stands at the head of its first piece of rows."""
+    for attempt in reversed(run.attempts()):
+        _, piece = next(attempt.segments("metrics"), (0, b""))
+        for line in piece.splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:  # half a line, left by a killed trainer
+                continue
+            if isinstance(row, dict) and row.get("kind") == "start":
+                return row
+    return None
+
+
 def spell(value: Any) -> str:
     """A value in a table; a dash where there is none."""
     if value is None:
@@ -85,17 +99,3 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     for key, value in document.items():
         pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
     return pairs
-
-
-def _start_row(run: Run) -> dict[str, Any] | None:
-    """The newest attempt's start row, which stands at the head of its first piece of rows."""
-    for attempt in reversed(run.attempts()):
-        _, piece = next(attempt.segments("metrics"), (0, b""))
-        for line in piece.splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:  # half a line, left by a killed trainer
-                continue
-            if isinstance(row, dict) and row.get("kind") == "start":
-                return row
-    return None

@@ -16,6 +16,7 @@ COMMANDS = {
     "preflight": ("job.cli.preflight", "Look at a spec and its data before anything is paid."),
     "submit": ("job.cli.submit", "Start a run from a spec file."),
     "status": ("job.cli.status", "Show all runs, or one in detail."),
+    "report": ("job.cli.report", "Write one HTML page about a run, or runs side by side."),
     "abort-on-bad-signs": ("job.cli.abort", "Judge a run and stop it if the verdict is BAD."),
     "reconcile": ("job.cli.reconcile", "Compare what is billed with what the records say."),
     "check": ("job.cli.check", "Judge any metrics file, offline."),

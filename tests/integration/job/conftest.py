@@ -115,11 +115,21 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    clips = tmp_path / "clips"
+    yield from _furnished(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk for tests that only look at what one of them has let happen."""
+    yield from _furnished(tmp_path_factory.mktemp("desk"))
+
+
+def _furnished(folder: Path) -> Iterator[Desk]:
+    clips = folder / "clips"
     clips.mkdir()
     for path in sorted(CLIPS.glob("*.flac"))[:6]:
         shutil.copy(path, clips)
-    desk = Desk(tmp_path)
+    desk = Desk(folder)
     yield desk
     for pod in desk.provider.find(None):
         desk.provider.terminate(pod.id)

@@ -1,0 +1,80 @@
+"""Code use of each quantizer stage over the epochs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from job.metrics_log import PER_STAGE, Row
+from job.report import words
+from job.report.chart import Figure, dressed, plain_axis
+
+MOST_EPOCHS = 200
+FEW_CELLS = 80
+"""So many can have their number written in them, on a phone too."""
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """A heat map of one metric and the sentence that goes with it."""
+
+    metric: words.Metric
+    caption: str
+    figure: Figure
+
+
+def codebooks(validations: Sequence[Row]) -> list[Codebook]:
+    """A map for each metric that has a number for each stage."""
+    return [found for name in PER_STAGE if (found := _codebook(name, validations)) is not None]
+
+
+def _codebook(name: str, validations: Sequence[Row]) -> Codebook | None:
+    rows = [row for row in validations if name in row.stages][-MOST_EPOCHS:]
+    if not rows:
+        return None
+    metric = replace(words.of(name), says=words.of(name).says.removesuffix(", mean over stages"))
+    count = max(len(row.stages[name]) for row in rows)
+    # [stages, epochs]
+    cells = [[_cell(row.stages[name], stage) for row in rows] for stage in range(count)]
+    epochs = ["?" if row.epoch is None else str(row.epoch) for row in rows]
+    highest = max((cell for line in cells for cell in line if cell is not None), default=0.0)
+    # Other trainers write the number of codes, not their share.
+    spell = ".0%" if highest <= 1 else ".3g"
+    heat = {
+        "type": "heatmap",
+        "name": metric.title,
+        "x": list(range(len(rows))),
+        "y": [f"stage {stage + 1}" for stage in range(count)],
+        "z": cells,
+        "customdata": [epochs] * count,
+        "zmin": 0,
+        "zmax": max(1.0, highest),
+        "colorscale": "Viridis",
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"thickness": 10, "len": 1, "tickformat": spell, "outlinewidth": 0},
+        "hovertemplate": f"%{{y}}, epoch %{{customdata}}: %{{z:{spell}}}<extra></extra>",
+    }
+    if len(rows) * count <= FEW_CELLS and len(rows) <= 8:
+        heat |= {"texttemplate": f"%{{z:{spell}}}", "textfont": {"size": 11}}
+    every = max(1, math.ceil(len(rows) / 12))
+    epoch_axis = plain_axis(
+        title={"text": "epoch", "standoff": 4},
+        tickvals=list(range(0, len(rows), every)),
+        ticktext=epochs[::every],
+        showgrid=False,
+    )
+    layout = {
+        "xaxis": epoch_axis,
+        "yaxis": plain_axis(autorange="reversed", showgrid=False, type="category"),
+        "height": min(max(90 + 24 * count, 160), 620),
+    }
+    newest = ", ".join("?" if line[-1] is None else f"{line[-1]:.0%}" for line in cells)
+    said = f"{metric.title} of {count} stages over {len(rows)} epochs; the newest, by stage: {newest}"
+    return Codebook(metric, said, dressed([heat], layout))
+
+
+def _cell(stages: Sequence[float], stage: int) -> float | None:
+    """A stage that a row lacks, or that is not a number, is an empty cell."""
+    if stage >= len(stages) or not math.isfinite(stages[stage]):
+        return None
+    return float(f"{stages[stage]:.4g}")

@@ -1,0 +1,29 @@
+"""From rows to points."""
+
+import math
+
+from job.metrics_log import Row
+from job.report import series
+from job.report.series import Point
+
+
+def row(step: int | None, **values: float) -> Row:
+    return Row(1, "train", step, 0, values)
+
+
+def test_what_is_not_finite_is_told_apart_and_what_is_missing_left_out() -> None:
+    found = series.of([row(1, loss=2.0), row(2, loss=math.nan), row(3), row(None, loss=1.0)], "loss")
+    assert [(point.step, point.value) for point in found.points] == [(1, 2.0), (3, 1.0)]
+    assert [point.step for point in found.lost] == [2]
+    assert not series.of([row(1)], "loss")
+
+
+def test_a_thinned_curve_keeps_its_peaks_its_begin_and_its_end() -> None:
+    points = [Point(step, 0, 1.0) for step in range(50_000)]
+    points[31_415] = Point(31_415, 0, 99.0)
+    points[2_718] = Point(2_718, 0, -99.0)
+    kept = series.thinned(points)
+    assert len(kept) <= series.MOST_POINTS + 2
+    assert [point.step for point in kept] == sorted(point.step for point in kept)
+    assert {points[31_415], points[2_718], points[0], points[-1]} <= set(kept)
+    assert series.thinned(points[:10]) == points[:10]
