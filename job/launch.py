@@ -43,10 +43,6 @@ class Launch:
     requests: tuple[LaunchRequest, ...]
     """One for each offer that fits, in their order; only what may be one offer's own fault leads to the next."""
 
-    def candidates(self) -> list[Candidate]:
-        """What the requests are for, in the same order."""
-        return [Candidate(request.offer, request.machine) for request in self.requests if request.offer is not None]
-
 
 def plan(
     store: Store,

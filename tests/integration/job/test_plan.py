@@ -20,6 +20,7 @@ from infra.pods.runpod import RunPodProvider
 from infra.pods.runpod_body import without_cmd
 from job.cli import cli, submit
 from job.ending import end
+from job.pod_access import HIDDEN
 from job.record import Run
 
 # As on a laptop without torch: no two steps are trained first. Nor is the image's registry anywhere.
@@ -136,7 +137,7 @@ def test_a_dry_run_prints_what_is_sent(client: Any, runpod_desk: Desk, run: Call
 
 def comparable(body: dict[str, Any]) -> dict[str, Any]:
     """Without what is new in every launch, and what is a secret."""
-    new = ("CODECJOB_RUN", "CODECJOB_LAUNCH_ID", "CODECJOB_DEADLINE", "AWS_SECRET_ACCESS_KEY")
+    new = {"CODECJOB_RUN", "CODECJOB_LAUNCH_ID", "CODECJOB_DEADLINE", *HIDDEN}
     env = {name: value for name, value in body["env"].items() if name not in new}
     return {**body, "name": "", "env": env}
 
