@@ -156,6 +156,7 @@ class Agent:
         self.shipper.keep_compiled(self.env.seal_key)
 
     def _between_files(self, done: int, total: int) -> None:
+        self.reporter.synced = (done, total)
         self._still_alive(VOUCH_SYNC_SECONDS)
         ending = self._reason_to_end()
         if ending:

@@ -126,6 +126,12 @@ def start(
     return pod
 
 
+def asking(provider: Provider, candidate: Candidate) -> str:
+    """What a launch waits for, in words."""
+    price = f" at {candidate.price_per_hour:.2f} USD/h" if candidate.price_per_hour else ""
+    return f"asking {provider.name} for {in_words(candidate.machine, candidate.offer.gpu)}{price}"
+
+
 def fail(attempt: Attempt, reason: str) -> None:
     """Ends an attempt that has no pod."""
     attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by=CLIENT, time=time.time()))

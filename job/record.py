@@ -85,6 +85,10 @@ class Beat(_Document):
 
     state: Literal["starting", "syncing", "training", "stopping"]
     time: float
+    synced: int | None = None
+    """Bytes of the data that the pod has, while it fetches them."""
+    to_sync: int | None = None
+    """Bytes of all the data."""
 
 
 class Progress(_Document):

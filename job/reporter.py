@@ -31,6 +31,8 @@ class Reporter:
         self.check_mine = check_mine
         self.say = say
         self.state = "starting"
+        self.synced: tuple[int, int] | None = None
+        """(bytes there, bytes in all) of the data, while they are fetched."""
         self.stop_request: StopRequest | None = None
         self.failure: Exception | None = None
         """What ended this thread: the pod is not this run's any more, or something unforeseen."""
@@ -110,5 +112,7 @@ class Reporter:
             return
         self.check_mine()
         self.stop_request = self.attempt.stop_request()
-        self.attempt.write("alive.json", Beat.model_validate({"state": state, "time": time.time()}))
+        synced, to_sync = (self.synced if state == "syncing" else None) or (None, None)
+        beat = {"state": state, "time": time.time(), "synced": synced, "to_sync": to_sync}
+        self.attempt.write("alive.json", Beat.model_validate(beat))
         self._beaten = (state, now)

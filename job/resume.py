@@ -8,7 +8,7 @@ from job.choice import Choice, look_for, still_good
 from job.ending import Say, close_if_lost, end, is_gone
 from job.errors import UsageError
 from job.findings import STUCK, stuck_in_words
-from job.launch import CLIENT, NO_POD, plan, start
+from job.launch import CLIENT, NO_POD, asking, plan, start
 from job.money import bills, spent
 from job.pod_access import for_attempt
 from job.record import Attempt, Outcome, Run
@@ -79,7 +79,8 @@ def resume(
     access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
     for warning in access.warnings:
         say(f"warning: {warning}")
-    return start(provider, attempt, plan(run.store, run.run_id, attempt.number, spec, choice.candidates, access))
+    planned = plan(run.store, run.run_id, attempt.number, spec, choice.candidates, access)
+    return start(provider, attempt, planned, lambda candidate: say(asking(provider, candidate)))
 
 
 def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:

@@ -9,7 +9,7 @@ from job.judged import Judged, Memory, judge, judge_rows
 from job.metrics_log import Row, collate, json_number
 from job.money import Money, bills, invoice_of, reckon
 from job.pace import seconds_left
-from job.record import Attempt, Outcome, Progress, Run
+from job.record import Attempt, Beat, Outcome, Progress, Run
 from job.snapshot import Snapshot
 from job.spec import JobSpec
 from job.verdict import Verdict
@@ -73,6 +73,12 @@ class RunState:
     """Epochs that the run was asked for, by its spec or else by the trainer's own default."""
     beat: float | None = None
     """The newest sign of life of the agent of the newest attempt, Unix seconds."""
+    synced: tuple[int, int] | None = None
+    """(bytes there, bytes in all) of the data, while the pod fetches them."""
+    listed: tuple[Pod, ...] = ()
+    """The run's pods as the provider lists them; empty, too, when billing is unknown."""
+    began: float | None = None
+    """When the newest attempt's pod was had, Unix seconds."""
     trouble: str = ""
     """Why the provider gave no answer."""
 
@@ -140,10 +146,10 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
     attempt = attempts[-1] if attempts else Snapshot(run.attempt(1))
     trouble = ""
     try:
-        pods = [pod.id for pod in provider.find(run.run_id)]
-        billing: Billing = "on" if pods else "off"
+        listed = tuple(provider.find(run.run_id))
+        billing: Billing = "on" if listed else "off"
     except ProviderError as error:
-        pods, billing, trouble = [], "unknown", str(error)
+        listed, billing, trouble = (), "unknown", str(error)
     # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
     outcome, intent, claim = attempt.outcome(), attempt.intent(), attempt.claim()
     rows, judged = _judged(run, attempts, spec, memory)
@@ -161,7 +167,7 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
         rows=rows,
         verdict=judged.verdict,
         outcome=outcome,
-        pods=pods,
+        pods=[pod.id for pod in listed],
         money=reckon(
             bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None),
             judged.pace,
@@ -178,6 +184,9 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
         seconds_left=_seconds_left(judged, state, deadline, now),
         epochs=judged.epochs,
         beat=beat.time if beat else None,
+        synced=_synced(beat),
+        listed=listed,
+        began=claim.time if claim else None,
         trouble=trouble,
     )
 
@@ -188,6 +197,10 @@ def _judged(run: Run, attempts: list[Snapshot], spec: JobSpec, memory: Memory | 
         return rows, judge_rows(rows, attempts, spec)
     judged = memory.judged(run, attempts, spec)
     return [judged.validation] if judged.validation else [], judged
+
+
+def _synced(beat: Beat | None) -> tuple[int, int] | None:
+    return None if beat is None or beat.synced is None or beat.to_sync is None else (beat.synced, beat.to_sync)
 
 
 def _seconds_left(judged: Judged, state: str, deadline: float | None, now: float) -> float | None:

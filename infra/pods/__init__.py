@@ -29,6 +29,7 @@ from infra.pods.base import (
     PodState,
     Provider,
     ProviderError,
+    TellsBoot,
     Transient,
     Unauthorised,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "PodState",
     "Provider",
     "ProviderError",
+    "TellsBoot",
     "Transient",
     "Unauthorised",
     "open_provider",

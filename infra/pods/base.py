@@ -218,6 +218,18 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class TellsBoot(Protocol):
+    """What a provider can do besides if it tells how far a pod is that does not run yet."""
+
+    def boot_log(self, pod_id: str) -> Iterator[bytes]:
+        """What the pod's machine has said so far of pulling the image and starting the container, in pieces.
+
+        May take seconds. Raises as the methods of `Provider` do.
+        """
+        ...
+
+
+@runtime_checkable
 class Bills(Protocol):
     """What a provider can do besides if it tells what it has billed: ask with `isinstance(provider, Bills)`."""
 

@@ -82,6 +82,10 @@ class RunPodProvider:
             return iter(())
         return read_logs(self.client, pod_id)
 
+    def boot_log(self, pod_id: str) -> Iterator[bytes]:
+        """See `TellsBoot.boot_log`: the log of RunPod's own doings; nothing of a cluster."""
+        return iter(()) if pod_id.startswith(CLUSTER) else read_logs(self.client, pod_id, "system")
+
     def billed(self, pod_id: str) -> float | None:
         """See `Bills.billed`: compute and disk of the last twelve months."""
         kind, name = ("clusters", "clusterId") if pod_id.startswith(CLUSTER) else ("pods", "podId")

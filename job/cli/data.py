@@ -57,7 +57,7 @@ def push_command(folder: Path, sample_rate: int | None, store: str | None, as_js
     """
     opened = open_default_store(store)
     rate = sample_rate or int(ask_trainer([]).config["sample_rate"])
-    with progress("looking at clips", quiet=as_json) as on_file:
+    with progress("looking at clips", "clips", quiet=as_json) as on_file:
         data = dataset.look_at(folder, rate, on_file, to_push=True)
     findings = about_clips(data, rate)
     if stops := [finding.message for finding in findings if finding.level is Level.ERROR]:
@@ -124,7 +124,7 @@ def verify_command(dataset_id: str, store: str | None, as_json: bool) -> None:
     """
     opened = open_default_store(store)
     found = manifests.find_dataset(opened, dataset_id)
-    with progress("verifying", quiet=as_json) as on_bytes:
+    with progress("verifying", "bytes", quiet=as_json) as on_bytes:
         problems = verify(opened, found, on_bytes)
     facts = _facts(manifests.read(opened, found))
     if as_json:
@@ -162,7 +162,7 @@ def rm_command(dataset_id: str, force: bool, store: str | None, as_json: bool) -
 
 def push(store: Store, data: dataset.LocalData, *, quiet: bool) -> dataset.Pushed:
     """`dataset.push` with a progress bar on a terminal."""
-    with progress("uploading", quiet=quiet) as on_bytes:
+    with progress("uploading", "bytes", quiet=quiet) as on_bytes:
         return dataset.push(store, data, on_bytes)
 
 

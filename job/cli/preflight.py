@@ -53,7 +53,7 @@ def command(
 
 def look(job: JobSpec, store: Store, provider: Provider, *, trial: Trial, quiet: bool, to_push: bool = False) -> Report:
     """The whole look, with a progress bar on a terminal."""
-    with progress("preflight", quiet=quiet) as on_file:
+    with progress("preflight", "clips", quiet=quiet) as on_file:
         return examine(job, store, provider, trial=trial, to_push=to_push, on_file=on_file)
 
 

@@ -18,6 +18,7 @@ from job.cli.output import print_json
 from job.cli.plan import Plan, Upload, agree, show, yes_option
 from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
+from job.ending import Say
 from job.errors import UsageError
 from job.home import open_default_store
 from job.known_runs import remember
@@ -94,18 +95,15 @@ def command(
         show(plan)
     agree(plan, yes=yes, as_json=as_json)
     check_writable(opened)
-    pushed = push(opened, data, quiet=as_json)
-    if not as_json:
-        click.echo(uploaded(pushed))
-    run = _start(job, opened, provider, run_id, data, choice)
-    if as_json:
-        print_json({"run": run_id, "store": opened.url})
-    else:
-        click.echo(f"run {run_id} has started; codecjob stop {run_id} ends it")
+    say: Say = (lambda said: None) if as_json else click.echo
+    say(uploaded(push(opened, data, quiet=as_json)))
+    run = _start(job, opened, provider, run_id, data, choice, say)
+    say(f"run {run_id} has started; codecjob stop {run_id} ends it")
     if not detached:
         raise SystemExit(follow(run, provider))
-    if not as_json:
-        click.echo(f"next: codecjob status {run_id}")
+    if as_json:
+        print_json({"run": run_id, "store": opened.url})
+    say(f"next: codecjob status {run_id}")
 
 
 def _passed(report: Report, strict: bool) -> dataset.LocalData:
@@ -116,7 +114,9 @@ def _passed(report: Report, strict: bool) -> dataset.LocalData:
     return report.data
 
 
-def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData, choice: Choice) -> Run:
+def _start(
+    job: JobSpec, store: Store, provider: Provider, run_id: str, data: dataset.LocalData, choice: Choice, say: Say
+) -> Run:
     # An upload may take hours, and stock does not wait.
     choice = still_good(choice, provider, job)
     access = for_attempt(job, store.url, run_id, data.dataset_id, 1)
@@ -132,5 +132,6 @@ def _start(job: JobSpec, store: Store, provider: Provider, run_id: str, data: da
     remember(run)
     if job.notify.command:
         known_commands.remember(job.notify.command)
-    launch.start(provider, run.attempt(1), launch.plan(store, run_id, 1, job, choice.candidates, access))
+    planned = launch.plan(store, run_id, 1, job, choice.candidates, access)
+    launch.start(provider, run.attempt(1), planned, lambda candidate: say(launch.asking(provider, candidate)))
     return run

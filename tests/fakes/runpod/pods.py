@@ -34,6 +34,8 @@ class FakePod:
     terminated: float | None = None
     printed: list[tuple[float, str]] = field(default_factory=list)
     """Output of a pod with nothing behind it."""
+    system: list[tuple[float, str]] = field(default_factory=list)
+    """What the vendor says of pulling the image and starting the container."""
     id: str = field(default_factory=lambda: secrets.token_hex(7))
     key: str = field(default_factory=lambda: f"rpa_pod_{secrets.token_hex(12)}")
 

@@ -16,8 +16,10 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from fakes.runpod.account import Account
 from fakes.runpod.api import Api, Call, Reply, backlog, event
 from fakes.runpod.faults import Fault
+from fakes.runpod.pods import FakePod
 
 FOLLOW_SECONDS = 0.1
 ALIVE_SECONDS = 1.0
@@ -105,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")):
             self.send_header(name, value)
         self.end_headers()
-        lines = account.runner.lines(pod)
+        lines = _lines(account, pod, query)
         sent = len(lines)
         ready = backlog(lines, self.headers.get("Last-Event-ID") or "", int(query.get("tail", "100")))
         spoke = time.monotonic()
@@ -121,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._chunk(b": alive\n\n")
                 spoke = time.monotonic()
             time.sleep(FOLLOW_SECONDS)
-            lines = account.runner.lines(pod)
+            lines = _lines(account, pod, query)
             ready, sent = lines[sent:], len(lines)
         self._chunk(b"")
 
@@ -134,6 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+def _lines(account: Account, pod: FakePod, query: dict[str, str]) -> list[tuple[float, str]]:
+    return list(pod.system) if query.get("source") == "system" else account.runner.lines(pod)
 
 
 class Direct(BaseAdapter):

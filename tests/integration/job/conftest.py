@@ -1,10 +1,16 @@
 """Whole runs of a tiny trainer on real clips, started by the real command in processes that may be killed."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +30,7 @@ from job.rules.limits import DEFAULT_CAUSES
 from servers.server import S3Server, use
 
 ROOT = Path(__file__).parents[3]
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CLIPS = ROOT / "examples" / "telugu" / "clips"
 # Learns nothing worth hearing, but in seconds, by the same code as any other run.
 TINY = {
@@ -148,6 +155,41 @@ def container_desk(desk: Desk, image: str, engine: Any) -> Iterator[Desk]:
         for pod in docker.find(run_id):
             docker.terminate(pod.id)
         assert [each.name for each in engine.networks.list(filters={"label": f"codecjob.run={run_id}"})] == []
+
+
+@pytest.fixture
+def terminal() -> Callable[..., tuple[int, str]]:
+    """terminal(env, command, columns, answer): (exit code, all that a terminal was sent, without its escapes).
+
+    The answer is typed at the first question. A line that is drawn over and over comes each time.
+    """
+
+    def run(
+        env: dict[str, str], command: list[str | Path], columns: int = 40, answer: str | None = None
+    ) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
+        process = subprocess.Popen([str(word) for word in command], env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown, until = b"", time.monotonic() + 180
+        try:
+            while time.monotonic() < until:
+                if not select.select([ours], [], [], 1.0)[0]:
+                    continue
+                try:
+                    shown += os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    break
+                if answer is not None and b"[y/N]" in shown:
+                    os.write(ours, answer.encode() + b"\n")
+                    answer = None
+            return process.wait(timeout=30), ESCAPE.sub("", shown.decode()).replace("\r", "\n")
+        finally:
+            process.kill()
+            os.close(ours)
+
+    return run
 
 
 @pytest.fixture

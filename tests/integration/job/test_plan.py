@@ -2,12 +2,7 @@
 
 import json
 import os
-import pty
-import re
-import select
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +19,13 @@ from job.pod_access import HIDDEN
 from job.record import Run
 
 # As on a laptop without torch: no two steps are trained first. Nor is the image's registry anywhere.
-COMMAND = "import job.cli.submit as s; s.can_train = lambda: False; import job.cli; job.cli.main()"
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import job.cli.submit as s; s.can_train = lambda: False; import job.cli; job.cli.main()",
+]
 IMAGE = "127.0.0.1:9/me/codecjob:1"
 CATALOG = ("GET", "/catalog/gpus")
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CLOUDS = 2  # a question to the catalog is a call for each
 
 
@@ -49,30 +47,6 @@ def run(client: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     return lambda *words: CliRunner().invoke(cli, [str(word) for word in words])
 
 
-def at_a_terminal(desk: Any, answer: str, *words: str | Path) -> tuple[int, str]:
-    """(exit code, what the terminal has shown) of the command, whose question is answered."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", COMMAND, *map(str, words)]
-    process = subprocess.Popen(command, env=desk.env, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown, answered, until = b"", False, time.monotonic() + 120
-    try:
-        while time.monotonic() < until:
-            if not select.select([ours], [], [], 1.0)[0]:
-                continue
-            try:
-                shown += os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
-            if b"[y/N]" in shown and not answered:
-                answered = True
-                os.write(ours, answer.encode() + b"\n")
-        return process.wait(timeout=30), ESCAPE.sub("", shown.decode())
-    finally:
-        process.kill()
-        os.close(ours)
-
-
 def left_behind(desk: Any, runpod_desk: Desk) -> list[Any]:
     return [*runpod_desk.account.pods, *(info.key for info in desk.store.list(""))]
 
@@ -90,9 +64,10 @@ def test_nobody_to_ask_means_no(client: Any, runpod_desk: Desk, run: Callable[..
     assert left_behind(client, runpod_desk) == []
 
 
-def test_a_no_leaves_nothing_and_a_yes_asks_the_catalog_once(client: Any, runpod_desk: Desk) -> None:
-    client.env |= {"COLUMNS": "40"}
-    code, shown = at_a_terminal(client, "n", "submit", spec(client))
+def test_a_no_leaves_nothing_and_a_yes_asks_the_catalog_once(
+    client: Any, runpod_desk: Desk, terminal: Callable[..., tuple[int, str]]
+) -> None:
+    code, shown = terminal(client.env, [*COMMAND, "submit", spec(client)], answer="n")
     assert code == 1, shown
     assert "nothing was uploaded or started" in shown
     assert left_behind(client, runpod_desk) == []
@@ -104,7 +79,7 @@ def test_a_no_leaves_nothing_and_a_yes_asks_the_catalog_once(client: Any, runpod
 
     calls = runpod_desk.server.api.calls
     calls.clear()
-    code, shown = at_a_terminal(client, "y", "submit", spec(client), "--detach", "--unwatched")
+    code, shown = terminal(client.env, [*COMMAND, "submit", spec(client), "--detach", "--unwatched"], answer="y")
     assert code == 0, shown
     assert len(runpod_desk.account.living()) == 1
     assert calls.count(CATALOG) == CLOUDS, "one question, from the preflight to the launch"

@@ -19,6 +19,7 @@ def test_a_run_is_recorded_whole_and_can_be_pulled(desk: Any, tmp_path: Path) ->
     followed = desk.command("submit", desk.spec())
     assert followed.returncode == 0, followed.stdout + followed.stderr
     assert "billing off" in followed.stdout
+    assert "\x1b" not in followed.stdout + followed.stderr, "no bars and no colour in a pipe"
     status = json.loads(desk.command("status", "@last", "--json").stdout)
     assert (status["state"], status["billing"], status["epoch"]) == ("succeeded", "off", 2)
 

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
+import click
 import pytest
-from rich.console import Console
 
 from infra.pods import NoCapacity, Pod, PodState
 from infra.store import open_store
@@ -42,7 +42,7 @@ def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
     claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
     run.attempt(1).write_once("claim.json", claim)
     provider: Any = Stuck(run.run_id)
-    follow._replace_if_stuck(run, provider, Console(soft_wrap=True))
+    follow._replace_if_stuck(run, provider, click.echo)
     outcome = run.attempt(1).outcome()
     assert outcome is not None
     assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
