@@ -92,6 +92,11 @@ def test_what_is_generated_is_what_the_code_says(page: Path) -> None:
     assert filled(text) == text, "run `make reference` and commit what it changes"
 
 
+def test_every_page_has_its_place_in_the_site() -> None:
+    named = re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in DOCS.glob("*.md")), "name it in the nav of mkdocs.yml"
+
+
 def test_every_command_flag_and_key_is_in_a_generated_page() -> None:
     commands, keys = ((DOCS / name).read_text(encoding="utf-8") for name in ("commands.md", "job-yaml.md"))
     for option in (option for command in (codec, codecjob) for option in options(command)):

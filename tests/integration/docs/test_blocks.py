@@ -19,6 +19,7 @@ REASONS = {
     "needs an AWS account",
     "needs a Docker engine",
     "needs other people's packages",
+    "needs a machine at rest",
     "trains for hours",
     "goes on until interrupted",
     "part of make test",
