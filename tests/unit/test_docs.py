@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from codec.cli import cli as codec
+from docs_blocks import BLOCKS, ELSEWHERE, REASONS, Block
 from job.cli import cli as codecjob
 from job.spec import JobSpec, check_spec
 
@@ -116,6 +117,15 @@ def options(command: click.Command) -> set[str]:
     context = click.Context(command)
     found = [command.get_command(context, name) for name in command.list_commands(context)]
     return set().union(*(options(inner) for inner in found if inner is not None))
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.reason], ids=lambda block: block.where)
+def test_a_block_that_is_not_run_has_a_reason_that_holds(block: Block) -> None:
+    assert block.reason is not None
+    elsewhere = ELSEWHERE.fullmatch(block.reason)
+    assert elsewhere or block.reason in REASONS, "tests/docs_blocks.py has the reasons that count"
+    for path in re.findall(r"\btests/[\w/.]+", block.text + (elsewhere[1] if elsewhere else "")):
+        assert (ROOT / path).exists()
 
 
 @pytest.mark.parametrize(("page", "text"), fenced("yaml"))
