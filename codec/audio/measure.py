@@ -24,6 +24,7 @@ from codec.audio.read import (
 
 ENVELOPE_BINS = 64
 _FRAMES_PER_SECOND = 100  # of the levels that the envelope is made from
+_PLAIN = ("WAV", "WAVEX")  # libsndfile's names of what stores PCM as it is
 _FLAT_PEAK = 1000  # int16: below it, several equal samples are rounding, not clipping
 
 Float64Array = npt.NDArray[np.float64]
@@ -53,13 +54,16 @@ class ClipInfo:
 def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Array], object] | None = None) -> ClipInfo:
     """Decode the file to its end and measure it; `sample_rate` (Hz, default its own) is that of `length` and `sha256`.
 
-    `sink` gets the PCM at that rate in pieces, so that who needs it, too, does not decode again. Raises AudioError as
-    `decode` does, but reports non-finite samples instead of refusing them.
+    `sink` gets the PCM at that rate in pieces, so that who needs it, too, does not decode again; of a WAV file that
+    holds just this PCM it gets nothing, because to read the file again is as cheap. Raises AudioError as `decode` does,
+    but reports non-finite samples instead of refusing them.
     """
     levels, frames = _Levels(), 0
     with opened(path) as file:
-        pcm = _Pcm(file.samplerate, sample_rate or file.samplerate, sink)
-        if holds_int16(file, pcm.rate):
+        rate_out = sample_rate or file.samplerate
+        own = holds_int16(file, rate_out)
+        pcm = _Pcm(file.samplerate, rate_out, None if own and file.format in _PLAIN else sink)
+        if own:
             for samples in int16_file_blocks(path, file):
                 frames += len(samples)
                 levels.add_int16(samples)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.audio.errors import AudioError, UserError
-from codec.audio.read import Int16Array, decode_blocks
+from codec.audio.read import Int16Array, decoded_blocks, holds_int16, int16_file_blocks, opened
 from codec.audio.scan import find_audio
 from codec.audio.skipped import Skipped, refuse_too_many, skipped
 
@@ -124,7 +124,11 @@ def write_table(folder: Path, clips: Iterable[Clip], sample_rate: int, left_out:
 
 def int16_blocks(path: Path, sample_rate: int) -> Iterator[Int16Array]:
     """A file's PCM in pieces [T], as it is packed. Raises AudioError as `decode` does."""
-    return (to_int16(block) for block in decode_blocks(path, sample_rate))
+    with opened(path) as file:
+        if holds_int16(file, sample_rate):
+            yield from int16_file_blocks(path, file)
+        else:
+            yield from (to_int16(block) for block in decoded_blocks(path, file, sample_rate))
 
 
 def to_int16(audio: npt.NDArray[np.float32]) -> Int16Array:

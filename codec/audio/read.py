@@ -33,16 +33,21 @@ def decode(path: Path, sample_rate: int) -> Float32Array:
 
 def decode_blocks(path: Path, sample_rate: int) -> Iterator[Float32Array]:
     """What `decode` gives, in pieces, so that an hour of audio needs no more memory than a second."""
-    nothing = True
     with opened(path) as file:
-        resampler = Resampler(file.samplerate, sample_rate)
-        for block in mono_blocks(path, file):
-            if not np.isfinite(block).all():
-                raise not_finite(path)
-            piece = resampler.feed(block)
-            nothing = nothing and not len(piece)
-            yield piece
-        rest = resampler.rest()
+        yield from decoded_blocks(path, file, sample_rate)
+
+
+def decoded_blocks(path: Path, file: soundfile.SoundFile, sample_rate: int) -> Iterator[Float32Array]:
+    """The same of a file that is open."""
+    nothing = True
+    resampler = Resampler(file.samplerate, sample_rate)
+    for block in mono_blocks(path, file):
+        if not np.isfinite(block).all():
+            raise not_finite(path)
+        piece = resampler.feed(block)
+        nothing = nothing and not len(piece)
+        yield piece
+    rest = resampler.rest()
     if nothing and not len(rest):
         raise shorter_than_a_sample(path, sample_rate)
     yield rest

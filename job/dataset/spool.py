@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from codec.audio import ClipInfo
 from codec.audio.read import Int16Array
@@ -30,34 +31,34 @@ class Spool:
     def keeping(self) -> Iterator[tuple[Callable[[Int16Array], object], Callable[[ClipInfo], None]]]:
         """(take, keep): `take` gets a clip's samples in pieces, `keep` files them. What is not kept is removed."""
         partial = self._folder / f"{uuid.uuid4().hex}.partial"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = partial.open("wb")
-        except OSError:
-            yield lambda block: None, lambda clip: None
-            return
-        full = False
+        file: BinaryIO | None = None
+        failed = False
 
         def take(block: Int16Array) -> None:
-            nonlocal full
+            nonlocal file, failed
             try:
+                if file is None:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    file = partial.open("wb")
                 file.write(block.data)
             except OSError:  # a full disk only costs a second decoding
-                full = True
+                failed = True
 
         def keep(clip: ClipInfo) -> None:
+            if file is None or failed:
+                return
             with suppress(OSError):
                 file.close()
-                if not full:
-                    partial.rename(self._place(clip.sha256))
+                partial.rename(self._place(clip.sha256))
 
         try:
             yield take, keep
         finally:
-            with suppress(OSError):
-                file.close()
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
 
     @contextmanager
     def room(self) -> Iterator[Path]:
