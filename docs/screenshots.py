@@ -60,7 +60,7 @@ def take(folder: Path, shoot: Shoot, page: Page) -> None:
     for name, width, height in (("report", 1200, 1000), ("report-phone", 400, 860)):
         page.set_viewport_size({"width": width, "height": height})
         page.goto(report.as_uri())
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("html[data-drawn=all]", state="attached")
         save(name, page.screenshot())
 
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from infra.pods import Pod, ProviderError
+from infra.pods import Pod, ProviderError, open_provider
 from job.judged import Judged, Memory, judge, judge_rows
 from job.metrics_log import Row, collate, json_number
 from job.money import Money, bills, invoice_of, reckon
@@ -37,6 +37,24 @@ class Finds(Protocol):
     def find(self, run_id: str | None) -> list[Pod]:
         """See `infra.pods.Provider.find`."""
         ...
+
+
+class _Silent:
+    """A provider that cannot even be opened, for want of a key: the record can be read all the same."""
+
+    def __init__(self, error: ProviderError) -> None:
+        self.error = error
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        raise self.error
+
+
+def finder(name: str) -> Finds:
+    """The provider of this name; one that cannot be opened gives its error as the answer to whoever asks it."""
+    try:
+        return open_provider(name)
+    except ProviderError as error:
+        return _Silent(error)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.pods import Pod, ProviderError, open_provider
+from infra.pods import open_provider
 from infra.store import Store
 from job.cli.notice import Notice
 from job.cli.pictures.details import RunDetails
@@ -17,7 +17,7 @@ from job.judged import Memory
 from job.known_runs import locate
 from job.overview import Entry, Overview, Unreadable, has_ended
 from job.record import Run
-from job.state import ENDED, Finds, RunState, look
+from job.state import ENDED, RunState, finder, look
 
 ENDED_AGAIN_SECONDS = 30.0
 """While watching, a run that has ended is looked at this often: only a resume can change it."""
@@ -66,7 +66,7 @@ class OneRun:
     def take(self) -> None:
         """See `Look`."""
         run = self.run = self.run or locate(self.wanted, self._store)
-        state = look(run, _provider(run.spec().provider), with_invoice=True)
+        state = look(run, finder(run.spec().provider), with_invoice=True)
         self.seen = state, look_closer(run, state)
 
     def picture(self, lines: int | None) -> RenderableType:
@@ -149,23 +149,6 @@ class ManyRuns:
     def notice(self) -> Notice:
         """Pods that no record owns, on the providers of the runs."""
         return _notice(self.store, [entry for entry in self.seen or () if isinstance(entry, RunState)])
-
-
-class _Silent:
-    """A provider that cannot even be opened, for want of a key: the record can be read all the same."""
-
-    def __init__(self, error: ProviderError) -> None:
-        self.error = error
-
-    def find(self, run_id: str | None) -> list[Pod]:
-        raise self.error
-
-
-def _provider(name: str) -> Finds:
-    try:
-        return open_provider(name)
-    except ProviderError as error:
-        return _Silent(error)
 
 
 def _notice(store: Store, states: Sequence[RunState]) -> Notice:

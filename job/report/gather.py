@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from infra.pods import open_provider
 from job.checklist_spec import Checklist
 from job.errors import CannotTellError, UsageError
 from job.judged import judge
@@ -15,7 +14,7 @@ from job.record import Attempt, Claim, Outcome, Run, Submission
 from job.report import samples
 from job.resolved import start_row
 from job.spec import JobSpec
-from job.state import RunState, look
+from job.state import RunState, finder, look
 from job.verdict import Verdict
 
 T = TypeVar("T")
@@ -118,7 +117,7 @@ def gather(run: Run, most_epochs: int = samples.MOST_EPOCHS) -> Facts:
 
 
 def _state(run: Run, spec: JobSpec) -> RunState:
-    return look(run, open_provider(spec.provider), with_invoice=True)
+    return look(run, finder(spec.provider), with_invoice=True)
 
 
 def _read_rows(attempts: list[Attempt], missing: _Missing) -> list[list[Row]]:

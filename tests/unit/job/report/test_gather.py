@@ -1,6 +1,8 @@
 """What is read of a record, also of half a one."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +71,21 @@ def test_without_a_spec_that_can_be_read_rows_and_samples_still_are(
     assert (facts.spec, facts.state, facts.verdict) == (None, None, None)
     assert len(facts.validations()) == len(facts.samples.shown) == 1
     assert [said in line for line in facts.missing] == [True]
+
+
+def test_without_a_key_of_the_provider_only_billing_is_unknown(
+    run: Run, add_attempt: AddAttempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    add_attempt(1, [start(0, 1.0), validation(20, 1, 6.0)])
+    rented = run.submission().model_dump()
+    rented["spec"]["provider"] = "runpod"
+    run.store.put(f"runs/{run.run_id}/spec.json", json.dumps(rented).encode())
+    state = gather(Run(run.store, run.run_id)).state
+    assert state is not None
+    assert (state.state, state.billing, state.money.cost.usd) == ("succeeded", "unknown", pytest.approx(0.1))
+    assert "RUNPOD_API_KEY" in state.trouble
 
 
 def test_a_store_that_does_not_answer_is_no_missing_part(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
