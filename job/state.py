@@ -21,6 +21,8 @@ ENDED = frozenset({"succeeded", "aborted", "failed", "stopped", "expired", "lost
 
 # The agent beats every two seconds; a store that is slow for a moment is not worth a word.
 SILENCE_SECONDS = 60.0
+# A pod that has written its outcome asks for its own end for minutes (docs/architecture.md).
+ENDING_SECONDS = 300.0
 STILL = {
     "submitted": "nobody has claimed a pod for it: either the launch goes on now, or its client has died",
     "starting": "the pod has been launched and its agent has not reported yet",
@@ -193,7 +195,7 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
             deadline,
             now,
         ),
-        next_step=_next_step(run.run_id, state),
+        next_step=_next_step(run.run_id, state, _stale(spec, beat, outcome, billing, now)),
         read=now,
         pod=claim.pod_id if claim else None,
         gpu=(claim.gpu or None) if claim else None,
@@ -240,11 +242,22 @@ def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:
     return beat.state
 
 
-def _next_step(run_id: str, state: str) -> str:
+def _stale(spec: JobSpec, beat: Beat | None, outcome: Outcome | None, billing: Billing, now: float) -> bool:
+    """Whether a pod is paid for that does nothing more: its agent is silent, or done and does not end it."""
+    if billing != "on":
+        return False
+    if outcome is not None:
+        return now - outcome.time > ENDING_SECONDS
+    return beat is not None and now - beat.time > spec.watch.agent
+
+
+def _next_step(run_id: str, state: str, stale: bool) -> str:
+    if stale:
+        return f"codecjob abort-on-bad-signs {run_id} looks whether it is dead, and ends it; codecjob stop {run_id}"
     if state in ("failed", "lost", "stopped", "expired", "submitted"):
         return f"codecjob logs {run_id}; codecjob resume {run_id}"
     if state == "aborted":
-        return f"codecjob events {run_id}; change the spec and submit again"
+        return f"codecjob report {run_id}; change the spec and submit again"
     if state == "succeeded":
-        return f"codecjob pull {run_id} DIR"
+        return f"codecjob pull {run_id} DIR; codecjob report {run_id}"
     return f"codecjob logs {run_id} -f"

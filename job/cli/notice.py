@@ -38,7 +38,9 @@ class Notice:
     def _look(self) -> None:
         for provider in self.providers:
             try:
-                self.found += reconcile.survey_pods(self.store, provider, provider.find(None), time.time())
+                # Without a pod there is nothing to say, and no need to list the runs.
+                if pods := provider.find(None):
+                    self.found += reconcile.survey_pods(self.store, provider, pods, time.time())
             except NO_ANSWER:
                 continue
 

@@ -11,7 +11,7 @@ from fakes.records import HOUR, add_attempt, add_run, rows, run_id
 from infra.pods import LaunchRequest, Unauthorised
 from infra.pods.local import LocalProvider
 from infra.store import Store
-from job.record import Run
+from job.record import Outcome, Run
 from job.state import look
 
 
@@ -47,6 +47,20 @@ def test_an_agent_that_is_silent_is_told_of(store: Store, provider: LocalProvide
     run = add_run(store, run_id(0), time.time(), rows(), silent=300.0)
     launch(provider, run)
     assert look(run, provider).happened().startswith("its agent has been silent for 30")
+
+
+@pytest.mark.parametrize(
+    ("silent", "ended", "says"), [(1.0, 0.0, "logs"), (1000.0, 0.0, "abort"), (1.0, 400.0, "abort")]
+)
+def test_what_to_do_with_a_pod_that_does_nothing_more(
+    store: Store, provider: LocalProvider, silent: float, ended: float, says: str
+) -> None:
+    run = add_run(store, run_id(0), time.time(), rows(), silent=silent)
+    if ended:
+        done = Outcome(outcome="succeeded", reason="done", by="agent", time=time.time() - ended)
+        run.attempt(1).write_once("outcome.json", done)
+    launch(provider, run)
+    assert look(run, provider).next_step.startswith(f"codecjob {says}")
 
 
 def test_a_pod_that_is_gone_and_an_outcome(store: Store, provider: LocalProvider) -> None:
