@@ -41,6 +41,7 @@ def machine(spec: JobSpec) -> Machine:
         cpus=spec.pod.cpus,
         memory_gb=spec.pod.memory_gb,
         network=spec.pod.network,
+        ssh=spec.pod.ssh,
     )
 
 

@@ -47,7 +47,19 @@ Entry = RunState | Unreadable
 
 FIELDS = (
     *("run", "name", "unreadable", "state", "happened", "billing", "billing_trouble", "attempt", "provider", "pods"),
-    *("pod", "gpu", "usd_per_hour", "submitted", "read", "deadline", "seconds_left", "epoch", "epochs", "step"),
+    *(
+        "pod",
+        "enter",
+        "gpu",
+        "usd_per_hour",
+        "submitted",
+        "read",
+        "deadline",
+        "seconds_left",
+        "epoch",
+        "epochs",
+        "step",
+    ),
     *("phase", "metrics", "verdict", "outcome", "cost_usd", "money", "next"),
 )
 

@@ -106,6 +106,8 @@ class PodSpec(_Part):
     memory_gb: float | None = Field(None, gt=0, description="limit of a node")
     network: str | None = Field(None, min_length=1, description="network that a container joins, such as host")
 
+    ssh: bool = Field(False, description="let people log in to a pod of runpod, if its image runs an sshd")
+
     @field_validator("data_centers", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:

@@ -102,6 +102,11 @@ class RunState:
     trouble: str = ""
     """Why the provider gave no answer."""
 
+    @property
+    def enter(self) -> str:
+        """The command that opens a shell in the pod; empty where there is no way."""
+        return next((pod.enter for pod in self.listed if pod.enter), "")
+
     def last_validation(self) -> Row | None:
         """The newest validation row that counts."""
         rows = [row for row in collate(self.rows) if row.kind == "validation"]
@@ -136,6 +141,7 @@ class RunState:
             "provider": self.spec.provider,
             "pods": self.pods,
             "pod": self.pod,
+            "enter": self.enter or None,
             "gpu": self.gpu,
             "usd_per_hour": self.usd_per_hour,
             "submitted": self.submitted,

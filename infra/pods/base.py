@@ -103,6 +103,8 @@ class Machine:
     """Limits of one node; None is as much as there is."""
     network: str | None = None
     """Which of the provider's networks the pod joins, such as "host" of Docker; None leaves it to the provider."""
+    ssh: bool = False
+    """Whether people may log in, where the provider has a way for that."""
     mounts: tuple[str, ...] = ()
     """Folders of the client's machine that the pod needs at the same path; only a provider on that machine has them."""
 
@@ -148,6 +150,8 @@ class Pod:
     """
     data_center: str = ""
     """Where it is, where the provider has several places."""
+    enter: str = ""
+    """The command that opens a shell in it; empty where the pod allows none, or the provider does not say."""
     ends_itself: bool = True
     """Whether `terminate` from inside can work; what can only be ended from outside is billed until somebody does."""
 

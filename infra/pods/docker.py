@@ -328,6 +328,7 @@ def _pod(labels: dict[str, str], state: PodState) -> Pod:
         price_per_hour=0.0,
         created=float(labels["codecjob.created"]),
         uptime=0.0 if state is PodState.STARTING else None,
+        enter=f"docker exec -it {labels['codecjob.pod']} sh" if state is PodState.RUNNING else "",
     )
 
 

@@ -23,6 +23,8 @@ NAME_MARK = "--"
 """Between a pod's own name and its launch id."""
 CLUSTER_INTERFACE = "ens1"
 """The network between a cluster's nodes: on any other NCCL does not connect."""
+SSH_VARIABLE = "CODECJOB_SSH"
+"""Marks a pod that was made with startSsh: no other may be logged in to, whatever RunPod shows of it."""
 BODY_BYTES = 102_400
 """RunPod takes no larger request."""
 
@@ -77,6 +79,8 @@ def _container(request: LaunchRequest, offer: Offer, extra_env: dict[str, str]) 
         PROVIDER_VARIABLE: PROVIDER,
         WORKSPACE_VARIABLE: WORKSPACE,
     }
+    if machine.ssh:
+        own[SSH_VARIABLE] = "1"
     body: dict[str, Any] = {
         "name": vendor_name(request),
         "image": machine.image,
@@ -84,6 +88,8 @@ def _container(request: LaunchRequest, offer: Offer, extra_env: dict[str, str]) 
         "disk": machine.disk_gb,
         "env": {**request.env, **extra_env, **own},
     }
+    if machine.ssh:
+        body["startSsh"] = True
     if offer.data_centers:
         body["dataCenterIds"] = list(offer.data_centers)
     if machine.network_volume is not None:

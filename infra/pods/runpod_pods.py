@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.pods.base import ATTEMPT_VARIABLE, LAUNCH_ID_VARIABLE, RUN_VARIABLE, CannotTell, Pod, PodState
-from infra.pods.runpod_body import NAME_MARK
+from infra.pods.runpod_body import NAME_MARK, SSH_VARIABLE
 
 CLUSTER = "cluster:"
 """How the id of a pod begins that is a whole cluster."""
@@ -75,6 +75,7 @@ def read_pod(entry: Mapping[str, Any], launched: Stamp | None = None) -> Pod | N
         created=_time(entry.get("createdAt")),
         uptime=_uptime(entry),
         data_center=str(entry.get("dataCenterId") or ""),
+        enter=_enter(entry),
     )
 
 
@@ -128,6 +129,17 @@ def new_cluster(cluster: Mapping[str, Any], launched: Stamp) -> Pod:
     pod = _read_cluster(_id(cluster), cluster, [], launched)
     assert pod is not None, "a stamp is given"
     return pod
+
+
+def _enter(entry: Mapping[str, Any]) -> str:
+    """RunPod's own command: straight to the pod's sshd where that has a port, else through its proxy."""
+    env, ways = entry.get("env"), entry.get("ssh")
+    if not (isinstance(env, dict) and env.get(SSH_VARIABLE) and isinstance(ways, dict)):
+        return ""
+    found = [
+        way["command"] for way in (ways.get("direct"), ways.get("proxy")) if isinstance(way, dict) and "command" in way
+    ]
+    return next((command for command in found if isinstance(command, str) and command.isprintable()), "")
 
 
 def _id(entry: Mapping[str, Any]) -> str:

@@ -59,6 +59,8 @@ def _facts(state: RunState, details: Details) -> Iterator[tuple[str, RenderableT
     yield from _money(state)
     if state.pod:
         yield "pod", Text(", ".join(filter(None, (state.pod, state.gpu, f"provider {state.spec.provider}"))))
+    if state.enter:
+        yield "shell", Text(state.enter)
     yield "data", _data(details)
     yield "submitted", Text(f"{_ago(state, state.submitted)} ago")
     if state.progress:

@@ -97,6 +97,11 @@ def status_of(pod: FakePod, runner: Runner, now: float) -> str:
     return "STARTING" if runner.running_since(pod, now) is None else "RUNNING"
 
 
+def _proxy(pod: FakePod) -> dict[str, Any]:
+    user = f"{pod.id}-64411eb2"
+    return {"host": "ssh.runpod.io", "port": 22, "username": user, "command": f"ssh {user}@ssh.runpod.io"}
+
+
 def pod_document(pod: FakePod, runner: Runner, now: float) -> dict[str, Any]:
     """As the API shows it."""
     status = status_of(pod, runner, now)
@@ -118,7 +123,8 @@ def pod_document(pod: FakePod, runner: Runner, now: float) -> dict[str, Any]:
         "gpu": {"id": pod.body["gpu"]["id"], "count": pod.body["gpu"].get("count", 1)},
         "dataCenterId": pod.data_center,
         "cudaVersion": CUDA,
-        "ssh": {"proxy": None, "direct": None},
+        # RunPod shows a way for any pod that has a machine; only one made with startSsh lets anybody in.
+        "ssh": {"proxy": None if status == "PROVISIONING" else _proxy(pod), "direct": None},
         "template": None,
         "cost": 0.0 if status in ("EXITED", "TERMINATED") else pod.price,
         "locked": False,

@@ -193,8 +193,8 @@ def test_nodes_meet_on_a_network_of_their_own_and_are_one_pod(
     engine: docker.DockerClient, provider: DockerProvider
 ) -> None:
     pod = provider.launch(ask("python3", "-c", MEET + "time.sleep(600)", nodes=2))
-    assert [(each.id, each.state, each.launch_id) for each in provider.find(None)] == [
-        (pod.id, PodState.RUNNING, pod.launch_id)
+    assert [(each.id, each.state, each.launch_id, each.enter) for each in provider.find(None)] == [
+        (pod.id, PodState.RUNNING, pod.launch_id, f"docker exec -it {pod.id} sh")
     ]
     wait_for(lambda: sorted(b"".join(provider.logs(pod.id)).split(b"\n")[::2]) == [b"2 0 29500", b"2 1 29500"])
     second = engine.containers.get(f"{pod.id}-node1")

@@ -98,3 +98,14 @@ def test_a_cluster_of_a_private_image_is_refused() -> None:
 
 def test_a_cluster_which_shows_no_environment_carries_the_launch_id_in_its_name() -> None:
     assert cluster_body(with_machine(nodes=2, registry=None), OFFER, {})["name"] == "codecjob-a-1--f00d"
+
+
+def test_a_shell_is_asked_for_only_where_it_is_wanted(runpod_contract: Contract) -> None:
+    several = with_machine(ssh=True, nodes=2, registry=None)
+    for path, body in (
+        ("/v2/pods", pod_body(with_machine(ssh=True), OFFER, {})),
+        ("/v2/clusters", cluster_body(several, OFFER, {})),
+    ):
+        assert (body["startSsh"], body["env"]["CODECJOB_SSH"]) == (True, "1")
+        assert runpod_contract.request_errors("POST", path, {}, without_cmd(body)) == []
+    assert "startSsh" not in pod_body(REQUEST, OFFER, {})

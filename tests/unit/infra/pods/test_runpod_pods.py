@@ -128,3 +128,23 @@ def test_a_cluster_of_stopped_members_is_still_listed() -> None:
 
 def test_other_peoples_clusters_are_left_out() -> None:
     assert read_pods([member(0, env={})], [CLUSTER | {"name": "slurm"}]) == []
+
+
+PROXY = {"host": "ssh.runpod.io", "port": 22, "username": "u", "command": "ssh u@ssh.runpod.io"}
+DIRECT = {"host": "1.2.3.4", "port": 34446, "username": "root", "command": "ssh root@1.2.3.4 -p 34446"}
+
+
+@pytest.mark.parametrize(
+    ("ways", "command"),
+    [
+        ({"proxy": PROXY, "direct": DIRECT}, DIRECT["command"]),
+        ({"proxy": PROXY, "direct": None}, PROXY["command"]),
+        ({"proxy": None, "direct": None}, ""),
+        ({"proxy": {"command": "ssh u\x1b[2J"}, "direct": {}}, ""),
+        (None, ""),
+    ],
+)
+def test_a_way_in_is_told_only_of_a_pod_that_was_made_with_one(ways: Any, command: Any) -> None:
+    (asked,) = read_pods([entry(env={**STAMP, "CODECJOB_SSH": "1"}, ssh=ways)], [])
+    (other,) = read_pods([entry(ssh=ways)], [])
+    assert (asked.enter, other.enter) == (command, "")

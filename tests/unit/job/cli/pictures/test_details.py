@@ -1,9 +1,11 @@
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fakes.records import add_attempt, add_run, rows, run_id
+from infra.pods import Pod, PodState
 from infra.pods.local import LocalProvider
 from infra.store import Store
 from job.cli.pictures.details import RunDetails
@@ -55,3 +57,14 @@ def test_an_encoding_without_blocks_gets_none(store: Store, provider: LocalProvi
     assert any("▁" in line for line in printed(shown, 80))
     lines = printed(shown, 80, encoding="ascii")
     assert next(line.split() for line in lines if line.startswith("SNR")) == ["SNR", "0.0", "_*#@", "10.0", "dB"]
+
+
+def test_the_way_into_a_pod_is_shown_where_there_is_one(store: Store, provider: LocalProvider, printed: Any) -> None:
+    run = add_run(store, run_id(0), time.time(), rows())
+    state = look(run, provider)
+    assert not any("shell" in line for line in printed(RunDetails(state, look_closer(run, state)), 80))
+    way = "docker exec -it pod-1 sh"
+    pod = Pod("pod-1", "name", run.run_id, 1, "launch", PodState.RUNNING, 0.0, None, enter=way)
+    open_to_all = replace(state, listed=(pod,))
+    said = printed(RunDetails(open_to_all, look_closer(run, state)), 80)
+    assert any(line.startswith("shell") and way in line for line in said)
