@@ -1,7 +1,7 @@
 """What `codecjob status` shows: one run or many, as one thing that is taken, pictured and printed as JSON."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from rich.console import Group, RenderableType
@@ -96,33 +96,37 @@ class OneRun:
 class ManyRuns:
     """The newest runs of a store, and the billed."""
 
-    def __init__(self, store: Store, shown: int | None) -> None:
-        self.store = store
+    def __init__(self, opens: Callable[[], Store], shown: int | None) -> None:
+        """``opens`` gives the store; it is left to `take`, since a client of a bucket takes a while to load."""
+        self.store: Store | None = None
         self.seen: list[Entry] | None = None
+        self._opens = opens
         self._shown = shown
-        self._memory = Memory(store)
+        self._memory: Memory | None = None
         self._now: Overview | None = None
         self._older = 0
 
     @property
     def where(self) -> str:
         """See `Look`."""
-        return f"the runs in {self.store.url}"
+        return f"the runs in {self.store.url}" if self.store else "the runs"
 
     def take(self) -> None:
         """See `Look`."""
+        store = self.store = self.store or self._opens()
+        memory = self._memory = self._memory or Memory(store)
         since = time.time() - ENDED_AGAIN_SECONDS
         known = {
             entry.run_id: entry
             for entry in self.seen or ()
             if isinstance(entry, RunState) and has_ended(entry) and entry.read > since
         }
-        overview = Overview(self.store, self._memory, self._shown, known)
+        overview = Overview(store, memory, self._shown, known)
         if self.seen is None:
             self._now = overview
         self.seen, self._older = overview.take(), overview.older
         self._now = None
-        self._memory.save()
+        memory.save()
 
     def picture(self, lines: int | None) -> RenderableType:
         """See `Look`."""
@@ -148,6 +152,7 @@ class ManyRuns:
 
     def notice(self) -> Notice:
         """Pods that no record owns, on the providers of the runs."""
+        assert self.store is not None
         return _notice(self.store, [entry for entry in self.seen or () if isinstance(entry, RunState)])
 
 

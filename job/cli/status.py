@@ -46,7 +46,7 @@ def command(run: str | None, every: bool, watching: bool, store: str | None, as_
     """
     if run and every:
         raise UsageError("--all lists every run: leave it out to see one")
-    source = OneRun(run, store) if run else ManyRuns(open_default_store(store), None if every else SHOWN)
+    source = OneRun(run, store) if run else ManyRuns(lambda: open_default_store(store), None if every else SHOWN)
     console = _console()
     if watching:
         _watch(console, source, as_json)

@@ -66,7 +66,7 @@ class RunsTable:
         head, blocks = _wide(states, options.max_width) or _double(states, options.max_width) or _cards(
             states, options.max_width
         )  # fmt: skip
-        yield from head
+        yield from head if self.entries else ()
         room = None if self.lines is None else self.lines - len(head)
         for shown, entry in enumerate(self.entries):
             block = blocks[entry.run_id] if isinstance(entry, RunState) else _other(entry, options.max_width)

@@ -103,7 +103,7 @@ def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> N
     console = Console(file=file, width=120, height=60, force_terminal=True, legacy_windows=False)
     began, shown = time.monotonic(), []
     file.write = lambda text: shown.append((time.monotonic() - began, text)) or len(text)  # type: ignore[assignment,func-returns-value]
-    source = ManyRuns(Slow(store), 40)  # type: ignore[arg-type]
+    source = ManyRuns(lambda: Slow(store), 40)  # type: ignore[arg-type]
     status._take(console, source, quiet=False)
     frames = [(at, text) for at, text in shown if "reading the runs in" in text]
     at, first = frames[0]
@@ -120,5 +120,5 @@ def test_who_pipes_stdout_is_told_of_a_slow_store_on_a_terminal(
 ) -> None:
     add_run(store, run_id(0), time.time(), outcome="succeeded")
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
-    status._take(Console(), ManyRuns(Slow(store), 20), quiet=True)  # type: ignore[arg-type]
+    status._take(Console(), ManyRuns(lambda: Slow(store), 20), quiet=True)  # type: ignore[arg-type]
     assert capsys.readouterr().err == (f"reading the runs in {store.url} ...\n" if terminal else "")

@@ -168,7 +168,7 @@ def test_a_store_that_is_away_is_said_once_and_asked_again(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.01)
     away = Away(store, answers, lambda: end(living, tmp_path))
-    watch(Console(width=200), ManyRuns(away, 20), quiet=False)  # type: ignore[arg-type]
+    watch(Console(width=200), ManyRuns(lambda: away, 20), quiet=False)  # type: ignore[arg-type]
     told = capsys.readouterr()
     assert told.err.count("no answer, asking again: cannot list objects: timeout") == 1
     assert told.out.count(run_id(0)) == len(answers), "one picture for each change"
@@ -182,7 +182,7 @@ def test_on_a_terminal_trouble_stands_above_the_last_picture(
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.01)
     monkeypatch.setenv("TERM", "xterm")
     away = Away(store, {1, 3}, lambda: end(living, tmp_path))
-    watch(Console(width=100, height=30, force_terminal=True), ManyRuns(away, 20), quiet=False)  # type: ignore[arg-type]
+    watch(Console(width=100, height=30, force_terminal=True), ManyRuns(lambda: away, 20), quiet=False)  # type: ignore[arg-type]
     frames = capsys.readouterr().out.split("\x1b[H")
     assert any("no answer since" in frame and run_id(0) in frame for frame in frames)
 
@@ -196,7 +196,7 @@ def test_what_has_never_been_seen_and_does_not_come_back_ends_the_watch(store: S
             raise error
 
     with pytest.raises(type(error)):
-        watch(Console(), ManyRuns(Gone(), 20), quiet=False)  # type: ignore[arg-type]
+        watch(Console(), ManyRuns(Gone, 20), quiet=False)  # type: ignore[arg-type]
 
 
 def test_json_comes_when_the_run_has_ended(living: Run, store: Store, tmp_path: Path) -> None:
