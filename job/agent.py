@@ -200,7 +200,9 @@ class Agent:
         if self.env.place is None or asked_for or code in (0, STOPPED_ON_REQUEST):
             return None
         self._still_alive(VOUCH_SECONDS)
-        reason = nodes.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log))
+        progress = self.shipper.progress()
+        together = progress.time if progress and progress.phase == "training" else None
+        reason = nodes.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log), together)
         return self._outcome("failed", reason) if reason else None
 
     def _hung(self, silence: Silence | None) -> Outcome | None:

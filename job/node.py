@@ -30,6 +30,8 @@ TICK_SECONDS = 0.5
 INSIST_SECONDS = 600.0
 # From the end of the trainer: what the first node gets to write the outcome, as long as it beats;
 SILENT_SECONDS = 60.0
+# how long after that it is still the first node's end that is waited for, and not its beginning;
+AGAIN_SECONDS = 90.0
 # and what a trainer that was told to end gets to save.
 END_SECONDS = 40.0
 # A provider that starts ended containers again is not to do so without a pause.
@@ -55,6 +57,7 @@ class Node:
         self.folder = self.workspace / "training"
         self.log = self.workspace / "job.log"
         self.told = False
+        self.began = time.time()
         self.looked_at = -BEAT_SECONDS
         self.shipped_at = -LOG_SECONDS
         self.heard: Beat | None = None
@@ -72,11 +75,17 @@ class Node:
             self._say(f"not wanted: {error}")
             return 1
         self._insist(self._sync)
-        trainer = Trainer(self.run.spec(), self.run.run_id, self.workspace / "data", self.folder, self.log, self.place)
-        try:
-            return self._attend(trainer)
-        finally:
-            self._end(trainer)
+        while True:
+            data = self.workspace / "data"
+            trainer = Trainer(self.run.spec(), self.run.run_id, data, self.folder, self.log, self.place)
+            try:
+                code = self._attend(trainer)
+            finally:
+                self._end(trainer)
+            if code is not None:
+                return code
+            self._say("the first node trains again: joining it")
+            self.began = time.time()
 
     def _sync(self) -> None:
         dataset.pull(self.run.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
@@ -85,15 +94,19 @@ class Node:
         if self._is_over("syncing") or self.told:
             raise SystemExit(0)
 
-    def _attend(self, trainer: Trainer) -> int:
-        """Until the outcome is there, or the trainer has ended and there is nobody who would write it."""
+    def _attend(self, trainer: Trainer) -> int | None:
+        """Until the outcome is there, or the trainer has ended and there is nobody who would write it.
+
+        None where the first node is there and has written none: it has been started again, and waits for this one.
+        """
         ended = False
+        self.heard_at = ended_at = time.monotonic()
         while True:
             code = trainer.exit_code()
             if code is not None and not ended:
                 ended = True
                 self._say(f"the trainer has ended with exit code {code}")
-                self.heard_at = time.monotonic()
+                self.heard_at = ended_at = time.monotonic()
                 self.looked_at = -BEAT_SECONDS  # told at once: the first node asks
             if self._is_over("training" if code is None else "ended", code):
                 return 0
@@ -102,6 +115,8 @@ class Node:
             if ended and (self.told or self._first_is_silent()):
                 self._close(code)
                 return 1
+            if code not in (None, 0, STOPPED_ON_REQUEST) and time.monotonic() - ended_at > AGAIN_SECONDS:
+                return None
             time.sleep(TICK_SECONDS)
 
     def _is_over(self, state: Literal["syncing", "training", "ended"], code: int | None = None) -> bool:
@@ -110,7 +125,7 @@ class Node:
             return False
         self.looked_at = time.monotonic()
         said = last_error(self.log) if code else ""
-        beat = NodeBeat(state=state, exit_code=code, said=said, time=time.time())
+        beat = NodeBeat(state=state, exit_code=code, said=said, began=self.began, time=time.time())
         try:
             self.attempt.write(f"nodes/{self.place.rank}.json", beat)
             if time.monotonic() - self.shipped_at > LOG_SECONDS:

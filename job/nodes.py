@@ -21,10 +21,11 @@ LOST_OTHERS = "has lost the others"
 KILLED = "was killed by"
 
 
-def whose_fault(attempt: Attempt, nodes: int, own_error: str) -> str | None:
+def whose_fault(attempt: Attempt, nodes: int, own_error: str, together: float | None = None) -> str | None:
     """Why the first node's trainer has failed, where that is another node's fault; None where it is its own.
 
-    A node is lost if it neither has said how its trainer ended nor beats any more. Takes up to ANSWER_SECONDS.
+    A node is lost if it neither has said how its trainer ended nor beats any more, or if its container has been started
+    again since the nodes last trained ``together`` (Unix seconds). Takes up to ANSWER_SECONDS.
     """
     if own_error.startswith("error:") and not any(sign in own_error for sign in (LOST_OTHERS, KILLED)):
         return None
@@ -41,6 +42,9 @@ def whose_fault(attempt: Attempt, nodes: int, own_error: str) -> str | None:
     silent = [rank for rank in others if not _has_ended(newest[rank]) and newest[rank] == first[rank]]
     if silent:
         return f"{NODE_LOST}: node {', '.join(map(str, silent))} of {nodes} does not answer any more"
+    again = [rank for rank, beat in newest.items() if together is not None and beat and beat.began > together]
+    if again:
+        return f"{NODE_LOST}: node {', '.join(map(str, again))} of {nodes} was started again"
     for rank, beat in newest.items():
         if beat is not None and beat.exit_code and beat.said and LOST_OTHERS not in beat.said:
             return f"node {rank}: {how_it_ended(beat.exit_code, beat.said)}"

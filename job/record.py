@@ -107,6 +107,8 @@ class NodeBeat(_Document):
     exit_code: int | None = None
     said: str = ""
     """The last error in its log."""
+    began: float = 0.0
+    """When this node began to take part, by its own clock: later for one that was started again."""
     time: float
 
 

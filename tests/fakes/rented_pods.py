@@ -13,6 +13,10 @@ from fakes.world import EPOCH, Process, World
 from infra.pods import (
     ANY_MACHINE,
     LAUNCH_ID_VARIABLE,
+    MASTER_ADDR_VARIABLE,
+    MASTER_PORT_VARIABLE,
+    NODE_RANK_VARIABLE,
+    NODES_VARIABLE,
     POD_ID_VARIABLE,
     PROVIDER_VARIABLE,
     LaunchRequest,
@@ -54,6 +58,11 @@ class Rented:
     stuck: bool = False
     processes: list[Process] = field(default_factory=list)
 
+    @property
+    def nodes(self) -> int:
+        """Its containers."""
+        return self.request.machine.nodes
+
 
 @dataclass
 class Plan:
@@ -66,7 +75,7 @@ class Plan:
     refuses_self: bool = False
     """A pod may not end itself: 403."""
     agent_dies_at: list[int | None] = field(default_factory=list)
-    """The call of each agent process, in the order of their starts, at which it is killed."""
+    """The call of each agent's or node's process, in the order of their starts, at which it is killed."""
 
 
 class RentedPods:
@@ -123,8 +132,8 @@ class RentedPods:
 
     def terminate(self, pod_id: str) -> None:
         self.world.step()
-        inside = any(self.world.me().process is process for process in self.pods[pod_id].processes)
-        if inside and self.plan.refuses_self:
+        rented, me = self.pods[pod_id], self.world.me().process
+        if me in rented.processes and (self.plan.refuses_self or rented.nodes > 1):  # no node ends its cluster
             raise ProviderError("403: this key may not end this pod")
         self.remove(pod_id)
         self.world.step()
@@ -158,28 +167,28 @@ class RentedPods:
         state = PodState.STARTING if uptime == 0 else PodState.RUNNING
         place = request.offer.data_centers[0] if request.offer else ""
         ids = (rented.id, request.name, request.run_id, request.attempt, request.launch_id)
-        return Pod(*ids, state, 0.4, rented.created, uptime, place)
+        return Pod(*ids, state, 0.4, rented.created, uptime, place, ends_itself=rented.nodes == 1)
 
     def _create(self, rented: Rented) -> None:
         rented.created = self.world.now
         self.pods[rented.id] = rented
-        if not rented.stuck:
-            self._start(rented, BOOT_SECONDS)
+        for rank in range(0 if rented.stuck else rented.nodes):
+            self._start(rented, rank)
 
-    def _start(self, rented: Rented, after: float) -> None:
-        """The container's first process, at once or after the image was pulled."""
+    def _start(self, rented: Rented, rank: int) -> None:
+        """A container's first process, after the image was pulled."""
         process = Process("supervisor")
         rented.processes.append(process)
-        self.world.spawn(process, lambda: self._contain(rented), self.world.now + after)
+        self.world.spawn(process, lambda: self._contain(rented, rank), self.world.now + BOOT_SECONDS)
 
-    def _contain(self, rented: Rented) -> None:
-        """The real supervisor's loop around an agent; when it is over, the container is started again."""
+    def _contain(self, rented: Rented, rank: int) -> None:
+        """The real supervisor's loop around an agent or a node; when it is over, the container is started again."""
         while True:
             rented.starts += 1
             deaths = self.plan.agent_dies_at
-            agent = Process("agent", deaths.pop(0) if deaths else None)
+            agent = Process("node" if rank else "agent", deaths.pop(0) if deaths else None)
             rented.processes.append(agent)
-            supervisor.supervise(Container(self.world, self, rented, agent), self._deadline(rented), [])
+            supervisor.supervise(Container(self.world, self, rented, agent, rank), self._deadline(rented), [])
             self.world.kill(agent)  # nothing outlives the first process
             self.world.sleep(RESTART_SECONDS)
 
@@ -190,9 +199,10 @@ class RentedPods:
 class Container:
     """The agent's process as the supervisor sees it, and the environment as the agent does."""
 
-    def __init__(self, world: World, provider: RentedPods, rented: Rented, process: Process) -> None:
+    def __init__(self, world: World, provider: RentedPods, rented: Rented, process: Process, rank: int) -> None:
         self.world = world
         self.rented = rented
+        self.rank = rank
         self.process = process
         self.told: Callable[[], None] = lambda: None
         self.actor = world.spawn(process, lambda: provider.run_agent(self))
@@ -200,9 +210,13 @@ class Container:
     @property
     def env(self) -> dict[str, str]:
         """All but the workspace."""
-        request = self.rented.request
+        request, several = self.rented.request, {}
+        if self.rented.nodes > 1:
+            several = {NODES_VARIABLE: str(self.rented.nodes), NODE_RANK_VARIABLE: str(self.rank)}
+            several |= {MASTER_ADDR_VARIABLE: "node0", MASTER_PORT_VARIABLE: "29500"}
         return {
             **request.env,
+            **several,
             POD_ID_VARIABLE: self.rented.id,
             LAUNCH_ID_VARIABLE: request.launch_id,
             PROVIDER_VARIABLE: RentedPods.name,

@@ -21,7 +21,7 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import agent, claim, courier, ending, launch, own_pod, reconcile, reporter, supervisor, watchdog
+from job import agent, claim, courier, ending, launch, node, nodes, own_pod, reconcile, reporter, supervisor, watchdog
 from job.choice import look_for
 from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, UsageError
@@ -29,6 +29,7 @@ from job.pod_env import Place, PodEnv
 from job.record import Run, Submission
 from job.resume import resume
 from job.spec import check_spec
+from job.trainer import STOPPED_ON_REQUEST
 from job.watch_beat import ALL, StoreClock
 
 RUN_ID = "speech-20270115-080000-0000"
@@ -70,6 +71,7 @@ class History:
     plan: Plan = field(default_factory=Plan)
     store_away: list[tuple[float, float]] = field(default_factory=list)
     """(begin, length) of the store's outages. A write that begins in one may have worked."""
+    nodes: int = 1
     vanish_at: float | None = None
     """All pods of this moment are lost by the vendor."""
 
@@ -87,13 +89,15 @@ class Story:
         self.provider = RentedPods(self.world, history.plan, self._run_agent)
         self.provider.on_launch = self._check_launch
         self.trainings: list[Trainer] = []
+        self.beside: list[BesideTrainer] = []
+        """What trains in the nodes beside the first."""
         self.troubles: list[str] = []
         self.calls: dict[str, int] = {}
         """Of each kind of process, the most calls to the outside that one of them has made."""
         self.processes: list[Process] = []
         self.healed = False
         self.run = Run(self.store, RUN_ID)
-        self.spec = check_spec(SPEC, "story")
+        self.spec = check_spec(SPEC | {"nodes": history.nodes}, "story")
         empty = Manifest(sample_rate=16000, shards=(), clips=())
         self.store.put("datasets/none/manifest.json", empty.model_dump_json().encode())
 
@@ -138,7 +142,7 @@ class Story:
 
     def _check_unwatched(self) -> None:
         """Where pods may end themselves and begin to run at all, nobody has to watch."""
-        if self.history.plan.refuses_self:
+        if self.history.plan.refuses_self or self.history.nodes > 1:
             return
         left = [rented.id for rented in self.provider.billed() if not rented.stuck]
         if left:
@@ -197,9 +201,11 @@ class Story:
         }[act]
 
     def _run_agent(self, container: Container) -> int:
-        workspace = self.folder / f"{container.rented.id}-{container.rented.starts}"
+        workspace = self.folder / f"{container.rented.id}-{container.rank}-{container.rented.starts}"
         workspace.mkdir()
         env = PodEnv.read({**container.env, WORKSPACE_VARIABLE: str(workspace)})
+        if container.rank > 0:
+            return self._run_node(container, env)
         worker = agent.Agent(env)
 
         def told() -> None:
@@ -207,6 +213,19 @@ class Story:
 
         container.told = told
         return agent.attend(worker)
+
+    def _run_node(self, container: Container, env: PodEnv) -> int:
+        worker = node.Node(env)
+
+        def told() -> None:
+            worker.told = True
+
+        container.told = told
+        return worker.work()
+
+    def rented_of(self, process: Process) -> Rented:
+        """The pod that a process runs in."""
+        return next(rented for rented in self.provider.pods.values() if process in rented.processes)
 
     def _vanish(self) -> None:
         for rented in self.provider.billed():
@@ -237,11 +256,15 @@ class Story:
             patch.setattr(reporter, "threading", self.world.threading)
             patch.setattr(courier, "threading", self.world.threading)
             patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
-            patch.setattr(agent, "open_store", lambda url: self.store)
+            patch.setattr(node, "Trainer", lambda *given: BesideTrainer(self, *given))
+            for module in (agent, node):
+                patch.setattr(module, "open_store", lambda url: self.store)
             for module in (own_pod, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
+            patch.setattr(node, "TICK_SECONDS", 15.0)
+            patch.setattr(nodes, "POLL_SECONDS", 5.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
             patch.setattr(reporter, "ROUND_SECONDS", 15.0)
             patch.setattr(reporter, "BEAT_SECONDS", 15.0)
@@ -264,6 +287,11 @@ class Trainer:
         self.ended = False
         self.began = story.world.now
         self.saved = 0
+        self.log = log
+        self.failed = False
+        self.rented = story.rented_of(self.process)
+        self.met: list[BesideTrainer] = []
+        """The others, once all have come."""
         folder.mkdir(parents=True, exist_ok=True)
         if any(other.lives() for other in story.trainings):
             story.troubles.append(f"two pods train one run at {story.world.now - EPOCH:.0f} s")
@@ -273,6 +301,14 @@ class Trainer:
         return not self.ended and not self.process.dead
 
     def exit_code(self) -> int | None:
+        if len(self.met) < self.rented.nodes - 1 and not self._meet():
+            self.began = self.story.world.now
+            return None
+        if not all(other.process_lives() for other in self.met):
+            self.ended = self.failed = True
+            with self.log.open("a") as log:
+                log.write("error: rank 0 has lost the others: Connection closed by peer\n")
+            return 1
         trained = self.story.world.now - self.began
         over = trained >= TRAINING_SECONDS
         if self.asked or over or trained >= (self.saved + 1) * CHECKPOINT_SECONDS:
@@ -282,7 +318,16 @@ class Trainer:
         self.ended = self.asked or over
         if not self.ended:
             return None
-        return agent.STOPPED_ON_REQUEST if self.asked else 0
+        return STOPPED_ON_REQUEST if self.asked else 0
+
+    def _meet(self) -> bool:
+        here = [other for other in self.story.beside if other.rented is self.rented and other.lives()]
+        if len(here) < self.rented.nodes - 1 and not self.asked:
+            return False
+        self.met = here
+        for other in here:
+            other.first = self
+        return True
 
     def ask_to_stop(self, reason: str) -> None:
         self.asked = True
@@ -299,6 +344,50 @@ class Trainer:
         whole = self.folder / "checkpoints" / f"{newest + 1:08d}"
         whole.mkdir(parents=True)
         (whole / "manifest.json").write_text(json.dumps({"step": newest + 1, "finite": True, "files": {}}))
+
+
+class BesideTrainer:
+    """The same in a node beside the first: it ends with the first one's, well or not."""
+
+    def __init__(
+        self, story: Story, spec: Any, run_id: str, data: Path, folder: Path, log: Path, place: Place | None
+    ) -> None:
+        self.owner = story.world.me().process
+        self.rented = story.rented_of(self.owner)
+        self.log = log
+        self.first: Trainer | None = None
+        self.asked_at: float | None = None
+        self.code: int | None = None
+        self.process = self  # what a node ends at last
+        story.beside.append(self)
+
+    def process_lives(self) -> bool:
+        return not self.owner.dead and self.code in (None, 0, STOPPED_ON_REQUEST)
+
+    def lives(self) -> bool:
+        return self.process_lives() and self.code is None
+
+    def exit_code(self) -> int | None:
+        if self.code is None and self.first is not None:
+            if self.first.ended and not self.first.failed:
+                self.code = STOPPED_ON_REQUEST if self.first.asked else 0
+            elif not self.first.lives():
+                self.code = 1
+                with self.log.open("a") as log:
+                    log.write("error: rank 1 has lost the others: Connection closed by peer\n")
+        return self.code
+
+    def ask_to_stop(self, reason: str) -> None:
+        self.asked_at = 0.0
+        if self.first is not None and self.first.lives():
+            self.first.asked = True  # all agree on it through an exchange that they make anyway
+        else:
+            self.code = STOPPED_ON_REQUEST
+
+    def terminate(self) -> None:
+        self.code = -15 if self.code is None else self.code
+
+    kill = terminate
 
 
 def told(history: History) -> Story:

@@ -5,6 +5,7 @@ played (the vendor, the store, the clock, the trainer).
 """
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from job.record import Attempt
 
 SUBMIT = Action(0.0, "submit")
 # More calls to the outside than any process makes that a history kills; `test_every_step...` checks that.
-CLIENT_CALLS, AGENT_CALLS, WATCH_CALLS = 20, 130, 130
+CLIENT_CALLS, AGENT_CALLS, NODE_CALLS, WATCH_CALLS = 20, 130, 60, 130
 
 
 def assert_sound(story: Story) -> None:
@@ -69,6 +70,26 @@ def test_a_client_dies_at_every_step_of_a_resume() -> None:
         story = told(History([SUBMIT, Action(300.0, "resume", call)], vanish_at=100.0))
         assert_sound(story)
     assert story.calls["resume"] < 3 * CLIENT_CALLS
+
+
+# Several nodes: one pod that cannot end itself, whose containers die one at a time.
+
+WATCHED = [Action(300.0, "watch"), Action(700.0, "watch")]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_node_of_several_dies_at_every_step(rank: int) -> None:
+    ended: Counter[str] = Counter()
+    for call in range(1, (NODE_CALLS if rank else AGENT_CALLS) + 1):
+        story = told(History([SUBMIT, *WATCHED], Plan(agent_dies_at=[None] * rank + [call]), nodes=2))
+        assert_sound(story)
+        outcome = story.run.attempts()[-1].outcome()
+        assert outcome is not None
+        ended[outcome.outcome] += 1
+        ended["resumed"] += len(story.run.attempts()) > 1
+    assert story.calls["node" if rank else "agent"] < (NODE_CALLS if rank else AGENT_CALLS)
+    assert ended["succeeded"] >= (NODE_CALLS if rank else 0.8 * AGENT_CALLS)
+    assert (ended["resumed"] > 10) is bool(rank), "the loss of a node beside the first restarts the job"
 
 
 # All at once.
@@ -125,6 +146,20 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
     assert {what: seen[what] for what in often if seen[what] < 40} == {}
     assert min(seen["several attempts"], seen["several trainings"]) > 40
     assert seen["stuck start"] > 0
+
+
+def test_no_history_of_several_nodes_leaves_an_orphan_or_two_pods() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(histories)
+    def tell(history: History) -> None:
+        story = told(replace(history, nodes=2))
+        assert_sound(story)
+        seen["trained together"] += any(training.met for training in story.trainings)
+
+    tell()
+    assert seen["trained together"] > 50
 
 
 def whats(attempt: Attempt) -> set[str]:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,9 +31,9 @@ def attempt(run: Run) -> Attempt:
     return run.attempt(1)
 
 
-def tell(attempt: Attempt, rank: int, state: str, code: int | None = None, said: str = "") -> None:
-    beat = NodeBeat.model_validate({"state": state, "exit_code": code, "said": said, "time": time.time()})
-    attempt.write(f"nodes/{rank}.json", beat)
+def tell(attempt: Attempt, rank: int, state: str, code: int | None = None, said: str = "", began: float = 0.0) -> None:
+    fields = {"state": state, "exit_code": code, "said": said, "began": began, "time": time.time()}
+    attempt.write(f"nodes/{rank}.json", NodeBeat.model_validate(fields))
 
 
 def test_a_node_that_neither_ends_nor_beats_is_lost(attempt: Attempt) -> None:
@@ -44,18 +46,31 @@ def test_a_node_that_never_spoke_is_lost(attempt: Attempt) -> None:
     assert str(whose_fault(attempt, 2, "Traceback")).startswith(NODE_LOST)
 
 
+def test_a_node_that_was_started_again_is_lost(attempt: Attempt) -> None:
+    with beating(attempt, began=1000.0):
+        assert whose_fault(attempt, 2, LOST, together=990.0) == f"{NODE_LOST}: node 1 of 2 was started again"
+        assert whose_fault(attempt, 2, LOST, together=1010.0) is None
+
+
 def test_a_node_that_beats_lives(attempt: Attempt) -> None:
-    tell(attempt, 1, "training")
+    with beating(attempt):
+        assert whose_fault(attempt, 2, LOST) is None
+
+
+@contextmanager
+def beating(attempt: Attempt, began: float = 0.0) -> Iterator[None]:
+    """Node 1 trains, for as long as the block lasts."""
+    tell(attempt, 1, "training", began=began)
     ending = threading.Event()
 
     def beat() -> None:
         while not ending.wait(0.02):
-            tell(attempt, 1, "training")
+            tell(attempt, 1, "training", began=began)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
-        assert whose_fault(attempt, 2, LOST) is None
+        yield
     finally:
         ending.set()
         thread.join(60)
@@ -106,6 +121,16 @@ class Ended:
 
     def exit_code(self) -> int:
         return self.code
+
+
+def test_a_first_node_that_was_started_again_is_joined(
+    store: Store, run: Run, attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(other, "AGAIN_SECONDS", 0.1)
+    attempt.write("alive.json", Beat(state="training", time=1.0))
+    assert node(store, run, tmp_path)._attend(Ended(1)) is None  # type: ignore[arg-type]
+    assert attempt.outcome() is None
 
 
 @pytest.mark.parametrize(("code", "closed"), [(1, True), (3, False)])
