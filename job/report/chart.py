@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from job.report.palette import light
-from job.report.series import Point, Series, thinned
+from job.report.palette import band, light
+from job.report.series import MOST_POINTS, Point, Series, stretches
 from job.report.thresholds import Line, zones
 
 Figure = dict[str, Any]
@@ -156,6 +156,8 @@ def axis_of(values: Iterable[float], limits: Sequence[float], log: bool = False)
     if log and low > 0 and high / low >= WIDE_RATIO:
         air = (high / low) ** 0.08
         return Axis(low / air, high * air, log=True)
+    if low == high == 0:
+        return Axis(0.0, 1.0, log=False)
     # Around a flat line the air is part of its level.
     spread = high - low or abs(high) or 1.0
     # What is never negative does not look as if it were.
@@ -166,28 +168,34 @@ def axis_of(values: Iterable[float], limits: Sequence[float], log: bool = False)
 def _steps(last: int) -> Figure:
     end = max(last, 1)
     whole = {"dtick": 1} if end < MOST_TICKS else {}
-    return plain_axis(title={"text": "step", "standoff": 4}, range=[-0.03 * end, 1.03 * end], **whole)
+    return plain_axis(title={"text": "step", "standoff": 4}, range=[-0.03 * end, 1.03 * end], tickformat="~s", **whole)
 
 
 def _traces(curve: Curve, axis: Axis) -> list[Figure]:
-    points = thinned(curve.series.points)
-    with_markers = curve.main and len(points) <= MOST_MARKERS
-    line = {"color": curve.colour, "width": 2.5 if curve.main else 1.25, "dash": curve.dash}
-    found: list[Figure] = [
+    points = curve.series.points
+    width = 2.5 if curve.main else 1.25
+    found: list[Figure] = []
+    if len(points) > MOST_POINTS:
+        parts = stretches(points)
+        points = tuple(Point(part.at.step, part.at.epoch, part.middle) for part in parts)
+        found = _band(
+            curve, [part.at.step for part in parts], [part.low for part in parts], [part.high for part in parts]
+        )
+    found.append(
         {
             "type": "scatter",
             "name": curve.name,
-            "mode": "lines+markers" if with_markers else "lines",
+            "mode": "lines+markers" if curve.main and len(points) <= MOST_MARKERS else "lines",
             "x": [point.step for point in points],
             "y": [_short(point.value) for point in points],
             "customdata": [_epoch(point) for point in points],
-            "line": line,
+            "line": {"color": curve.colour, "width": width, "dash": curve.dash},
             "marker": {"color": curve.colour, "size": 6},
             "hovertemplate": "%{y:.4g}<br>step %{x:,}, epoch %{customdata}",
         }
-    ]
+    )
     if curve.series.lost:
-        lost = thinned([Point(point.step, point.epoch, 0.0) for point in curve.series.lost])
+        lost = curve.series.lost[:: -(-len(curve.series.lost) // MOST_POINTS)]
         found.append(
             {
                 "type": "scatter",
@@ -202,6 +210,22 @@ def _traces(curve: Curve, axis: Axis) -> list[Figure]:
             }
         )
     return found
+
+
+def _band(curve: Curve, steps: list[int], low: list[float], high: list[float]) -> list[Figure]:
+    """The faint ground between the lowest and the highest values around a curve of the middle ones."""
+    edge = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": steps,
+        "line": {"width": 0, "color": curve.colour},
+        "hoverinfo": "skip",
+    }
+    fill = {"fill": "tonexty", "fillcolor": band(curve.colour)}
+    return [
+        {**edge, "name": f"{curve.name}, lowest", "y": [_short(value) for value in low]},
+        {**edge, "name": f"{curve.name}, highest", "y": [_short(value) for value in high], **fill},
+    ]
 
 
 def _spots(marks: Sequence[Mark]) -> list[Figure]:

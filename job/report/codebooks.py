@@ -49,7 +49,7 @@ def _codebook(name: str, validations: Sequence[Row]) -> Codebook | None:
         "zmin": 0,
         "zmax": max(1.0, highest),
         "colorscale": "Viridis",
-        "xgap": 1,
+        "xgap": 1 if len(rows) <= 30 else 0,
         "ygap": 1,
         "colorbar": {"thickness": 10, "len": 1, "tickformat": spell, "outlinewidth": 0},
         "hovertemplate": f"%{{y}}, epoch %{{customdata}}: %{{z:{spell}}}<extra></extra>",

@@ -40,6 +40,8 @@ RUNS = (
     Colour("#be185d", "#f472b6"),
 )
 """Of runs side by side, in their order; each has a dash of its own too."""
+BAND = "38"
+"""How much of a curve's colour its ground has, in hex."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
@@ -48,9 +50,16 @@ def light(role: str) -> str:
     return _plotly(COLOURS[role].light)
 
 
+def band(colour: str) -> str:
+    """The ground of a curve of this light colour, as charts take it."""
+    return _plotly(colour + BAND)
+
+
 def swaps() -> dict[str, str]:
     """Light colour -> dark colour, as both stand in charts."""
-    return {_plotly(colour.light): _plotly(colour.dark) for colour in (*COLOURS.values(), *RUNS)}
+    every = (*COLOURS.values(), *RUNS)
+    bands = {band(colour.light): band(colour.dark) for colour in every if len(colour.light) == len("#rrggbb")}
+    return {_plotly(colour.light): _plotly(colour.dark) for colour in every} | bands
 
 
 def _plotly(colour: str) -> str:

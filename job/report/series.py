@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from job.metrics_log import Row
 
-MOST_POINTS = 1200
-"""Of one curve: more than a screen has columns."""
+MOST_POINTS = 500
+"""Of one curve that is drawn point by point: longer ones would fill the page, and the picture, with ink."""
+STRETCHES = 250
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,22 @@ def of(rows: Iterable[Row], metric: str) -> Series:
     return Series(tuple(found), tuple(lost))
 
 
-def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """At most so many of some points: of each stretch its lowest and its highest, so that no peak is lost."""
-    if len(points) <= most:
-        return list(points)
-    stretches = most // 2
-    kept: list[Point] = []
-    for number in range(stretches):
-        stretch = range(number * len(points) // stretches, (number + 1) * len(points) // stretches)
-        ends = {pick(stretch, key=lambda at: points[at].value) for pick in (min, max)}
-        kept += [points[at] for at in sorted(ends)]
-    # What a reader looks at first: where it began and where it is now.
-    return [points[0], *(point for point in kept if point not in (points[0], points[-1])), points[-1]]
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbouring points in one: where they end, and the lowest, the middle and the highest of their values."""
+
+    at: Point
+    low: float
+    middle: float
+    high: float
+
+
+def stretches(points: Sequence[Point], count: int = STRETCHES) -> list[Stretch]:
+    """Some points as so many stretches of equal numbers, so that no peak is lost. The last one ends with the newest."""
+    edges = [number * len(points) // count for number in range(count + 1)]
+    found = []
+    for begin, end in pairwise(edges):
+        part = points[begin:end]
+        values = [point.value for point in part]
+        found.append(Stretch(part[-1], min(values), median(values), max(values)))
+    return found

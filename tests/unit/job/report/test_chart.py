@@ -81,6 +81,15 @@ def test_rows_that_are_not_finite_leave_a_gap_and_a_cross() -> None:
     assert "newest" not in alone.caption
 
 
+def test_a_long_curve_stands_on_the_ground_of_its_extremes() -> None:
+    long = [{"kind": "train", "step": step, "lr": 5.0 if step == 700 else 1.0} for step in range(2000)]
+    chart = drawn(rows(*long))["lr"]
+    low, high, middle = chart.figure["data"]
+    assert (max(low["y"]), max(middle["y"]), max(high["y"])) == (1.0, 1.0, 5.0)
+    assert high["fill"] == "tonexty" and len(middle["x"]) == 250
+    assert "2000 train rows between 1 and 5, the newest 1" in chart.caption
+
+
 def test_rows_that_a_resume_has_hidden_are_faint_and_apart() -> None:
     begin = {"kind": "start", "epoch": 0, "config": {}}
     found = rows(

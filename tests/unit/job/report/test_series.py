@@ -18,12 +18,14 @@ def test_what_is_not_finite_is_told_apart_and_what_is_missing_left_out() -> None
     assert not series.of([row(1)], "loss")
 
 
-def test_a_thinned_curve_keeps_its_peaks_its_begin_and_its_end() -> None:
-    points = [Point(step, 0, 1.0) for step in range(50_000)]
+def test_a_long_curve_keeps_its_peaks_its_middle_and_its_end() -> None:
+    points = [Point(step, 0, 1.0) for step in range(50_001)]
     points[31_415] = Point(31_415, 0, 99.0)
     points[2_718] = Point(2_718, 0, -99.0)
-    kept = series.thinned(points)
-    assert len(kept) <= series.MOST_POINTS + 2
-    assert [point.step for point in kept] == sorted(point.step for point in kept)
-    assert {points[31_415], points[2_718], points[0], points[-1]} <= set(kept)
-    assert series.thinned(points[:10]) == points[:10]
+    found = series.stretches(points)
+    assert len(found) == series.STRETCHES
+    assert [part.at.step for part in found] == sorted(part.at.step for part in found)
+    assert found[-1].at == points[-1]
+    assert {part.middle for part in found} == {1.0}
+    assert (max(part.high for part in found), min(part.low for part in found)) == (99.0, -99.0)
+    assert sum(part.high > 1 for part in found) == 1
