@@ -102,13 +102,14 @@ def stages_shown(trained: Trained) -> list[int]:
 
 @torch.inference_mode()
 def _model_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], tick: Tick) -> Iterator[dict[str, Any]]:
-    config = trained.model.config
+    config, device = trained.model.config, next(trained.model.parameters()).device
     coded, encode_seconds = [], 0.0
     counts = torch.zeros(config.num_quantizers, config.codebook_size, dtype=torch.float64)
-    trained.model.encode(pieces.audio[0].reshape(1, 1, -1))  # the first call of a shape costs more than the others
+    # The first call of a shape costs more than the others.
+    trained.model.decode(trained.model.encode(pieces.audio[0].reshape(1, 1, -1).to(device)), len(pieces.audio[0]))
     for audio in pieces.audio:
         started = time.perf_counter()
-        codes = trained.model.encode(audio.reshape(1, 1, -1))
+        codes = trained.model.encode(audio.reshape(1, 1, -1).to(device)).cpu()  # which waits for the device
         encode_seconds += time.perf_counter() - started
         coded.append(codes)
         for stage in range(config.num_quantizers):
@@ -118,7 +119,7 @@ def _model_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], t
         scores, decode_seconds = [], 0.0
         for audio, codes in zip(pieces.audio, coded, strict=True):
             started = time.perf_counter()
-            decoded = trained.model.decode(codes[:, :stages], len(audio))[0, 0]
+            decoded = trained.model.decode(codes[:, :stages].to(device), len(audio))[0, 0].cpu()
             decode_seconds += time.perf_counter() - started
             scores.append(_scores(audio, decoded, pieces.rate, judges))
             tick()

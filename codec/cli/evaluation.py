@@ -42,6 +42,7 @@ def evaluate(
         import torch
 
         from codec import opus, perception, report, trained
+        from codec.device import device_in_words, inference_device
         from codec.evaluate import evaluate as rows_of
         from codec.evaluate import pieces_of, ticks
     from codec.rows import to_json
@@ -55,6 +56,7 @@ def evaluate(
     except OSError as error:
         raise UserError(f"--out {out}: cannot be written ({error.strerror})") from error
     loaded = trained.load(model)
+    loaded.model.to(device := inference_device())
     pieces = pieces_of(loaded, data, everything, limit)
     judges, notes = perception.judges(pieces.rate)
     with click.progressbar(
@@ -67,7 +69,7 @@ def evaluate(
         f"model {loaded.id.hex()}: {loaded.folder}",
         f"{data}: {clips} of {pieces.clips} clips ({_choice(pieces.learned, everything)}), {pieces.seconds:.0f} s "
         f"in {len(pieces.audio)} of {pieces.found} pieces of up to 10 s, {pieces.rate} Hz, "
-        f"on {torch.get_num_threads()} threads",
+        f"on {device_in_words(device)}",
         *map(str, pieces.skipped),
         *_excluded(rows[0]),
     ]
@@ -81,6 +83,7 @@ def evaluate(
         "pieces": len(pieces.audio),
         "seconds": pieces.seconds,
         "sample_rate": pieces.rate,
+        "device": device.type,
         "threads": torch.get_num_threads(),
         "rows": rows,
     }
