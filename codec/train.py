@@ -3,19 +3,19 @@
 import faulthandler
 import math
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from codec import checkpoint
 from codec.adversary import Adversary
 from codec.config import TrainConfig, spell
 from codec.device import pick_device
 from codec.errors import UserError
-from codec.exchange import StopVote, Summary
+from codec.exchange import StopVote
 from codec.health import Health
 from codec.memory import too_large
 from codec.model import Codec
@@ -32,6 +32,8 @@ from codec.tracking import start_tracking
 from codec.validate import validate, write_samples
 
 DONE, STOPPED = 0, 3  # exit codes
+T = TypeVar("T")
+
 VECTORS_PER_CODE = 8  # latents that k-means gets for each code, where the data has as many
 
 
@@ -116,7 +118,7 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
     at, ranks, vote = run.at, run.ranks, StopVote(run.ranks, stop)
     if fresh:
         # The baseline. Codebooks first, or silence would already be an improvement on it.
-        _initialise_codebooks(run)
+        _in_memory(run, lambda: _initialise_codebooks(run))
         ranks.together(lambda: _validate(run, recorder))
     if recorder and is_compiled(run.config, run.data.device):
         recorder.beat("compiling")  # until the first step is done
@@ -127,7 +129,7 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
                 ranks.together(lambda: _save(run, recorder))
                 stop.answer()
                 return STOPPED
-            values, summary = _step(run, vote.own())
+            values, summary = _in_memory(run, lambda: step(run, vote.own()))
             vote.count(summary.stops)
             at.step, at.index = at.step + 1, at.index + 1
             if recorder:
@@ -143,9 +145,10 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
     return DONE
 
 
-def _step(run: Run, stop: bool) -> tuple[list[Tensor], Summary]:
+def _in_memory(run: Run, work: Callable[[], T]) -> T:
+    """Do something with a batch. Raises UserError where that does not fit into the GPU's memory."""
     try:
-        return step(run, stop)
+        return work()
     except torch.OutOfMemoryError:
         pass  # and with the exception goes the memory that its frames hold
     raise too_large(run)
@@ -184,7 +187,7 @@ def _validate(run: Run, recorder: Recorder | None) -> dict[str, Any] | None:
     beat()
     # Not by what is compiled: for crops of other lengths that would have to be done again.
     with torch.compiler.set_stance("force_eager"):
-        fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
+        fields = _in_memory(run, lambda: validate(run.model, run.data.held_out, run.config.batch_size, beat))
         samples = run.folder / "samples" / f"{run.at.epoch:04d}"
         write_samples(run.model, run.data.samples, samples)
     return recorder.validation(fields, samples)
