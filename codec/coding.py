@@ -4,6 +4,7 @@ Each channel is coded by itself, with a gain of its own; channels that are all e
 is set as in training, by the whole file's RMS and peak, which takes a first pass over the file.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
                 f"{source}: was made with model {header.model.hex()}, but {trained.folder} is model "
                 f"{trained.id.hex()}; give the one that it was made with to --model"
             )
+        _check_possible(source, header, trained)
         samples, frames = trained.frames(header.rate, header.length)
         packing = Packing(len(header.gains), header.stages, trained.code_bits)
         blocks = read_codes(source, file, packing, frames, block_frames(trained))
@@ -111,6 +113,13 @@ def block_frames(trained: Trained) -> int:
     """Frames that the model gets at once."""
     config = trained.model.config
     return max(BLOCK_SECONDS * config.sample_rate // config.hop // _BYTE, 1) * _BYTE
+
+
+def _check_possible(source: Path, header: Header, trained: Trained) -> None:
+    """A check sum is no protection against intent: what no `encode` has written is the user's error, not a crash."""
+    fits = 1 <= header.stages <= trained.model.config.num_quantizers and len(header.gains) in (1, header.channels)
+    if not (fits and header.channels and header.rate and all(0 < gain < math.inf for gain in header.gains)):
+        raise UserError(f"{source}: its header is none that codec encode has written; copy or encode it again")
 
 
 def _opened(source: Path) -> BinaryIO:

@@ -71,7 +71,8 @@ def aligned(original: Float32Array, decoded: Float32Array) -> tuple[Float32Array
 def _run(*command: object) -> None:
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"{command[0]} failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise UserError(f"{command[0]} failed: {said[-1]}")
 
 
 def _payload_bytes(ogg: bytes) -> int:

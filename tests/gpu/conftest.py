@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from codec.audio import Clip, Packed
 from codec.dataset import CropDataset
+from tests.crops import small_dataset
 
 RATE = 16000
 REPOSITORY = Path(__file__).parents[2]
@@ -36,10 +36,7 @@ def cuda(device: torch.device) -> torch.device:
 
 @pytest.fixture
 def dataset() -> CropDataset:
-    random = np.random.default_rng(0)
-    samples = random.integers(-8000, 8000, 2500).astype(np.int16)
-    clips = [Clip("a", 0, 1000, "a"), Clip("b", 1000, 60, "b"), Clip("c", 1060, 1440, "c")]  # b is padded
-    return CropDataset(Packed(samples, tuple(clips), RATE), clips, 100, 4, seed=0)
+    return small_dataset()
 
 
 @pytest.fixture

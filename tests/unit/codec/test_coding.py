@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from codec import coding, trained
 from codec.cli import cli, main
-from codec.container import read_header
+from codec.container import Header, Writer, read_header
 from codec.errors import UserError
 from codec.normalize import normalize
 from codec.trained import Trained
@@ -245,3 +246,14 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     )
     assert done.returncode == 2, done.stderr
     assert "the audio cannot be written: the disk is full" in done.stderr
+
+
+@pytest.mark.parametrize("wrong", [{"stages": 4}, {"channels": 5}, {"rate": 0}, {"gains": (0.0,)}])
+def test_a_forged_header_with_a_right_check_sum_is_one_line(
+    model: Trained, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    header = replace(Header(model.id, 2, 3, 16000, 20, (1.0, 1.0)), **wrong)  # type: ignore[arg-type]
+    with (tmp_path / "a.cjc").open("wb") as file:
+        Writer(file, header, model.code_bits).finish()
+    with pytest.raises(UserError, match="its header is none that codec encode has written"):
+        coding.decode(model, tmp_path / "a.cjc", tmp_path / "a.wav", ".wav", silent)

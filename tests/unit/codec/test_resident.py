@@ -1,18 +1,14 @@
-import numpy as np
 import pytest
 import torch
 
-from codec.audio import Clip, Packed
 from codec.dataset import CropDataset
 from codec.resident import Feed, gather
+from tests.crops import small_dataset
 
 
 @pytest.fixture
 def dataset() -> CropDataset:
-    random = np.random.default_rng(0)
-    samples = random.integers(-8000, 8000, 2500).astype(np.int16)
-    clips = [Clip("a", 0, 1000, "a"), Clip("b", 1000, 60, "b"), Clip("c", 1060, 1440, "c")]  # b is padded
-    return CropDataset(Packed(samples, tuple(clips), 16000), clips, 100, 4, seed=0)
+    return small_dataset()
 
 
 @pytest.mark.parametrize("rank", [0, 1])
