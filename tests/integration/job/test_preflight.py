@@ -79,9 +79,13 @@ def test_too_few_steps_to_be_judged(desk: Any) -> None:
     assert "levels" in refused.stdout, "a dry run shows every finding"
 
 
-def test_strict_stops_at_warnings(desk: Any) -> None:
-    report = look(desk, desk.spec(), "--no-step", "--strict", expect=2)
+def test_strict_stops_at_warnings_such_as_a_wandb_without_a_key(desk: Any) -> None:
+    desk.env = {key: value for key, value in desk.env.items() if not key.startswith("WANDB_")}
+    desk.env["NETRC"] = str(desk.folder / "none")
+    report = look(desk, desk.spec(wandb=True), "--no-step", "--strict", expect=2)
     assert (report["errors"], report["warnings"] > 0) == (0, True)
+    [(level, message)] = said(report, "wandb")
+    assert (level, "set WANDB_API_KEY" in message) == ("warning", True)
     assert desk.command("submit", desk.spec(), "--strict").returncode == 2
     assert not (desk.folder / "home").exists()
 

@@ -18,7 +18,9 @@ IMAGE = KnownImage(tag="lab:1", id="sha256:1", version="0.1.0", commit="c", torc
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's home folder; nothing is set in the environment."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "CODECJOB_", "RUNPOD_", "DOCKER_"))]:
+    for name in [
+        name for name in os.environ if name.startswith(("AWS_", "CODECJOB_", "RUNPOD_", "DOCKER_", "WANDB_", "NETRC"))
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -37,7 +39,7 @@ def test_nothing_is_set(home: Path) -> None:
     assert found["home"] == {"value": str(home / ".codecjob"), "from": "default"}
     assert found["store"] == {"value": (home / ".codecjob" / "store").as_uri(), "from": "default"}
     assert found["provider"] == {"value": "local", "from": "default of a spec"}
-    absent = ("image", "runpod_key", "aws_endpoint", "aws_credentials", "pod_credentials")
+    absent = ("image", "runpod_key", "aws_endpoint", "aws_credentials", "wandb_key", "pod_credentials")
     assert [found[name]["value"] for name in absent] == [None] * len(absent)
     assert "RUNPOD_API_KEY" in found["runpod_key"]["from"]
 
@@ -54,6 +56,16 @@ def test_each_says_where_it_comes_from(home: Path) -> None:
     assert found["store"] == {"value": "s3://bucket/lab?endpoint=https://s3.example.com", "from": "$CODECJOB_STORE"}
     assert found["aws_endpoint"] == {"value": "https://s3.example.com", "from": "the store's URL"}
     assert found["runpod_key"] == {"value": "set", "from": "$RUNPOD_API_KEY"}
+
+
+def test_wandb_s_key_is_found_and_not_shown(home: Path) -> None:
+    (home / ".netrc").write_text("machine api.wandb.ai login user password hush\n")
+    (home / ".netrc").chmod(0o600)
+    assert config()["wandb_key"] == {"value": "set", "from": str(home / ".netrc")}
+    found = config(WANDB_API_KEY="hush", WANDB_PROJECT="speech")
+    assert found["wandb_key"] == {"value": "set", "from": "$WANDB_API_KEY"}
+    assert found["wandb_project"] == {"value": "speech", "from": "$WANDB_PROJECT"}
+    assert "hush" not in json.dumps(found)
 
 
 def test_the_image_that_pods_would_run(home: Path) -> None:
