@@ -50,7 +50,7 @@ def offered(home: Path, *words: str, **env: str) -> list[str]:
 
 
 def test_commands(home: Path) -> None:
-    assert offered(home, "re") == ["reconcile", "resume"]
+    assert offered(home, "re") == ["report", "reconcile", "resume"]
     assert offered(home, "") == list(COMMANDS)
     assert "--version" in offered(home, "--")
 

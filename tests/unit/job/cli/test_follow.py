@@ -47,4 +47,4 @@ def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
     assert outcome is not None
     assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
     assert provider.pods == []
-    assert capsys.readouterr().out.splitlines()[-1].endswith("no other can be had: nothing is free")
+    assert "no other can be had: nothing is free; later: `codecjob resume" in capsys.readouterr().out.splitlines()[-1]
