@@ -28,7 +28,7 @@ from job.shipping import Shipper, last_error
 from job.staleness import DONE, LoopWatch, Silence, overdue
 from job.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.verdict import State, Verdict
-from job.wandb_end import LastWord, word
+from job.wandb_end import NOT_TOLD, LastWord, word
 
 TICK_SECONDS = 0.3
 STARTED = "agent started"
@@ -297,7 +297,11 @@ class Agent:
         if not (self.spec.wandb.on and self.has_trained) or isinstance(self.reporter.failure, claim.NotMineError):
             return None
         told = word(self.spec, self.attempt.number, self.verdict, outcome)
-        return LastWord(self.spec, self.run.run_id, self.folder, self.log, told)
+        try:
+            return LastWord(self.spec, self.run.run_id, self.folder, self.log, told)
+        except OSError as error:  # a full disk
+            self._say(f"{NOT_TOLD}: {error.strerror}")
+            return None
 
     def _upload_the_last(self, left: float) -> float:
         """Waits for the checkpoints, but never so long that the outcome would be lost with them; returns how long."""
