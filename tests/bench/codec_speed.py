@@ -5,6 +5,7 @@ little. The others are the published packages' own models with random weights, w
 Each model is measured in a process of its own; a package that is not in .venv/bench is left out with a line.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -15,8 +16,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import click
-
 ROOT = Path(__file__).parents[2]
 PEERS_PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
 SECONDS, ROUNDS = 4, 4
@@ -25,30 +24,34 @@ SECONDS, ROUNDS = 4, 4
 PEERS = ("encodec 24 kHz, 6 kbit/s", "descript-audio-codec 16 kHz, 6 kbit/s", "descript-audio-codec 24 kHz, 6 kbit/s")
 
 
-@click.command()
-@click.option(
-    "--peers", "python", type=click.Path(path_type=Path), default=PEERS_PYTHON, help="Python with the packages."
-)
-@click.option("--json", "as_json", is_flag=True, help="The results as JSON.")
-@click.option("--measure", hidden=True, help="Measure this model in this process.")
-def main(python: Path, as_json: bool, measure: str | None) -> None:
+def main() -> None:
     """Print how many times faster than real time each model encodes and decodes on one core."""
-    if measure:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, default=PEERS_PYTHON, metavar="PYTHON", help="that has the packages")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)  # this model, in this process
+    arguments = parser.parse_args()
+    if arguments.measure:
         # Before anything of this project is imported: the other packages' Python does not have all that it needs.
-        click.echo(json.dumps(_measure(measure)))
+        _say(json.dumps(_measure(arguments.measure)))
         return
     from codec.presets import PRESETS
 
-    rows = [_row(Path(sys.executable), name) for name in PRESETS]
+    python = arguments.peers
+    rows = [_row(Path(sys.executable), f"preset {name}") for name in PRESETS]
     rows += [_row(python, name) for name in PEERS] if python.exists() else []
     if not python.exists():
-        click.echo(f"{python}: not there; without it the others are left out (tests/bench/requirements.txt)", err=True)
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        sys.stderr.write(f"{python}: not there; without it the others are left out (tests/bench/requirements.txt)\n")
+    if arguments.json:
+        _say(json.dumps(rows, indent=2))
         return
-    click.echo("| model | M parameters | encode x | decode x |\n| --- | --- | --- | --- |")
+    _say("| model | M parameters | encode x | decode x |\n| --- | --- | --- | --- |")
     for row in filter(None, rows):
-        click.echo(f"| {row['model']} | {row['parameters'] / 1e6:.1f} | {row['encode']:.1f} | {row['decode']:.1f} |")
+        _say(f"| {row['model']} | {row['parameters'] / 1e6:.1f} | {row['encode']:.1f} | {row['decode']:.1f} |")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 def _row(python: Path, name: str) -> dict[str, Any] | None:
@@ -57,7 +60,7 @@ def _row(python: Path, name: str) -> dict[str, Any] | None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        click.echo(f"{name}: left out: {done.stderr.strip().splitlines()[-1:]}", err=True)
+        sys.stderr.write(f"{name}: left out: {(done.stderr.strip().splitlines() or ['it crashed'])[-1]}\n")
         return None
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -67,7 +70,7 @@ def _measure(name: str) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    encode, decode, parameters, rate = _peer(name) if name in PEERS else _ours(name)
+    encode, decode, parameters, rate = _peer(name) if name in PEERS else _ours(name.removeprefix("preset "))
     with torch.inference_mode():
         audio = torch.randn(1, 1, SECONDS * rate) * 0.1
         codes = encode(audio)

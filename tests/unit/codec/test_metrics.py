@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.signal
+import scipy.stats
 import torch
 from torch import Tensor
 
@@ -136,3 +137,31 @@ def test_batches_are_taken_row_by_row() -> None:
     x, y = torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows])
     for function in (metrics.snr_db, metrics.si_sdr_db, metrics.correlation, metrics.lag):
         torch.testing.assert_close(function(x, y), torch.stack([function(a, b) for a, b in rows]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_against_scipy(seed: int) -> None:
+    x, y = pair(seed)
+    assert float(metrics.correlation(*tensors(x, y))) == pytest.approx(scipy.stats.pearsonr(x, y).statistic, rel=1e-5)
+    late = np.roll(y, 37 * seed)
+    strength = np.abs(scipy.signal.correlate(late - late.mean(), x - x.mean()))
+    lags = scipy.signal.correlation_lags(len(x), len(x))
+    assert int(metrics.lag(*tensors(x, late))) == lags[strength.argmax()]
+    assert float(metrics.mel_distance(*tensors(x, y), 16000)) == pytest.approx(mel_distance(x, y), rel=1e-3)
+
+
+def mel_distance(x: Signal, y: Signal) -> float:
+    """The definition in docs/architecture.md, by scipy and numpy."""
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 82) / 2595) - 1)  # Hz, even in HTK's mel
+    bins = np.linspace(0, 8000, 513)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    bands = np.maximum(np.minimum(rising, falling), 0)
+    window = scipy.signal.get_window("hann", 1024)
+    logs = []
+    for signal in tensors(x, y):
+        padded = np.pad(signal.double().numpy(), 512)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, 1024)[::256]
+        spectrum = np.abs(np.fft.rfft(frames * window))
+        logs.append(np.log10(np.maximum(spectrum @ bands.T, 1e-5)))
+    return float(np.mean(np.abs(logs[0] - logs[1])))
