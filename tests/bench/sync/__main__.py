@@ -19,7 +19,9 @@ from tests.bench.sync.tools import tools  # noqa: E402
 RATE = 16000
 CLIP_SECONDS = 3.2  # 100 KB
 _COLUMNS = (*ROUNDS, "decoding alone")
-_HEAD = f"| seconds (memory, MB) | {' | '.join(_COLUMNS)} |\n| --- |{' --- |' * len(_COLUMNS)}"
+_HEAD = (
+    f"| seconds (processor: tool + server; memory, MB) | {' | '.join(_COLUMNS)} |\n| --- |{' --- |' * len(_COLUMNS)}"
+)
 
 
 @click.command()
@@ -48,8 +50,12 @@ def main(clips: int, megabytes: int, delays: tuple[int, ...], only: tuple[str, .
 
 
 def _row(tool: str, spent: dict[str, Spent]) -> str:
-    cells = [f"{spent[name].seconds:.1f} ({spent[name].megabytes:.0f})" if name in spent else "" for name in _COLUMNS]
+    cells = [_cell(spent[name]) if name in spent else "" for name in _COLUMNS]
     return f"| {tool} | {' | '.join(cells)} |"
+
+
+def _cell(spent: Spent) -> str:
+    return f"{spent.seconds:.1f} ({spent.client:.1f} + {spent.server:.1f}; {spent.megabytes:.0f})"
 
 
 def _make_clips(folder: Path, number: int) -> None:

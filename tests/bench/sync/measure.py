@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,10 @@ class Spent:
     seconds: float
     megabytes: float
     """Memory of the process at its fullest; the kernel counts what it had of the bench before its own program began."""
+    client: float
+    """Seconds of processor time of the process, which tell of it even on a machine that has other work."""
+    server: float
+    """The same of the server and, where there is one, the proxy."""
 
 
 def measure(tool: Tool, clips: Path, checkpoint: Path, folder: Path, delay_ms: int) -> dict[str, Spent]:
@@ -49,7 +53,7 @@ def measure(tool: Tool, clips: Path, checkpoint: Path, folder: Path, delay_ms: i
 
 
 def _run(command: Command, env: Mapping[str, str], output: Path | None = None) -> Spent:
-    began = time.monotonic()
+    began, server = time.monotonic(), _children_processor()
     with (output or Path(os.devnull)).open("w") as out:
         process = subprocess.Popen(list(map(str, command)), env=dict(env), stdout=out, stderr=subprocess.PIPE)
         assert process.stderr is not None
@@ -59,7 +63,23 @@ def _run(command: Command, env: Mapping[str, str], output: Path | None = None) -
     if process.returncode:
         sys.stderr.write(said.decode(errors="replace"))
         raise subprocess.CalledProcessError(process.returncode, list(map(str, command)))
-    return Spent(time.monotonic() - began, usage.ru_maxrss * resource.getpagesize() / 4096 / 1024)
+    return Spent(
+        seconds=time.monotonic() - began,
+        megabytes=usage.ru_maxrss * resource.getpagesize() / 4096 / 1024,
+        client=usage.ru_utime + usage.ru_stime,
+        server=_children_processor() - server,
+    )
+
+
+def _children_processor() -> float:
+    """Seconds of processor time of this process's children that run: the daemons."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone meanwhile
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _compare(tool: Tool, place: Place) -> None:
