@@ -36,20 +36,24 @@ def charts(
     """
     judged = set(checklist.metrics()) if checklist else set()
     begins = _attempts(rows)
+    marks = _marks(verdict.signs if verdict else (), rows)
     last = max((row.step or 0 for row in (*rows, *hidden)), default=0)
     found = []
     for metric in words.ordered(names(rows)):
         tracks = {kind: series.of((row for row in rows if row.kind == kind), metric.name) for kind in TRACKS}
-        lines = thresholds.lines(checklist, metric.name) if checklist and tracks["validation"] else []
-        if checklist and metric.name == "dead_codebook_steps":
-            lines = thresholds.lines(checklist, metric.name)
+        lines = thresholds.lines(checklist, metric.name) if checklist else []
         uprights = list(begins)
         start = _decides(rows, checklist) if metric.name in judged else None
         if start is not None:
             uprights.append(Upright(start, "decides"))
-        marks = [mark for sign in (verdict.signs if verdict else ()) if (mark := _mark(sign, metric.name, rows))]
         drawn = figure(
-            [*_again(hidden, metric.name), *_curves(tracks)], lines, marks, uprights, metric.unit, metric.log, last
+            [*_again(hidden, metric.name), *_curves(tracks)],
+            lines,
+            marks.get(metric.name, ()),
+            uprights,
+            metric.unit,
+            metric.log,
+            last,
         )
         found.append(Chart(metric, caption(metric, tracks, lines), drawn, metric.name in judged))
     return sorted(found, key=lambda chart: not chart.judged)
@@ -110,14 +114,16 @@ def _decides(rows: Sequence[Row], checklist: Checklist | None) -> int | None:
     return thresholds.decides_from(checklist, validations) if checklist else None
 
 
-def _mark(sign: Sign, metric: str, rows: Sequence[Row]) -> Mark | None:
-    """The spot of a sign in this metric's chart: the row that it names has the very value that it saw."""
-    if sign.value is None or sign.step is None:
-        return None
-    seen_in = {name for row in rows if row.step == sign.step for name in row.values if row.get(name) == sign.value}
-    seen_in |= {name for row in rows if row.step == sign.step for name in row.stages if row.get(name) == sign.value}
-    home = sign.sign if sign.sign in seen_in else min(seen_in - words.NO_METRICS, default=None)
-    if home != metric:
-        return None
-    state = "undecided" if sign.severity is Severity.WARNING else sign.state.value
-    return Mark(sign.step, sign.value, state, sign.message)
+def _marks(signs: Iterable[Sign], rows: Sequence[Row]) -> dict[str, list[Mark]]:
+    """Metric -> the spots of signs in its chart: a row of the step that a sign names has the very value that it saw."""
+    found: dict[str, list[Mark]] = {}
+    for sign in signs:
+        if sign.value is None or sign.step is None:
+            continue
+        named = [row for row in rows if row.step == sign.step]
+        seen_in = {name for row in named for name in (*row.values, *row.stages) if row.get(name) == sign.value}
+        home = sign.sign if sign.sign in seen_in else min(seen_in - words.NO_METRICS, default=None)
+        if home is not None:
+            state = "undecided" if sign.severity is Severity.WARNING else sign.state.value
+            found.setdefault(home, []).append(Mark(sign.step, sign.value, state, sign.message))
+    return found
