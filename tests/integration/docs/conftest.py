@@ -1,4 +1,4 @@
-"""A user's folder for the commands of the documents: clips, specs, a finished run, its model, a metrics file."""
+"""A user's folder for the commands of the documents: clips, specs, two ended runs, a model, a metrics file."""
 
 import fcntl
 import os
@@ -37,7 +37,9 @@ EASY = {
     "improvement": None,
     "causes": dict.fromkeys(DEFAULT_CAUSES),
 }
+HARD = {"min_steps": 1}
 SPECS: dict[str, dict[str, Any]] = {
+    "examples/bad-run.yaml": {"name": "bad-run", "data": "../clips", "train": TINY, "checklist": HARD},
     "examples/quickstart.yaml": {"name": "quickstart", "data": "../clips", "train": TINY, "checklist": EASY},
     "job.yaml": {"name": "my-first", "data": "clips", "train": {**TINY, "num_epochs": 100_000}, "checklist": EASY},
 }
@@ -97,6 +99,7 @@ def _furnish(folder: Path) -> None:
     for name, spec in SPECS.items():
         (folder / name).write_text(yaml.safe_dump(spec))
     script = """
+        codecjob submit examples/bad-run.yaml || test $? -eq 21
         codecjob submit examples/quickstart.yaml
         codecjob pull @last run1
         cp run1/samples/0001/0-original.wav speech.wav
