@@ -23,6 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
 COLUMNS = 112
+REPORT = (
+    ("report", 1200, 1000, "verdict"),
+    ("report-curves", 1200, 850, "curves"),
+    ("report-samples", 1200, 480, "samples"),
+    ("report-phone", 400, 860, "verdict"),
+)
+"""Pictures of the report: name, width and height of the window, and which part it shows."""
 # Without the font that rich would load from elsewhere.
 WINDOW = re.sub(r"@font-face \{\{.*?\}\}\s", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
     "Fira Code", "DejaVu Sans Mono"
@@ -50,17 +57,24 @@ def take(folder: Path, shoot: Shoot, page: Page) -> None:
     see("submit", "examples/bad-run.yaml")
     followed = screens(codecjob("submit", "examples/quickstart.yaml"), folder, env, COLUMNS)
     typed = "\x1b[2m$\x1b[0m codecjob submit examples/quickstart.yaml\n"
-    shoot("follow", typed + first_screen(followed, lambda text: "GOOD" in text))
+    shoot("follow", typed + first_screen(followed, lambda text: text.count("GOOD") > 1))
     shoot("status", see("status"))
     for _ in followed:
         pass
     shoot("run", see("status", "@last"))
     report = folder / "report.html"
     see("report", "@last", "--out", str(report))
-    for name, width, height in (("report", 1200, 1000), ("report-phone", 400, 860)):
+    take_report(page, report)
+
+
+def take_report(page: Page, report: Path) -> None:
+    """The pictures of a report that is there already."""
+    for name, width, height, part in REPORT:
         page.set_viewport_size({"width": width, "height": height})
         page.goto(report.as_uri())
         page.wait_for_selector("html[data-drawn=all]", state="attached")
+        if part != "verdict":
+            page.locator(f"#{part}").evaluate("part => part.scrollIntoView({behavior: 'instant'})")
         save(name, page.screenshot())
 
 
