@@ -30,7 +30,9 @@ class Exchange:
         self._statistics = statistics
         self._values = [value.detach() for value in values]
         if ranks.world > 1:
-            parts = [*_parts(statistics), torch.stack(self._values) / ranks.world, statistics.counts.new_tensor([stop])]
+            # Filled on the device: a tensor made of a list would be copied there, which waits for it.
+            wish = statistics.counts.new_full((1,), float(stop))
+            parts = [*_parts(statistics), torch.stack(self._values) / ranks.world, wish]
             self._shapes = [part.shape for part in parts]
             self._bucket = torch.cat([part.reshape(-1) for part in parts])
             self._work = dist.all_reduce(self._bucket, async_op=True)
