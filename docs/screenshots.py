@@ -82,7 +82,7 @@ def save(name: str, picture: bytes) -> None:
     """Writes a PNG with a palette: a fifth of the size, and text stays text."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     path = IMAGES / f"{name}.png"
-    image.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
     sys.stdout.write(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB\n")
 
 
