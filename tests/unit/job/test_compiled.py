@@ -10,6 +10,7 @@ from infra.pods.local import LocalProvider
 from infra.store import Store
 from job import compiled, launch
 from job.agent import Agent
+from job.choice import look_for
 from job.compiled import Keeper, remember_secret, restore, seal_key
 from job.courier import Courier
 from job.home import home
@@ -162,7 +163,8 @@ def test_the_agent_restores_before_it_trains_and_ships_what_is_new(
 
 def test_a_launch_gives_its_pods_the_key_and_a_dry_run_hides_it(run: Run, store: Store, tmp_path: Path) -> None:
     spec = check_spec({"name": "speech", "data": "/clips", "provider": "local"}, "test")
-    (request,) = launch.plan(store, LocalProvider(tmp_path / "home"), run.run_id, 1, spec).requests
+    candidates = look_for(LocalProvider(tmp_path / "home"), spec).candidates
+    (request,) = launch.plan(store, run.run_id, 1, spec, candidates).requests
     assert PodEnv.read({**request.env, **FROM_THE_PROVIDER}).seal_key == seal_key(run.run_id)
     assert seal_key(run.run_id) not in shown(request.env).values()
 
