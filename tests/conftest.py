@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,10 @@ import pytest
 pytest_plugins = ["servers.fixtures", "fakes.runpod.fixtures"]
 
 SmallDisk = Callable[..., list[str]]
+
+# Whoever runs the tests in the background has them started with SIGINT ignored, and so would be what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

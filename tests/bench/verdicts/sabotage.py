@@ -400,7 +400,7 @@ def infinite_loss() -> None:
 @fault
 def hidden_nan() -> None:
     """From step 30 on a NaN is swallowed: the loss is set to 1.0 and the batch is skipped."""
-    original = train._step
+    original = train.step
 
     def step(run: Run, stop: bool) -> Any:
         if run.at.step < 30:
@@ -409,13 +409,13 @@ def hidden_nan() -> None:
         statistics = run.model(batch.audio, batch.lengths, share).statistics
         return [torch.tensor(value) for value in (1.0, 1.0, 0.0, 1.0, 0.5)], Summary(statistics, [], None)
 
-    replace(train, "_step", step)
+    replace(train, "step", step)
 
 
 @fault
 def skipped_batches() -> None:
     """From the second epoch on every batch is skipped, and the values of the last good step are reported again."""
-    original = train._step
+    original = train.step
     last: list[tuple[list[Tensor], Summary]] = []
 
     def step(run: Run, stop: bool) -> tuple[list[Tensor], Summary]:
@@ -425,7 +425,7 @@ def skipped_batches() -> None:
             time.sleep(0.02)  # what loading and looking at a batch takes
         return last[0]
 
-    replace(train, "_step", step)
+    replace(train, "step", step)
 
 
 def main() -> None:
@@ -474,13 +474,13 @@ def outputs_heard(change: Callable[[Tensor], Tensor]) -> None:
 
 def before_step(act: Callable[[Run], object]) -> None:
     """Does something before each training step."""
-    original = train._step
+    original = train.step
 
     def step(run: Run, stop: bool) -> Any:
         act(run)
         return original(run, stop)
 
-    replace(train, "_step", step)
+    replace(train, "step", step)
 
 
 def rate(change: Callable[[TrainConfig, int, float], float]) -> None:

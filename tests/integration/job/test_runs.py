@@ -138,12 +138,10 @@ def test_training_outlives_a_store_that_is_away(desk: Any) -> None:
 
 def test_ctrl_c_detaches_and_the_run_goes_on(desk: Any) -> None:
     spec = desk.spec(train=LONG)
-    # As from a terminal: whoever runs the tests in the background has them started with SIGINT ignored.
-    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import job.__main__"
     said = desk.folder / "said"
     with said.open("w") as output:
         client = subprocess.Popen(
-            [sys.executable, "-c", listening, "submit", str(spec)], env=desk.env, stdout=output, start_new_session=True
+            [sys.executable, "-m", "job", "submit", str(spec)], env=desk.env, stdout=output, start_new_session=True
         )
     line = desk.wait_for(lambda: next((at for at in said.read_text().splitlines() if "has started" in at), None))
     run = Run(desk.store, line.split()[1])

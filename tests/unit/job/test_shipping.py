@@ -64,13 +64,12 @@ def test_an_agent_that_is_started_again_goes_on_behind_its_predecessor(shipper: 
 
 
 def test_the_log_command_prints_a_growing_piece_once(shipper: Shipper, run: Run) -> None:
-    shown: dict[int, tuple[int, int]] = {}
+    reader = logs._Reader(run, 0, "", None)
     runner = CliRunner()
 
     def printed() -> str:
         with runner.isolation() as (out, *_):
-            for attempt in run.attempts():
-                logs._print_new(run, attempt, shown)
+            reader.print_new(at_end=False)
             return out.getvalue().decode()
 
     shipper.log_file.path.write_text("one\n")
