@@ -7,7 +7,7 @@ from typing import Any
 from infra.store import StoreError
 from job.errors import CannotTellError
 from job.events import inputs, run_events
-from job.metrics_log import Row, collate, json_number
+from job.metrics_log import Row, json_number
 from job.record import CheckpointRef, Run
 from job.snapshot import Snapshot
 from job.state import RunState
@@ -82,7 +82,6 @@ HISTORY = ("loss", "snr_db", "amplitude", "correlation")
 def look_closer(run: Run, state: RunState) -> Details:
     """Reads the rest of one run's record. ``state`` has all rows (`look` without a memory)."""
     submission = run.submission()
-    validations = [row for row in collate(state.rows) if row.kind == "validation"]
     checkpoints = run.checkpoints()
     newest = checkpoints[0] if checkpoints else None
     events: list[dict[str, Any]] = []
@@ -94,10 +93,10 @@ def look_closer(run: Run, state: RunState) -> Details:
     return Details(
         data=Data(submission.dataset, submission.clips, _hours(submission.seconds, state.rows)),
         checkpoint=newest,
-        checkpoint_epoch=next((row.epoch for row in validations if newest and row.step == newest.step), None),
+        checkpoint_epoch=next((row.epoch for row in state.validations if newest and row.step == newest.step), None),
         attempts=[_facts(Snapshot(attempt)) for attempt in run.attempts()],
         events=events,
-        validations=validations,
+        validations=state.validations,
         trouble=trouble,
     )
 

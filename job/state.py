@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from infra.pods import Pod, ProviderError, open_provider
@@ -107,10 +108,14 @@ class RunState:
         """The command that opens a shell in the pod; empty where there is no way."""
         return next((pod.enter for pod in self.listed if pod.enter), "")
 
+    @cached_property
+    def validations(self) -> list[Row]:
+        """The validation rows that count, in the order of training."""
+        return [row for row in collate(self.rows) if row.kind == "validation"]
+
     def last_validation(self) -> Row | None:
-        """The newest validation row that counts."""
-        rows = [row for row in collate(self.rows) if row.kind == "validation"]
-        return rows[-1] if rows else None
+        """The newest of them."""
+        return self.validations[-1] if self.validations else None
 
     def planned_epochs(self) -> int | None:
         """Epochs that the run was asked for, where spec or trainer say so."""

@@ -28,17 +28,12 @@ def decode(path: Path, sample_rate: int) -> Float32Array:
 
     Raises AudioError if the file is not audio, truncated, empty or holds non-finite samples.
     """
-    return np.concatenate(list(decode_blocks(path, sample_rate)))
-
-
-def decode_blocks(path: Path, sample_rate: int) -> Iterator[Float32Array]:
-    """What `decode` gives, in pieces, so that an hour of audio needs no more memory than a second."""
     with opened(path) as file:
-        yield from decoded_blocks(path, file, sample_rate)
+        return np.concatenate(list(decoded_blocks(path, file, sample_rate)))
 
 
 def decoded_blocks(path: Path, file: soundfile.SoundFile, sample_rate: int) -> Iterator[Float32Array]:
-    """The same of a file that is open."""
+    """What `decode` gives, in pieces, so that an hour of audio needs no more memory than a second."""
     nothing = True
     resampler = Resampler(file.samplerate, sample_rate)
     for block in mono_blocks(path, file):

@@ -8,7 +8,7 @@ from infra.pods import Provider, ProviderError
 from infra.store import Unavailable
 from job.cli.boot import BootLog
 from job.cli.live import Screen, screen
-from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED
+from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
 from job.ending import Say, end_pods
 from job.errors import NO_ANSWER, CannotTellError, UsageError
@@ -24,7 +24,6 @@ from job.verdict import State
 
 POLL_SECONDS = 1.0
 STUCK_POLL_SECONDS = 30.0
-INTERRUPTED = 130
 
 
 def follow(run: Run, provider: Provider) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 GOOD, USAGE, CANNOT_TELL, UNDECIDED, BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED = 0, 2, 3, 10, 20, 21, 22
+INTERRUPTED = 130
+"""By Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
 def exit_code_of(error: Exception) -> int | None:

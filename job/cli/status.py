@@ -12,7 +12,7 @@ from rich.text import Text
 from infra.store import Store
 from job.cli.looks import ManyRuns, OneRun
 from job.cli.options import any_run_argument, json_option, store_option
-from job.cli.output import print_json
+from job.cli.output import INTERRUPTED, print_json
 from job.cli.patience import SOON_SECONDS, Background
 from job.cli.watching import show, watch
 from job.errors import UsageError
@@ -20,7 +20,6 @@ from job.home import open_default_store
 from job.known_runs import elsewhere
 
 SHOWN = 20
-INTERRUPTED = 130
 REDRAW_SECONDS = 0.25
 PIPE_WIDTH = 1000
 """A reader that is no terminal gets each run in one line, to be searched by line."""

@@ -7,18 +7,16 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from infra.pods import ProviderError
-from infra.store import StoreError, Unavailable
+from infra.store import Unavailable
 from job.cli.looks import Look
 from job.cli.output import duration
 from job.cli.patience import Background
-from job.errors import CannotTellError
+from job.errors import NO_ANSWER
 
 REFRESH_SECONDS = 2.0
 LATE_SECONDS = 5.0
 """A look that takes longer is worth a word."""
 TICK_SECONDS = 0.25
-NO_ANSWER = (StoreError, ProviderError, CannotTellError)
 
 
 def watch(console: Console, source: Look, quiet: bool) -> None:

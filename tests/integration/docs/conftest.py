@@ -13,23 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from fakes.tiny import TINY
 from infra.pods.local import LocalProvider
 from job.rules.limits import DEFAULT_CAUSES
 
 ROOT = Path(__file__).parents[3]
 CLIPS = ROOT / "examples" / "telugu" / "clips"
 # The documents' own specs would train for minutes.
-TINY = {
-    "hidden_dim": 16,
-    "strides": "2,4",
-    "num_quantizers": 2,
-    "codebook_size": 32,
-    "codebook_dim": 4,
-    "segment_length": 2000,
-    "batch_size": 8,
-    "num_epochs": 1,
-    "device": "cpu",
-}
+SMALL = {**TINY, "num_epochs": 1}
 # What a minute of training cannot be asked for is taken out, so that a tiny run ends GOOD.
 EASY = {
     "min_steps": 1,
@@ -39,8 +30,8 @@ EASY = {
 }
 HARD = {"min_steps": 1}
 SPECS: dict[str, dict[str, Any]] = {
-    "examples/bad-run.yaml": {"name": "bad-run", "data": "../clips", "train": TINY, "checklist": HARD},
-    "examples/quickstart.yaml": {"name": "quickstart", "data": "../clips", "train": TINY, "checklist": EASY},
+    "examples/bad-run.yaml": {"name": "bad-run", "data": "../clips", "train": SMALL, "checklist": HARD},
+    "examples/quickstart.yaml": {"name": "quickstart", "data": "../clips", "train": SMALL, "checklist": EASY},
     "job.yaml": {"name": "my-first", "data": "clips", "train": {**TINY, "num_epochs": 100_000}, "checklist": EASY},
 }
 

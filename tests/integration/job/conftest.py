@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from fakes.runpod.desk import Desk as RunPodDesk
+from fakes.tiny import TINY
 from infra.pods import Provider
 from infra.pods.local import LocalProvider
 from infra.store import open_store
@@ -32,20 +33,7 @@ from servers.server import S3Server, use
 ROOT = Path(__file__).parents[3]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CLIPS = ROOT / "examples" / "telugu" / "clips"
-# Learns nothing worth hearing, but in seconds, by the same code as any other run.
-TINY = {
-    "hidden_dim": 16,
-    "strides": "2,4",
-    "num_quantizers": 2,
-    "codebook_size": 32,
-    "codebook_dim": 4,
-    "segment_length": 2000,
-    "batch_size": 8,
-    "num_epochs": 2,
-    "learning_rate": 1e-3,
-    "warmup_steps": 5,
-    "device": "cpu",
-}
+SMALL = {**TINY, "num_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 5}
 
 # Judges nothing but hard faults, however short and senseless the training.
 LENIENT = {"epoch": 1_000_000, "min_steps": 1, "causes": dict.fromkeys(DEFAULT_CAUSES)}
@@ -68,7 +56,7 @@ class Desk:
 
     def spec(self, **changes: Any) -> Path:
         """A spec of a tiny run that no checklist ends; ``train`` and other keys may be changed."""
-        train = {**TINY, **changes.pop("train", {})}
+        train = {**SMALL, **changes.pop("train", {})}
         never = {"epoch": 1_000_000, "min_steps": 0}  # a min_steps beyond the last step is refused
         document = {"name": "tiny", "data": str(self.folder / "clips"), "train": train, "checklist": never, **changes}
         path = self.folder / f"{document['name']}.yaml"

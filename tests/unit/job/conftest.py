@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
 from job.record import Run, Submission
 
@@ -17,3 +19,12 @@ def run(store: Store) -> Run:
     run = Run(store, "speech-20250102-030405-00ff")
     run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec={"name": "speech", "data": "/clips"}))
     return run
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[LocalProvider]:
+    """Real pods, ended with the test."""
+    provider = LocalProvider(tmp_path / "home")
+    yield provider
+    for pod in provider.find(None):
+        provider.terminate(pod.id)

@@ -2,8 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +11,6 @@ from infra.pods.local import LocalProvider
 from infra.store import Store
 from job.record import Outcome, Run
 from job.state import look
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LocalProvider]:
-    provider = LocalProvider(tmp_path / "home")
-    yield provider
-    for pod in provider.find(None):
-        provider.terminate(pod.id)
 
 
 def launch(provider: LocalProvider, run: Run) -> str:
