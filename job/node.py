@@ -84,7 +84,7 @@ class Node:
                 self._end(trainer)
             if code is not None:
                 return code
-            self._say("the first node trains again: joining it")
+            self._say("the first node lives and there is no outcome: joining it, as it may have been started again")
             self.began = time.time()
 
     def _sync(self) -> None:
@@ -97,7 +97,8 @@ class Node:
     def _attend(self, trainer: Trainer) -> int | None:
         """Until the outcome is there, or the trainer has ended and there is nobody who would write it.
 
-        None where the first node is there and has written none: it has been started again, and waits for this one.
+        None where the first node is there and has written none: it may have been started again, even after a training
+        that ended well, and then waits for this one. If it only uploads for long, joining it does no harm.
         """
         ended = False
         self.heard_at = ended_at = time.monotonic()
@@ -115,7 +116,7 @@ class Node:
             if ended and (self.told or self._first_is_silent()):
                 self._close(code)
                 return 1
-            if code not in (None, 0, STOPPED_ON_REQUEST) and time.monotonic() - ended_at > AGAIN_SECONDS:
+            if ended and time.monotonic() - ended_at > AGAIN_SECONDS:
                 return None
             time.sleep(TICK_SECONDS)
 

@@ -72,6 +72,8 @@ class Actor:
             self.error = error
         finally:
             self.ended = True
+            if self.process.dead:
+                self.world.kill(self.process)  # whichever thread it died in, the others die now, not at their next turn
             self.world.notify(self)
             self.world.driver.release()
 
