@@ -15,6 +15,7 @@ from infra.pods import (
     Pod,
     Provider,
     ProviderError,
+    RateLimited,
     Unauthorised,
 )
 from infra.store import Store
@@ -29,7 +30,7 @@ from job.spec import JobSpec
 
 CLIENT = "client"
 # After these answers certainly no pod was made; after any other, one may exist.
-NO_POD = (NoCapacity, NoBalance, Unauthorised, InvalidRequest)
+NO_POD = (NoCapacity, NoBalance, Unauthorised, RateLimited, InvalidRequest)
 # How often, and how far apart, a pod is looked for whose launch gave no clear answer.
 LOOKS = 3
 LOOK_PAUSE_SECONDS = 2.0
@@ -96,7 +97,7 @@ def start(
 
     Raises:
         UsageError: another client is starting this attempt, or has closed it meanwhile.
-        NoCapacity, NoBalance, Unauthorised, InvalidRequest: there is no pod; the attempt has its outcome.
+        NoCapacity, NoBalance, Unauthorised, RateLimited, InvalidRequest: there is no pod; the attempt has its outcome.
         ProviderError: nobody knows whether there is a pod. Without a claim it ends itself; the attempt stays open.
     """
     if not attempt.write_once("intent.json", launch.intent):

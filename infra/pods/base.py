@@ -48,6 +48,10 @@ class Transient(ProviderError):
     """No clear answer: a timeout, a server error. The call may have worked all the same."""
 
 
+class RateLimited(Transient):
+    """The provider wants fewer calls and has refused this one: certainly nothing was done."""
+
+
 class CannotTell(ProviderError):
     """This machine or account cannot see whether the pod lives. Never a proof that it is gone."""
 
@@ -195,9 +199,9 @@ class Provider(Protocol):
         knows the pod's id before it is there, the provider's own variable stands for CODECJOB_POD_ID. Each of several
         nodes runs the command, and finds NUM_NODES, its NODE_RANK, MASTER_ADDR and MASTER_PORT besides.
 
-        Raises `NoCapacity`, `NoBalance`, `Unauthorised` or `InvalidRequest` when certainly no pod was made (and its
-        kind `OfferRefused` where another offer may do better). After any other error, or a crash, one may exist: look
-        for the launch id in `find` before launching again.
+        Raises `NoCapacity`, `NoBalance`, `Unauthorised`, `RateLimited` or `InvalidRequest` when certainly no pod was
+        made (and its kind `OfferRefused` where another offer may do better). After any other error, or a crash, one may
+        exist: look for the launch id in `find` before launching again.
         """
         ...
 

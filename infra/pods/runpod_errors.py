@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.pods.base import InvalidRequest, NoBalance, NoCapacity, OfferRefused, ProviderError, Transient, Unauthorised
+from infra.pods.base import (
+    InvalidRequest,
+    NoBalance,
+    NoCapacity,
+    OfferRefused,
+    ProviderError,
+    RateLimited,
+    Transient,
+    Unauthorised,
+)
 
 DETAIL_CHARACTERS = 300
 
@@ -28,7 +37,7 @@ ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
     410: (ProviderError, "RunPod has retired this version of its API", "update codecjob"),
     413: (InvalidRequest, "the request is too large", "pass less in the environment"),
     422: (InvalidRequest, "RunPod finds a fault in the request", "mend what it names"),
-    429: (Transient, "RunPod asks for fewer calls", "try again in a minute"),
+    429: (RateLimited, "RunPod asks for fewer calls", "try again in a minute"),
 }
 
 FAILED: tuple[type[ProviderError], str, str] = (Transient, "RunPod failed", "try again later")
@@ -110,7 +119,7 @@ def launch_error(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> P
         words, mend = "something that it names does not exist", "check image, volume and registry"
         return InvalidRequest(_line(answer, attempt, words, mend, secrets))
     error = error_of(answer, attempt, secrets)
-    if isinstance(error, Transient) and answer.status != 429:
+    if isinstance(error, Transient) and not isinstance(error, RateLimited):
         return Transient(f"{error}; a pod may exist all the same")
     return error
 

@@ -26,6 +26,7 @@ from infra.pods import (
     Pod,
     PodState,
     ProviderError,
+    RateLimited,
     Transient,
 )
 from job import supervisor
@@ -40,6 +41,7 @@ class Fault(StrEnum):
 
     NONE = "none"
     NO_ROOM = "no room"
+    TOO_MANY = "429, nothing created"
     ERROR_AFTER = "500 after creating"
     TIMEOUT_BEFORE = "timeout, nothing created"
     TIMEOUT_LATE = "timeout, created some time later"
@@ -109,6 +111,8 @@ class RentedPods:
         fault = Fault.NONE if healthy or not self.plan.launches else self.plan.launches.pop(0)
         if fault is Fault.NO_ROOM:
             raise NoCapacity("there are no longer any instances available")
+        if fault is Fault.TOO_MANY:
+            raise RateLimited("fewer calls")
         if fault is Fault.TIMEOUT_BEFORE:
             raise Transient("timeout")
         self.launches += 1

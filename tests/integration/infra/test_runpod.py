@@ -17,6 +17,7 @@ from infra.pods import (
     OfferRefused,
     PodState,
     ProviderError,
+    RateLimited,
     Transient,
     Unauthorised,
     runpod_client,
@@ -119,6 +120,14 @@ def test_a_storm_of_429_is_waited_out_as_long_as_it_says(desk: Desk) -> None:
     assert desk.provider.launch(desk.request()).run_id == "a"
     assert desk.slept == [12, 12, 12]
     assert len(desk.account.living()) == 1
+
+
+def test_a_launch_that_gets_nothing_but_429_has_certainly_made_no_pod(desk: Desk) -> None:
+    desk.launched_before().fails("POST", "/pods", status=429, times=99, retry_after=20)
+    with pytest.raises(RateLimited, match="fewer calls"):
+        desk.provider.launch(desk.request())
+    assert sum(desk.slept) <= runpod_client.QUOTA_SECONDS
+    assert desk.account.pods == {}
 
 
 def test_a_storm_of_429_without_an_end_is_given_up(desk: Desk) -> None:

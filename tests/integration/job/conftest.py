@@ -20,12 +20,15 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
 from fakes.runpod.desk import Desk as RunPodDesk
 from fakes.tiny import TINY
 from infra.pods import Provider
 from infra.pods.local import LocalProvider
+from infra.pods.runpod import RunPodProvider
 from infra.store import open_store
+from job.cli import cli, submit
 from job.record import Attempt, Run
 from job.rules.limits import DEFAULT_CAUSES
 from servers.server import S3Server, use
@@ -198,3 +201,15 @@ def client(desk: Any, runpod_desk: RunPodDesk, radosgw: S3Server, monkeypatch: p
     desk.provider = runpod_desk.provider
     yield desk
     desk.provider = here
+
+
+@pytest.fixture
+def codecjob(client: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command of that desk, in this process, where nobody can be asked."""
+    monkeypatch.setattr(submit, "can_train", lambda: False)
+    monkeypatch.setattr(RunPodProvider, "settle_seconds", 0.0)
+    for name in [name for name in os.environ if name.startswith("AWS_") and name not in client.env]:
+        monkeypatch.delenv(name)
+    for name, value in client.env.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(cli, [str(word) for word in words])

@@ -1,19 +1,15 @@
 """What is shown and agreed to before a rented pod is paid for: the real command, an S3 server, the fake of RunPod."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from fakes.runpod.desk import Desk
-from infra.pods.runpod import RunPodProvider
 from infra.pods.runpod_body import without_cmd
-from job.cli import cli, submit
 from job.ending import end
 from job.pod_access import HIDDEN
 from job.record import Run
@@ -35,24 +31,12 @@ def spec(desk: Any, **changes: Any) -> Path:
     return path
 
 
-@pytest.fixture
-def run(client: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command where nobody can be asked."""
-    monkeypatch.setattr(submit, "can_train", lambda: False)
-    monkeypatch.setattr(RunPodProvider, "settle_seconds", 0.0)
-    for name in [name for name in os.environ if name.startswith("AWS_") and name not in client.env]:
-        monkeypatch.delenv(name)
-    for name, value in client.env.items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, [str(word) for word in words])
-
-
 def left_behind(desk: Any, runpod_desk: Desk) -> list[Any]:
     return [*runpod_desk.account.pods, *(info.key for info in desk.store.list(""))]
 
 
-def test_nobody_to_ask_means_no(client: Any, runpod_desk: Desk, run: Callable[..., Result]) -> None:
-    refused = run("submit", spec(client))
+def test_nobody_to_ask_means_no(client: Any, runpod_desk: Desk, codecjob: Callable[..., Result]) -> None:
+    refused = codecjob("submit", spec(client))
     assert refused.exit_code == 2
     (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
     assert "would cost up to 2.72 USD (0.34 USD/h x 8 h)" in line
@@ -60,7 +44,7 @@ def test_nobody_to_ask_means_no(client: Any, runpod_desk: Desk, run: Callable[..
     assert "6 clips" in refused.stdout, "the plan is shown"
     assert left_behind(client, runpod_desk) == []
     assert runpod_desk.creates() == 0
-    assert "--json asks nothing" in run("submit", spec(client), "--json", "--unwatched").stderr
+    assert "--json asks nothing" in codecjob("submit", spec(client), "--json", "--unwatched").stderr
     assert left_behind(client, runpod_desk) == []
 
 
@@ -85,9 +69,9 @@ def test_a_no_leaves_nothing_and_a_yes_asks_the_catalog_once(
     assert calls.count(CATALOG) == CLOUDS, "one question, from the preflight to the launch"
 
 
-def test_a_dry_run_prints_what_is_sent(client: Any, runpod_desk: Desk, run: Callable[..., Result]) -> None:
+def test_a_dry_run_prints_what_is_sent(client: Any, runpod_desk: Desk, codecjob: Callable[..., Result]) -> None:
     job = spec(client)
-    dry = run("submit", job, "--dry-run", "--json")
+    dry = codecjob("submit", job, "--dry-run", "--json")
     assert dry.exit_code == 0, dry.stderr
     assert left_behind(client, runpod_desk) == []
     assert runpod_desk.server.api.calls.count(CATALOG) == CLOUDS
@@ -99,12 +83,12 @@ def test_a_dry_run_prints_what_is_sent(client: Any, runpod_desk: Desk, run: Call
     assert (first["method"], first["url"]) == ("POST", f"{runpod_desk.server.url}/pods")
     assert first["body"]["env"]["AWS_SECRET_ACCESS_KEY"] == "(hidden)"
 
-    in_words = run("submit", job, "--dry-run").stdout
+    in_words = codecjob("submit", job, "--dry-run").stdout
     assert '"AWS_SECRET_ACCESS_KEY": "(hidden)"' in in_words
     for secret in (client.env["AWS_SECRET_ACCESS_KEY"], runpod_desk.account.key):
         assert secret not in dry.stdout + in_words
 
-    started = run("submit", job, "--yes", "--detach", "--unwatched", "--json")
+    started = codecjob("submit", job, "--yes", "--detach", "--unwatched", "--json")
     assert started.exit_code == 0, started.stderr
     (pod,) = runpod_desk.account.pods.values()
     assert comparable(pod.body) == comparable(without_cmd(first["body"]))
@@ -117,18 +101,18 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "name": "", "env": env}
 
 
-def test_a_resume_is_agreed_to_as_well(client: Any, runpod_desk: Desk, run: Callable[..., Result]) -> None:
-    started = run("submit", spec(client), "--yes", "--detach", "--unwatched", "--json")
+def test_a_resume_is_agreed_to_as_well(client: Any, runpod_desk: Desk, codecjob: Callable[..., Result]) -> None:
+    started = codecjob("submit", spec(client), "--yes", "--detach", "--unwatched", "--json")
     attempts = Run(client.store, json.loads(started.stdout)["run"])
     end(runpod_desk.provider, attempts.attempt(1), "failed", "for the test", "test", str, agent_grace=0.0)
     for words in ((), ("--json", "--unwatched")):
-        refused = run("resume", attempts.run_id, *words)
+        refused = codecjob("resume", attempts.run_id, *words)
         assert refused.exit_code == 2
         assert "would cost up to 2.72 USD" in refused.stderr
     assert len(attempts.attempts()) == 1
     assert runpod_desk.account.living() == []
     runpod_desk.server.api.calls.clear()
-    resumed = run("resume", attempts.run_id, "--yes", "--detach", "--unwatched")
+    resumed = codecjob("resume", attempts.run_id, "--yes", "--detach", "--unwatched")
     assert resumed.exit_code == 0, resumed.stderr
     assert len(attempts.attempts()) == 2
     assert runpod_desk.server.api.calls.count(CATALOG) == CLOUDS

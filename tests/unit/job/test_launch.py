@@ -17,6 +17,7 @@ from infra.pods import (
     Pod,
     PodState,
     ProviderError,
+    RateLimited,
     Transient,
     Unauthorised,
 )
@@ -117,8 +118,13 @@ def test_no_capacity_anywhere_ends_the_attempt(run: Run, start: Callable[[Any], 
     assert outcome.outcome == "failed"
 
 
-@pytest.mark.parametrize("answer", [Unauthorised("bad key"), NoBalance("empty"), InvalidRequest("no such image")])
-def test_what_will_never_work_stops_at_once(run: Run, start: Callable[[Any], Pod], answer: ProviderError) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [Unauthorised("bad key"), NoBalance("empty"), InvalidRequest("no such image"), RateLimited("fewer calls")],
+)
+def test_what_no_other_offer_would_mend_ends_the_attempt_at_once(
+    run: Run, start: Callable[[Any], Pod], answer: ProviderError
+) -> None:
     desk = Desk(answer, None)
     with pytest.raises(type(answer)):
         start(desk)

@@ -2,7 +2,16 @@ import json
 
 import pytest
 
-from infra.pods import InvalidRequest, NoBalance, NoCapacity, OfferRefused, ProviderError, Transient, Unauthorised
+from infra.pods import (
+    InvalidRequest,
+    NoBalance,
+    NoCapacity,
+    OfferRefused,
+    ProviderError,
+    RateLimited,
+    Transient,
+    Unauthorised,
+)
 from infra.pods.runpod_errors import DETAIL_CHARACTERS, Answer, NoSuchThing, error_of, launch_error
 
 
@@ -28,7 +37,7 @@ LAUNCH = [
     (409, "conflict", InvalidRequest),
     (413, "body too large", InvalidRequest),
     (422, "Request validation failed.", InvalidRequest),
-    (429, "rate limit exceeded for the minute window", Transient),
+    (429, "rate limit exceeded for the minute window", RateLimited),
     (500, "internal error", Transient),
     (502, "bad gateway", Transient),
     (408, "timeout", Transient),
