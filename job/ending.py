@@ -8,10 +8,10 @@ from typing import Any
 
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import StoreError
-from job.errors import CannotTellError
+from job.errors import RECORD_AWAY, CannotTellError
 from job.money import bills, reckon
 from job.pace import pace
-from job.record import Attempt, Outcome, OutcomeName, Run, StopRequest
+from job.record import Attempt, Beat, Outcome, OutcomeName, Run, StopRequest
 
 # What the agent gets to save, upload (180 s at most) and end its pod by itself before somebody outside does it,
 AGENT_GRACE_SECONDS = 240.0
@@ -36,6 +36,10 @@ class Ended:
 
     outcome: Outcome | None
     billing_off: bool
+
+
+class NotRecordedError(CannotTellError):
+    """An attempt has been ended and bills nothing any more, but its outcome could not be written."""
 
 
 def pods_of(provider: Provider, attempt: Attempt) -> list[Pod]:
@@ -65,14 +69,18 @@ def end(
     The agent is asked first, since only it can save and upload. What it has not ended within ``agent_grace`` seconds is
     terminated; an agent without a sign of life gets less. What becomes of the run is written once its pod is gone.
 
-    Raises CannotTellError when the provider lists no pod from the beginning, and yet the agent beats.
+    Raises:
+        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats.
+        StoreError: the agent cannot be asked; nothing has been ended.
+        NotRecordedError: nothing is billed any more, and the record cannot be reached.
     """
     listed = pods_of(provider, attempt)
     if not listed:
         check_silent(attempt)
     elif attempt.outcome() is None:
         attempt.write("stop.json", StopRequest(outcome=outcome, reason=reason, by=by, time=time.time()))
-        attempt.note("stop requested", by, outcome=outcome, reason=reason)
+        with suppress(StoreError):  # the agent knows; whoever reads the record later sees the request itself
+            attempt.note("stop requested", by, outcome=outcome, reason=reason)
         say("asked the agent to save and stop")
     _give_the_agent_time(provider, attempt, agent_grace)
     living = pods_of(provider, attempt)
@@ -84,7 +92,10 @@ def end(
     _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
-    return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
+    try:
+        return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
+    except RECORD_AWAY as error:
+        raise NotRecordedError(f"{attempt.run_id}: billing is off, but that cannot be recorded: {error}") from error
 
 
 def end_pods(provider: Provider, run_id: str, pod_ids: Collection[str]) -> bool:
@@ -189,14 +200,22 @@ def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
 
 def _give_the_agent_time(provider: Provider, attempt: Attempt, seconds: float) -> None:
     began = now = time.monotonic()
-    until, heard_at, beat = now + seconds, now, attempt.beat()
+    until, heard_at, beat = now + seconds, now, _newest_beat(attempt, None)
     while pods_of(provider, attempt):
-        now, newest = time.monotonic(), attempt.beat()
+        now, newest = time.monotonic(), _newest_beat(attempt, beat)
         if newest != beat:
             beat, heard_at = newest, now
         if now > until or now - heard_at > SILENT_AGENT_SECONDS:
             return
         time.sleep(_pause(began))
+
+
+def _newest_beat(attempt: Attempt, known: Beat | None) -> Beat | None:
+    """Through a store that is away nobody is heard."""
+    try:
+        return attempt.beat()
+    except RECORD_AWAY:
+        return known
 
 
 def _answers_twice(provider: Provider, true: Callable[[], bool]) -> bool:

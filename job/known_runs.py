@@ -19,7 +19,7 @@ MOST = 1000
 
 def remember(run: Run) -> None:
     """Notes where a run lies. A home that cannot be written is no reason to fail: the run has started."""
-    known = {**_known(), run.run_id: run.store.url}
+    known = {**remembered(), run.run_id: run.store.url}
     newest = sorted(known, key=submission_order)[-MOST:]
     with suppress(OSError):
         home().mkdir(parents=True, exist_ok=True)
@@ -69,16 +69,12 @@ def _elsewhere(default: Store, wanted: str, after: list[str]) -> Run | None:
 
 def elsewhere(default: Store) -> dict[str, str]:
     """The remembered runs that are not in the default store, with their store's URL, oldest first."""
-    others = {run_id: url for run_id, url in _known().items() if url != default.url}
+    others = {run_id: url for run_id, url in remembered().items() if url != default.url}
     return {run_id: others[run_id] for run_id in sorted(others, key=submission_order)}
 
 
-def remembered() -> list[str]:
-    """Every run that this machine has submitted lately, wherever it lies. Asks no store."""
-    return list(_known())
-
-
-def _known() -> dict[str, str]:
+def remembered() -> dict[str, str]:
+    """Every run that this machine has submitted lately, with its store's URL. Asks no store."""
     try:
         known = json.loads(_file().read_text())
     except (OSError, ValueError):  # none yet, or half a file: it is a cache

@@ -85,7 +85,12 @@ def plan(
 
 def store_mark(store: Store) -> str:
     """How the launch ids of a store's runs begin: whoever sees only a pod can tell where its record has to be."""
-    return hashlib.sha256(store.url.encode()).hexdigest()[:8]
+    return mark_of(store.url)
+
+
+def mark_of(url: str) -> str:
+    """The same of a store that cannot be reached."""
+    return hashlib.sha256(url.encode()).hexdigest()[:8]
 
 
 def start(

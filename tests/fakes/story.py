@@ -21,10 +21,24 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import agent, claim, courier, ending, launch, node, nodes, own_pod, reconcile, reporter, supervisor, watchdog
+from job import (
+    agent,
+    claim,
+    courier,
+    ending,
+    launch,
+    node,
+    nodes,
+    own_pod,
+    reconcile,
+    reporter,
+    supervisor,
+    unrecorded,
+    watchdog,
+)
 from job.choice import look_for
 from job.dataset.manifest import Manifest
-from job.errors import NO_ANSWER, UsageError
+from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
 from job.pod_env import Place, PodEnv
 from job.record import Run, Submission
 from job.resume import resume
@@ -95,6 +109,8 @@ class Story:
         self.calls: dict[str, int] = {}
         """Of each kind of process, the most calls to the outside that one of them has made."""
         self.processes: list[Process] = []
+        self.stops_unrecorded = 0
+        """How often a run was stopped without its record."""
         self.healed = False
         self.run = Run(self.store, RUN_ID)
         self.spec = check_spec(SPEC | {"nodes": history.nodes}, "story")
@@ -177,8 +193,14 @@ class Story:
             launch.start(self.provider, self.run.attempt(1), planned)
 
         def stop() -> None:
-            for attempt in self.run.attempts():
-                ending.end(self.provider, attempt, "stopped", "by hand", "client", say)
+            try:
+                for attempt in self.run.attempts():
+                    ending.end(self.provider, attempt, "stopped", "by hand", "client", say)
+            except RECORD_AWAY:
+                seen = unrecorded.look([self.store.url])
+                if seen.run(RUN_ID, ()):
+                    unrecorded.end(seen, RUN_ID, say)
+                    self.stops_unrecorded += 1
 
         def settle(terminate: bool) -> None:
             run_ids = [RUN_ID] if self._submitted() else []
@@ -259,7 +281,8 @@ class Story:
             patch.setattr(node, "Trainer", lambda *given: BesideTrainer(self, *given))
             for module in (agent, node):
                 patch.setattr(module, "open_store", lambda url: self.store)
-            for module in (own_pod, watchdog):
+            patch.setattr(unrecorded, "PROVIDERS", (RentedPods.name,))
+            for module in (own_pod, unrecorded, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)

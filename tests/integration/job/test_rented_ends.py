@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from fakes.runpod.desk import Desk
+from infra.pods.runpod import RunPodProvider
 from job.record import Run
 
 IMAGE = "127.0.0.1:9/me/codecjob:1"
@@ -39,3 +40,46 @@ def test_a_launch_that_was_refused_for_too_many_calls_is_over_and_can_be_resumed
     assert codecjob("resume", run_id, *ALONE).exit_code == 0
     (pod,) = runpod_desk.account.living()
     assert pod.body["env"]["CODECJOB_ATTEMPT"] == "2"
+
+
+def test_a_run_is_stopped_while_its_store_refuses_the_client(
+    client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(client.store, json.loads(codecjob("submit", spec, *ALONE, "--json").stdout)["run"])
+    with monkeypatch.context() as patch:
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "expired")
+        unnamed = codecjob("stop", "@last")
+        assert unnamed.exit_code == 2
+        assert f"write the whole name. The providers list pods of {run.run_id}" in unnamed.stderr
+        assert len(runpod_desk.account.living()) == 1
+
+        stopped = codecjob("stop", run.run_id, "--json")
+        assert stopped.exit_code == 0, stopped.stderr
+        ended = {"run": run.run_id, "outcome": None, "billing": "off", "recorded": False}
+        assert json.loads(stopped.stdout) == ended
+        assert "the record gives no answer: cannot list runs/" in stopped.stderr
+        assert "what its agent has not uploaded is lost" in stopped.stderr
+        assert runpod_desk.account.living() == []
+
+        again = codecjob("stop", run.run_id)
+        assert again.exit_code == 2, "nothing is listed, and nobody knows why"
+        assert f"no provider that answers lists a pod of {run.run_id}" in again.stderr
+    assert run.attempt(1).outcome() is None
+    assert json.loads(codecjob("status", run.run_id, "--json").stdout)["state"] == "lost"
+    assert codecjob("stop", run.run_id).exit_code == 0
+    outcome = run.attempt(1).outcome()
+    assert outcome is not None
+    assert (outcome.outcome, outcome.reason) == ("stopped", "stopped by hand")
+    assert codecjob("resume", run.run_id, *ALONE).exit_code == 0
+
+
+def test_a_provider_that_does_not_confirm_the_end_is_not_believed(
+    client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = json.loads(codecjob("submit", spec, *ALONE, "--json").stdout)["run"]
+    monkeypatch.setattr("job.ending.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr(RunPodProvider, "terminate", lambda self, pod_id: None)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "expired")
+    stopped = codecjob("stop", run_id)
+    assert stopped.exit_code == 3
+    assert "billing on" in stopped.stdout

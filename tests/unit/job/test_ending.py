@@ -117,6 +117,31 @@ def test_a_store_that_goes_away_does_not_keep_a_pod_billed(
     assert ending.end(provider, attempt, "stopped", "by hand", "client", quiet, agent_grace=0.0).billing_off
 
 
+def test_an_agent_that_was_asked_before_the_store_went_away_has_no_time_without_end(
+    clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(self: Attempt) -> Beat:
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(Attempt, "beat", away)
+    provider: Any = Provider(clock, "a")
+    assert ending.end(provider, attempt, "stopped", "by hand", "client", quiet).billing_off
+    assert clock.now - 1000 < 2 * ending.SILENT_AGENT_SECONDS
+
+
+def test_an_end_that_cannot_be_recorded_says_that_billing_is_off(
+    clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(self: Attempt, name: str, document: object) -> bool:
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(Attempt, "write_once", away)
+    provider: Any = Provider(clock, "a")
+    with pytest.raises(ending.NotRecordedError, match=r"billing is off, but .* the store is away"):
+        ending.end(provider, attempt, "stopped", "by hand", "client", quiet, agent_grace=0.0)
+    assert provider.find(None) == []
+
+
 def test_of_what_a_pod_printed_the_end_is_kept(clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "LAST_WORDS_BYTES", 20)
     provider: Any = Provider(clock)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fakes.rented_pods import Fault, Plan
 from fakes.story import TRAINING_SECONDS, Act, Action, History, Story, told
+from fakes.world import EPOCH
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
 from job import agent, launch, own_pod, resume
 from job.node import AGAIN_SECONDS
@@ -71,6 +72,21 @@ def test_a_client_dies_at_every_step_of_a_resume() -> None:
         story = told(History([SUBMIT, Action(300.0, "resume", call)], vanish_at=100.0))
         assert_sound(story)
     assert story.calls["resume"] < 3 * CLIENT_CALLS
+
+
+@pytest.mark.parametrize("later", ["stop", "resume", "reconcile", "watch"])
+def test_a_run_that_was_stopped_while_the_store_was_away_is_found_ended_by_whoever_looks_later(later: Act) -> None:
+    stopped = [SUBMIT, Action(100.0, "stop"), Action(300.0, later)]
+    story = told(History(stopped, store_away=[(90.0, 60.0)]))
+    assert_sound(story)
+    assert story.stops_unrecorded == 1
+    rented = story.provider.pods["pod-1"]
+    assert rented.gone is not None
+    assert rented.gone - EPOCH < 150.0, "before the store was there again"
+    outcome = story.run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.outcome == ("stopped" if later == "stop" else "failed")
+    assert len(story.provider.pods) == (2 if later == "resume" else 1)
 
 
 # Several nodes: one pod that cannot end itself, whose containers die one at a time.
@@ -141,6 +157,7 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
         seen.update({what for attempt in story.run.attempts() for what in whats(attempt)})
         seen["several attempts"] += len(story.run.attempts()) > 1
         seen["several trainings"] += len(story.trainings) > 1
+        seen["stopped without the record"] += story.stops_unrecorded
 
     tell()
     # A world in which nothing happens proves nothing.
@@ -156,7 +173,7 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
     )
     assert {what: seen[what] for what in often if seen[what] < 40} == {}
     assert min(seen["several attempts"], seen["several trainings"]) > 40
-    assert seen["stuck start"] > 0
+    assert min(seen["stuck start"], seen["stopped without the record"]) > 0
 
 
 def test_no_history_of_several_nodes_leaves_an_orphan_or_two_pods() -> None:
