@@ -18,11 +18,11 @@ from codec.audio import AudioError
 from codec.container import MOST_CHANNELS, Header, Packing, Writer, read_codes, read_header
 from codec.errors import UserError
 from codec.normalize import gain_of
+from codec.packing import BLOCK_FRAMES, Fixed, Varying
 from codec.trained import Trained
 from codec.windows import reach, windows
 
 BLOCK_SECONDS = 4  # of audio that the model sees at once, beside its reach
-_BYTE = 8  # frames of a block are a multiple of it, so that blocks end with whole bytes
 
 Progress = Callable[[float], None]  # is told how many seconds of audio are done
 
@@ -50,11 +50,19 @@ def encode(trained: Trained, source: Path, target: Path, stages: int, progress: 
     if levels.channels > MOST_CHANNELS:
         raise AudioError(f"{source}: has {levels.channels} channels; a stream holds at most {MOST_CHANNELS}")
     gains = gain_of(levels.rms, levels.peak)
-    header = Header(trained.id, levels.channels, stages, levels.rate, levels.length, tuple(gains.tolist()))
+    header = Header(
+        trained.id,
+        levels.channels,
+        stages,
+        levels.rate,
+        levels.length,
+        tuple(gains.tolist()),
+        varying=bool(trained.model.config.mean_quantizers),
+    )
     samples, _ = trained.frames(levels.rate, levels.length)
     audio = sound.of_length(sound.read(source, rate, levels.distinct), samples)
     with target.open("wb") as file:
-        writer = Writer(file, header, trained.code_bits)
+        writer = Writer(file, header, _packing(trained, header))
         done = 0
         for codes in encode_pieces(trained, (piece * gains.unsqueeze(1) for piece in audio), stages):
             writer.add(codes.numpy())
@@ -78,8 +86,7 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
             )
         _check_possible(source, header, trained)
         samples, frames = trained.frames(header.rate, header.length)
-        packing = Packing(len(header.gains), header.stages, trained.code_bits)
-        blocks = read_codes(source, file, packing, frames, block_frames(trained))
+        blocks = read_codes(source, file, _packing(trained, header), frames)
         decoded = sound.of_length(decode_pieces(trained, map(torch.from_numpy, blocks)), samples)
         gains = torch.tensor(header.gains).unsqueeze(1)
         levelled = (piece / gains for piece in decoded)
@@ -91,19 +98,18 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
 
 @torch.inference_mode()
 def encode_pieces(trained: Trained, audio: Iterable[Tensor], stages: int) -> Iterator[Tensor]:
-    """Normalized audio [C, any] in pieces -> codes [C, stages, frames]; all but the last have 8 n frames."""
-    model, hop = trained.model, trained.model.config.hop
-    context = -(-reach(model.encoder, 1) // hop)
-    for part, first, count in windows(audio, block_frames(trained) * hop, context * hop):
-        codes = model.encode(part.unsqueeze(1), stages)
-        yield codes[..., first // hop : -(-(first + count) // hop)]
+    """Normalized audio [C, any] in pieces -> codes [C, S, BLOCK_FRAMES], of the last block fewer frames."""
+    model = trained.model
+    most = model.config.num_quantizers if model.config.mean_quantizers else stages
+    for codes, errors in _blocks(_searched(trained, audio, most)):
+        yield model.quantizer.spread(codes, errors, stages) if model.config.mean_quantizers else codes
 
 
 @torch.inference_mode()
 def decode_pieces(trained: Trained, codes: Iterable[Tensor]) -> Iterator[Tensor]:
     """Codes [C, stages, frames] in pieces -> audio [C, frames * hop] in pieces."""
     model, hop = trained.model, trained.model.config.hop
-    context = -(-reach(model.decoder, hop) // hop)
+    context = 1 + -(-reach(model.decoder, hop) // hop)  # and one frame that the lapped transform sees
     for part, first, count in windows(codes, block_frames(trained), context):
         audio = model.decode(part, part.shape[-1] * hop)
         yield audio[:, 0, first * hop : (first + count) * hop]
@@ -112,12 +118,43 @@ def decode_pieces(trained: Trained, codes: Iterable[Tensor]) -> Iterator[Tensor]
 def block_frames(trained: Trained) -> int:
     """Frames that the model gets at once."""
     config = trained.model.config
-    return max(BLOCK_SECONDS * config.sample_rate // config.hop // _BYTE, 1) * _BYTE
+    return max(BLOCK_SECONDS * config.sample_rate // config.hop, 1)
+
+
+def _searched(trained: Trained, audio: Iterable[Tensor], stages: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Codes [C, stages, frames] and errors [C, frames, stages + 1], see ResidualQuantizer.search, of windows."""
+    model, hop = trained.model, trained.model.config.hop
+    context = 1 + -(-reach(model.encoder, 1) // hop)  # and one frame that the lapped transform sees
+    for part, first, count in windows(audio, block_frames(trained) * hop, context * hop):
+        codes, errors = model.quantizer.search(model.latents(part.unsqueeze(1)), stages)
+        new = slice(first // hop, -(-(first + count) // hop))
+        yield codes[..., new], errors[:, new]
+
+
+def _blocks(parts: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same in blocks of BLOCK_FRAMES."""
+    held: tuple[Tensor, Tensor] | None = None
+    for codes, errors in parts:
+        held = (torch.cat([held[0], codes], 2), torch.cat([held[1], errors], 1)) if held else (codes, errors)
+        while held[0].shape[2] >= BLOCK_FRAMES:
+            yield held[0][..., :BLOCK_FRAMES], held[1][:, :BLOCK_FRAMES]
+            held = held[0][..., BLOCK_FRAMES:], held[1][:, BLOCK_FRAMES:]
+    if held and held[0].shape[2]:
+        yield held
+
+
+def _packing(trained: Trained, header: Header) -> Packing:
+    channels, bits = len(header.gains), trained.code_bits
+    if header.varying:
+        return Varying(channels, trained.model.config.num_quantizers, bits)
+    return Fixed(channels, header.stages, bits)
 
 
 def _check_possible(source: Path, header: Header, trained: Trained) -> None:
     """A check sum is no protection against intent: what no `encode` has written is the user's error, not a crash."""
-    fits = 1 <= header.stages <= trained.model.config.num_quantizers and len(header.gains) in (1, header.channels)
+    config = trained.model.config
+    fits = 1 <= header.stages <= config.stages_per_frame and len(header.gains) in (1, header.channels)
+    fits = fits and header.varying == bool(config.mean_quantizers)
     if not (fits and header.channels and header.rate and all(0 < gain < math.inf for gain in header.gains)):
         raise UserError(f"{source}: its header is none that codec encode has written; copy or encode it again")
 

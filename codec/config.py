@@ -39,6 +39,7 @@ class Limits:
         return next((complaint for failed, complaint in tests if failed), None)
 
 
+TRANSFORMS = ("none", "mdct")
 RECIPES = ("waveform", "perceptual")
 
 
@@ -58,8 +59,14 @@ class ModelConfig:
         (2, 2, 2, 2, 5), "downsampling of each block; their product is the hop in samples", at_least=2
     )
     num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1)
+    mean_quantizers: int = _flag(
+        0, "stages of a frame on average, more where they help more; 0: all of them in every frame", at_least=0
+    )
     codebook_size: int = _flag(1024, "codes of each stage", at_least=2)
     codebook_dim: int = _flag(128, "dimension that the codes live in", at_least=1)
+    transform: str = _flag(
+        "none", "what the convolutions start from: nothing, or a lapped transform", choices=TRANSFORMS
+    )
 
     def __post_init__(self) -> None:
         _check(self)
@@ -70,11 +77,25 @@ class ModelConfig:
                 f"--hidden_dim {self.hidden_dim}: must be divisible by {2 ** len(self.strides)}, because "
                 f"the channels double at each of the {len(self.strides)} strides"
             )
+        if self.mean_quantizers > self.num_quantizers:
+            raise UserError(
+                f"--mean_quantizers {self.mean_quantizers}: must be at most --num_quantizers, {self.num_quantizers}"
+            )
+        if self.transform == "mdct" and (self.hop % 2 or self.codebook_dim > self.hop):
+            raise UserError(
+                f"--transform mdct: needs an even hop and a --codebook_dim of at most the hop, which is {self.hop} "
+                f"samples with --strides {spell(self.strides)}"
+            )
 
     @property
     def hop(self) -> int:
         """Samples per latent frame."""
         return math.prod(self.strides)
+
+    @property
+    def stages_per_frame(self) -> int:
+        """Codes of a frame, on average: what the nominal bitrate pays for."""
+        return self.mean_quantizers or self.num_quantizers
 
     @property
     def discriminator_width(self) -> int:

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
 from codec.errors import UserError
+from codec.packing import BLOCK_FRAMES, Codes, Fixed, Varying
 
 MAGIC = b"\x8bCJ"  # no text starts like this
-VERSION = 1
+FIXED, VARYING = 1, 2  # versions of the layout: every frame has as many codes, or as many as its count says
 ID_BYTES = 8
 MOST_CHANNELS = MOST_STAGES = 255
 _FIXED = struct.Struct(f"<3sB{ID_BYTES}sBBB")
 _CRC = struct.Struct("<I")
 _READ = 1 << 20
 
-Codes = npt.NDArray[np.int64]
+Packing = Fixed | Varying
 
 
 @dataclass(frozen=True)
@@ -33,50 +31,25 @@ class Header:
 
     model: bytes  # ID_BYTES of it
     channels: int  # of the audio file
-    stages: int  # codes of a frame
+    stages: int  # codes of a frame, on average where frames differ
     rate: int  # Hz, of the audio file
     length: int  # samples of each channel, at that rate
     gains: tuple[float, ...]  # one for each coded channel: one for all where they are equal, else one each
-
-
-@dataclass(frozen=True)
-class Packing:
-    """How codes lie in the stream: frame by frame, in it channel by channel, in it stage by stage."""
-
-    channels: int
-    stages: int
-    bits: int  # of a code
-
-    @property
-    def frame_bits(self) -> int:
-        """Bits of one frame of all channels."""
-        return self.channels * self.stages * self.bits
-
-    def pack(self, codes: Codes) -> bytes:
-        """codes [channels, stages, frames] -> bytes, the highest bit first, zeros up to the last byte's end."""
-        flat = codes.transpose(2, 0, 1).reshape(-1, 1)
-        digits = flat >> np.arange(self.bits - 1, -1, -1) & 1
-        return np.packbits(digits.astype(np.uint8)).tobytes()
-
-    def unpack(self, data: bytes, frames: int) -> Codes:
-        """The inverse: codes [channels, stages, frames]."""
-        digits = np.unpackbits(np.frombuffer(data, np.uint8), count=frames * self.frame_bits)
-        values = digits.reshape(-1, self.bits) @ (1 << np.arange(self.bits - 1, -1, -1))
-        return np.asarray(values, np.int64).reshape(frames, self.channels, self.stages).transpose(1, 2, 0)
+    varying: bool = False  # whether frames differ in their number of codes
 
 
 class Writer:
     """Writes a stream to an open file; blocks of codes may follow each other for hours."""
 
-    def __init__(self, file: BinaryIO, header: Header, bits: int) -> None:
+    def __init__(self, file: BinaryIO, header: Header, packing: Packing) -> None:
         self._file = file
-        self._packing = Packing(len(header.gains), header.stages, bits)
+        self._packing = packing
         self._crc = 0
         self.size = 0
         self._write(_header_bytes(header))
 
     def add(self, codes: Codes) -> None:
-        """A block of codes [channels, stages, frames]; but for the last, its frames are a multiple of 8."""
+        """A block of codes [channels, stages, frames]; but for the last, of BLOCK_FRAMES."""
         self._write(self._packing.pack(codes))
 
     def finish(self) -> None:
@@ -100,35 +73,44 @@ def read_header(path: Path, file: BinaryIO) -> Header:
         raise UserError(f"{path}: is an empty file; copy the stream again")
     if start[:3] != MAGIC:
         raise UserError(f"{path}: is no stream of codec encode")
-    if len(start) == 4 and start[3] != VERSION:
-        raise UserError(f"{path}: is a stream of version {start[3]}, this codecjob reads version {VERSION}; update it")
+    if len(start) == 4 and start[3] not in (FIXED, VARYING):
+        raise UserError(
+            f"{path}: is a stream of version {start[3]}, this codecjob reads {FIXED} and {VARYING}; update it"
+        )
     file.seek(0)
     if not _is_whole(file):
         raise UserError(f"{path}: is truncated or damaged (its check sum is wrong); copy it again")
     file.seek(0)
-    _, _, model, channels, coded, stages = _FIXED.unpack(file.read(_FIXED.size))
+    _, version, model, channels, coded, stages = _FIXED.unpack(file.read(_FIXED.size))
     rate, length = _read_number(file), _read_number(file)
     gains = struct.unpack(f"<{coded}f", file.read(4 * coded))
-    return Header(model, channels, stages, rate, length, gains)
+    return Header(model, channels, stages, rate, length, gains, version == VARYING)
 
 
-def read_codes(path: Path, file: BinaryIO, packing: Packing, frames: int, block: int) -> Iterator[Codes]:
-    """The codes [channels, stages, ≤ block] of all frames, from an open file behind its header.
+def read_codes(path: Path, file: BinaryIO, packing: Packing, frames: int) -> Iterator[Codes]:
+    """The codes [channels, stages, ≤ BLOCK_FRAMES] of all frames, from an open file behind its header.
 
-    `block` is a multiple of 8. Raises UserError if the stream has not as many codes as its header says.
+    Raises UserError if the stream has not as many codes as its header says.
     """
-    expected = -(-frames * packing.frame_bits // 8)
+    wrong = UserError(f"{path}: does not hold the {frames} frames that its header announces")
     start = file.tell()
-    if file.seek(0, 2) - start != expected + _CRC.size:
-        raise UserError(f"{path}: does not hold the {frames} frames that its header announces")
+    end = file.seek(0, 2) - _CRC.size
+    if isinstance(packing, Fixed) and end - start != packing.size(frames):
+        raise wrong
     file.seek(start)
-    for first in range(0, frames, block):
-        count = min(block, frames - first)
-        yield packing.unpack(file.read(-(-count * packing.frame_bits // 8)), count)
+    for first in range(0, frames, BLOCK_FRAMES):
+        try:
+            yield packing.read(file, min(BLOCK_FRAMES, frames - first))
+        except (EOFError, ValueError) as error:
+            raise wrong from error
+    if file.tell() != end:
+        raise wrong
 
 
 def _header_bytes(header: Header) -> bytes:
-    fixed = _FIXED.pack(MAGIC, VERSION, header.model, header.channels, len(header.gains), header.stages)
+    fixed = _FIXED.pack(
+        MAGIC, VARYING if header.varying else FIXED, header.model, header.channels, len(header.gains), header.stages
+    )
     gains = struct.pack(f"<{len(header.gains)}f", *header.gains)
     return fixed + _number(header.rate) + _number(header.length) + gains
 

@@ -21,12 +21,13 @@ from codec.audio.pack import FULL_SCALE
 from codec.dataset import sounds
 from codec.errors import UserError
 from codec.normalize import normalize
+from codec.packing import ABSENT
 from codec.perception import Judge
 from codec.trained import Trained
 
 PIECE_SECONDS = 10  # the longest piece that is scored at once: PESQ and STOI are made for sentences
 LEAST_SECONDS = 1  # a shorter rest of a clip is left out
-MOST_ROWS = 8  # numbers of quantizers that are looked at
+MOST_ROWS = 9  # numbers of quantizers that are looked at
 TRANSPARENT_KBPS = 96.0  # at which Opus keeps the waveform of speech
 METRICS = ("snr_db", "si_sdr_db", "mel_distance", "amplitude")
 
@@ -91,70 +92,73 @@ def evaluate(
 def ticks(trained: Trained, pieces: Pieces, against: bool) -> int:
     """How often `evaluate` will call its `tick`."""
     stages = stages_shown(trained)
-    return len(pieces.audio) * (len(stages) + (len(_opus_rates(trained)) * len(opus.TUNINGS) if against else 0))
+    return len(pieces.audio) * (len(stages) + (len(_opus_rates(trained)) * len(opus.MODES) if against else 0))
 
 
 def stages_shown(trained: Trained) -> list[int]:
-    """Numbers of quantizers: all, or MOST_ROWS of them spread evenly."""
-    most = trained.model.config.num_quantizers
-    return sorted({round(value) for value in np.linspace(1, most, min(most, MOST_ROWS)).tolist()})
+    """Numbers of quantizers a frame: all, or MOST_ROWS of them spread evenly, thirds of all among them."""
+    most = trained.model.config.stages_per_frame
+    rows = min(most, MOST_ROWS)
+    return [round(most * row / rows) for row in range(1, rows + 1)]
 
 
 @torch.inference_mode()
 def _model_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], tick: Tick) -> Iterator[dict[str, Any]]:
-    config, device = trained.model.config, next(trained.model.parameters()).device
-    coded, encode_seconds = [], 0.0
-    counts = torch.zeros(config.num_quantizers, config.codebook_size, dtype=torch.float64)
+    device = next(trained.model.parameters()).device
     # The first call of a shape costs more than the others.
     trained.model.decode(trained.model.encode(pieces.audio[0].reshape(1, 1, -1).to(device)), len(pieces.audio[0]))
-    for audio in pieces.audio:
-        started = time.perf_counter()
-        codes = trained.model.encode(audio.reshape(1, 1, -1).to(device)).cpu()  # which waits for the device
-        encode_seconds += time.perf_counter() - started
-        coded.append(codes)
-        for stage in range(config.num_quantizers):
-            counts[stage] += torch.bincount(codes[0, stage], minlength=config.codebook_size)
-    bits = entropy_bits(counts)
     for stages in stages_shown(trained):
-        scores, decode_seconds = [], 0.0
-        for audio, codes in zip(pieces.audio, coded, strict=True):
+        scores, coded, encode_seconds, decode_seconds = [], [], 0.0, 0.0
+        for audio in pieces.audio:
             started = time.perf_counter()
-            decoded = trained.model.decode(codes[:, :stages].to(device), len(audio))[0, 0].cpu()
-            decode_seconds += time.perf_counter() - started
+            codes = trained.model.encode(audio.reshape(1, 1, -1).to(device), stages).cpu()  # which waits for the device
+            encoded = time.perf_counter()
+            decoded = trained.model.decode(codes.to(device), len(audio))[0, 0].cpu()
+            decode_seconds += time.perf_counter() - encoded
+            encode_seconds += encoded - started
+            coded.append(codes[0])
             scores.append(_scores(audio, decoded, pieces.rate, judges))
             tick()
         yield {
             "codec": "model",
             "quantizers": stages,
             "nominal_kbps": trained.bitrate(stages),
-            "effective_kbps": config.sample_rate / config.hop * float(bits[:stages].sum()) / 1000,
+            "effective_kbps": float(_carried_bits(trained, coded)) / pieces.seconds / 1000,
             **_means(scores),
             "encode_times_real_time": pieces.seconds / encode_seconds,
             "decode_times_real_time": pieces.seconds / decode_seconds,
         }
 
 
+def _carried_bits(trained: Trained, coded: Sequence[Tensor]) -> Tensor:
+    """Bits that an entropy coder would need at least for codes [S, T'] of pieces, and for how many a frame has."""
+    config, codes = trained.model.config, torch.cat(list(coded), dim=1)
+    counts = torch.stack([torch.bincount(stage[stage != ABSENT], minlength=config.codebook_size) for stage in codes])
+    lengths = torch.bincount((codes != ABSENT).sum(0)).unsqueeze(0)  # of one value where all frames have all codes
+    return (entropy_bits(counts) * counts.sum(1)).sum() + (entropy_bits(lengths) * lengths.sum()).sum()
+
+
 def _opus_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], tick: Tick) -> Iterator[dict[str, Any]]:
     _check_alignment(pieces)
     for kbps in _opus_rates(trained):
-        tuned = [_opus_row(pieces, judges, tick, kbps, tuning) for tuning in opus.TUNINGS]
+        tuned = [_opus_row(pieces, judges, tick, kbps, mode) for mode in opus.MODES]
         yield max(tuned, key=lambda row: row["snr_db"])
 
 
 def _check_alignment(pieces: Pieces) -> None:
     """Where Opus keeps the waveform, it must neither be early nor late: its delay has been taken out."""
     original = max(pieces.audio, key=len)
-    decoded, _ = opus.round_trip(original.numpy(), pieces.rate, TRANSPARENT_KBPS, "music")
+    decoded, _ = opus.round_trip(original.numpy(), pieces.rate, TRANSPARENT_KBPS, opus.Mode("music", variable=False))
     late = int(metrics.lag(original, torch.from_numpy(decoded)))
     if late:
         raise UserError(f"opusdec's audio comes {late} samples late, so it can't be compared; try another opus-tools")
 
 
-def _opus_row(pieces: Pieces, judges: Mapping[str, Judge], tick: Tick, kbps: float, tuning: str) -> dict[str, Any]:
+def _opus_row(pieces: Pieces, judges: Mapping[str, Judge], tick: Tick, kbps: float, mode: opus.Mode) -> dict[str, Any]:
     scores, delays, bits = [], [], 0.0
     for audio in pieces.audio:
         original = audio.numpy()
-        decoded, payload = opus.round_trip(original, pieces.rate, kbps, tuning)
+        decoded, payload = opus.round_trip(original, pieces.rate, kbps, mode)
         decoded, delay = opus.aligned(original, decoded)
         scores.append(_scores(audio, torch.from_numpy(decoded), pieces.rate, judges))
         delays.append(delay)
@@ -165,7 +169,8 @@ def _opus_row(pieces: Pieces, judges: Mapping[str, Judge], tick: Tick, kbps: flo
         "quantizers": None,
         "nominal_kbps": kbps,
         "effective_kbps": bits / pieces.seconds,
-        "tuning": tuning,
+        "tuning": mode.tuning,
+        "variable": mode.variable,
         "delay": float(np.median(delays)),
         **_means(scores),
     }

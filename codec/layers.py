@@ -76,6 +76,12 @@ def residual_units(channels: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualUnit(channels, dilation) for dilation in (1, 3, 9)))
 
 
+@torch.no_grad()
+def silence(layer: nn.Module) -> None:
+    """Set the gains of a convolution of this module to zero: its output is zero until it has learned something."""
+    layer.get_parameter("parametrizations.weight.original0").zero_()
+
+
 def _initialised(layer: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
     # Before weight_norm: after it `weight` is computed from g and v, and an initialiser changes nothing.
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5)

@@ -7,8 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codec.config import ModelConfig
-from codec.layers import Snake, conv, down_conv, residual_units, same_conv, up_conv
+from codec.layers import Snake, conv, down_conv, residual_units, same_conv, silence, up_conv
 from codec.quantizer import ResidualQuantizer, Statistics, Window
+from codec.transform import LappedTransform
+
+LOUDEST = 0.999  # normalized audio ends at 0.95; beyond 1 there is no inverse of tanh
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,11 @@ class Share:
 
 
 class Codec(nn.Module):
-    """Convolutional encoder and decoder around a residual quantizer (after Kumar et al. 2023, DAC)."""
+    """Convolutional encoder and decoder around a residual quantizer (after Kumar et al. 2023, DAC).
+
+    With a lapped transform beside them, which starts as the whole of the codec: what encoder and decoder put out
+    is added to its coefficients and to its audio, and is nothing until they have learned to be of use.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -51,9 +58,16 @@ class Codec(nn.Module):
         width, size = config.hidden_dim, config.codebook_dim
         self.encoder = _encoder(config)
         self.project_in = conv(width, size, 1, padding=0)
-        self.quantizer = ResidualQuantizer(size, config.codebook_size, config.num_quantizers)
+        self.quantizer = ResidualQuantizer(
+            size, config.codebook_size, config.num_quantizers, mean=config.mean_quantizers
+        )
         self.project_out = conv(size, width, 1, padding=0)
         self.decoder = _decoder(config)
+        self.transform: LappedTransform | None = None
+        if config.transform == "mdct":
+            self.transform = LappedTransform(config.hop, size)
+            silence(self.project_in)
+            silence(self.decoder[-1])
 
     def forward(
         self, audio: Tensor, lengths: Tensor | None = None, share: Share | None = None, dropout: float = 0.0
@@ -78,22 +92,30 @@ class Codec(nn.Module):
     def latents(self, audio: Tensor) -> Tensor:
         """What the quantizer gets: audio [B, 1, T] -> [B, codebook_dim, ceil(T / hop)]."""
         padded = functional.pad(audio, (0, -audio.shape[-1] % self.config.hop))
-        return self.project_in(self.encoder(padded))  # type: ignore[no-any-return]
+        learned: Tensor = self.project_in(self.encoder(padded))
+        if self.transform is None:
+            return learned
+        # Through the inverse of the decoder's tanh, so that the two paths together undo each other exactly.
+        exact: Tensor = self.transform(padded.clamp(-LOUDEST, LOUDEST).atanh())
+        return learned + exact
 
     def encode(self, audio: Tensor, stages: int | None = None) -> Tensor:
-        """Audio [B, 1, T] -> codes [B, S, ceil(T / hop)] of all stages, or of the first ones."""
-        return self.quantizer.encode(self.latents(audio), stages or self.config.num_quantizers)
+        """Audio [B, 1, T] -> codes [B, S, ceil(T / hop)] of all stages, or of fewer: see ResidualQuantizer.encode."""
+        return self.quantizer.encode(self.latents(audio), stages or self.config.stages_per_frame)
 
     def decode(self, codes: Tensor, length: int) -> Tensor:
         """Codes [B, s, T'] of the first s stages -> audio [B, 1, length]."""
         return self._synthesise(self.quantizer.decode(codes), length)
 
     def _synthesise(self, latents: Tensor, length: int) -> Tensor:
-        return self.decoder(self.project_out(latents))[..., :length]  # type: ignore[no-any-return]
+        audio: Tensor = self.decoder(self.project_out(latents))
+        if self.transform is not None:
+            audio = audio + self.transform.inverse(latents)
+        return audio.tanh()[..., :length]
 
     def _kept_stages(self, rows: int, share: Share | None, dropout: float, device: torch.device) -> Tensor:
         # Drawn for the whole batch, so that ranks that draw the same numbers do what a single one does.
-        stages, ranks = self.config.num_quantizers, share.ranks if share else 1
+        stages, ranks = self.config.stages_per_frame, share.ranks if share else 1
         some = torch.randint(1, stages + 1, (rows * ranks,), device=device)
         kept = torch.where(torch.rand(rows * ranks, device=device) < dropout, some, stages)
         return kept[rows * share.rank :][:rows] if share else kept
@@ -118,4 +140,4 @@ def _decoder(config: ModelConfig) -> nn.Sequential:
     for stride in reversed(config.strides):
         layers += [Snake(channels), up_conv(channels, channels // 2, stride), residual_units(channels // 2)]
         channels //= 2
-    return nn.Sequential(*layers, Snake(channels), same_conv(channels, 1, 7), nn.Tanh())
+    return nn.Sequential(*layers, Snake(channels), same_conv(channels, 1, 7))

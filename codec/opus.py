@@ -1,13 +1,15 @@
-"""Opus, to compare with: opusenc and opusdec of opus-tools, at a constant bitrate.
+"""Opus, to compare with: opusenc and opusdec of opus-tools, at a constant bitrate or at a variable one of that mean.
 
 Opus is shown at its best. What it decodes at speech rates comes up to a sample early or late, by a part of a sample
 that depends on the clip; uncorrected, that alone costs it 1 to 3 dB of SNR, so it is taken out. And it is asked for
-speech and for music, since which of the two keeps the waveform better depends on the bitrate.
+speech and for music, at a constant and at a variable rate, since which keeps the waveform best depends on the bitrate.
 """
 
+import math
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,24 @@ import soundfile
 from codec.errors import UserError
 
 LEAST_KBPS, MOST_KBPS = 6.0, 256.0  # of one channel, by opusenc
-TUNINGS = ("speech", "music")
+RATE_ROUNDS = 6  # halvings of the range in which the variable rate is looked for
+RATE_SLACK = 1.01  # by which it may be above
 MOST_DELAY = 2.0  # samples: more than that is no rounding of a resampler, but a fault
 _PARTS = 16  # of a sample
 _HEADERS = 2  # packets before the first one of sound (RFC 7845)
 
 Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What opusenc is asked for."""
+
+    tuning: str  # speech or music
+    variable: bool  # bitrate
+
+
+MODES = tuple(Mode(tuning, variable) for tuning in ("speech", "music") for variable in (False, True))
 
 
 def check_installed() -> None:
@@ -34,15 +48,33 @@ def check_installed() -> None:
         )
 
 
-def round_trip(audio: Float32Array, rate: int, kbps: float, tuning: str) -> tuple[Float32Array, float]:
+def round_trip(audio: Float32Array, rate: int, kbps: float, mode: Mode) -> tuple[Float32Array, float]:
     """Mono audio [T] at `rate` Hz through Opus and back: the decoded audio [T], and the packets' real kbit/s.
 
-    opusdec takes out the codec's delay. The Ogg container is not counted, since a call or a stream has none.
+    With a variable bitrate opusenc may spend twice on a clip what it is asked for, so the most it can be asked for
+    is looked for that costs no more than `kbps`; as a mode of it ends in between, it may cost far less. opusdec
+    takes out the codec's delay. The Ogg container is not counted, since a call or a stream has none.
     """
+    if not mode.variable:
+        return _round_trip(audio, rate, kbps, mode)
+    low, high = LEAST_KBPS, min(2 * kbps, MOST_KBPS)
+    best = _round_trip(audio, rate, low, mode)
+    for _ in range(RATE_ROUNDS):
+        asked = math.sqrt(low * high)
+        decoded, real = _round_trip(audio, rate, asked, mode)
+        if real > kbps * RATE_SLACK:
+            high = asked
+        else:
+            low, best = asked, (decoded, real)
+    return best
+
+
+def _round_trip(audio: Float32Array, rate: int, kbps: float, mode: Mode) -> tuple[Float32Array, float]:
     with tempfile.TemporaryDirectory() as folder:
         original, coded, decoded = (Path(folder, name) for name in ("a.wav", "a.opus", "b.wav"))
         soundfile.write(original, audio, rate, subtype="FLOAT")
-        _run("opusenc", "--quiet", "--hard-cbr", f"--{tuning}", "--bitrate", f"{kbps:g}", original, coded)
+        control = "--vbr" if mode.variable else "--hard-cbr"
+        _run("opusenc", "--quiet", control, f"--{mode.tuning}", "--bitrate", f"{kbps:g}", original, coded)
         _run("opusdec", "--quiet", "--float", "--no-dither", "--rate", str(rate), coded, decoded)
         result, decoded_rate = soundfile.read(decoded, dtype="float32")
         assert decoded_rate == rate

@@ -29,7 +29,7 @@ def plan(config: TrainConfig) -> dict[str, Any]:
         "config": config.as_dict(),
         "hop": model.hop,
         "frames_per_second": frames_per_second,
-        "bitrate_kbps": frames_per_second * model.num_quantizers * math.log2(model.codebook_size) / 1000,
+        "bitrate_kbps": frames_per_second * model.stages_per_frame * math.log2(model.codebook_size) / 1000,
         "parameters": parameters(model),
         "checkpoint_bytes": checkpoint_bytes(config),
     }
@@ -48,6 +48,7 @@ def about_presets() -> list[dict[str, Any]]:
                 "frames_per_second": planned["frames_per_second"],
                 "sample_rate": preset.flags["sample_rate"],
                 "num_quantizers": preset.flags["num_quantizers"],
+                "mean_quantizers": preset.flags.get("mean_quantizers", 0),
                 "parameters": planned["parameters"],
                 "checkpoint_bytes": planned["checkpoint_bytes"],
                 "snr_hope_db": preset.snr_hope_db,

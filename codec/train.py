@@ -35,6 +35,7 @@ DONE, STOPPED = 0, 3  # exit codes
 T = TypeVar("T")
 
 VECTORS_PER_CODE = 8  # latents that k-means gets for each code, where the data has as many
+VECTORS_PER_RARE_CODE = 64  # where late stages learn from a small share of them
 
 
 def train(config: TrainConfig) -> int:
@@ -166,7 +167,8 @@ def _initialise_codebooks(run: Run) -> None:
     config, model, ranks = run.config, run.model, run.ranks
     if ranks.first:
         frames = math.ceil(config.segment_length / config.model.hop)
-        wanted = math.ceil(VECTORS_PER_CODE * config.model.codebook_size / (config.batch_size * frames))
+        each = VECTORS_PER_RARE_CODE if config.model.mean_quantizers else VECTORS_PER_CODE
+        wanted = math.ceil(each * config.model.codebook_size / (config.batch_size * frames))
         batches = range(min(wanted, run.data.train.steps_per_epoch))
         parts = [run.data.part(0, index, rank) for index in batches for rank in range(ranks.world)]
         with torch.compiler.set_stance("force_eager"):

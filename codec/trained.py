@@ -32,8 +32,8 @@ class Trained:
         return (self.model.config.codebook_size - 1).bit_length()
 
     def stages(self, wanted: int | None) -> int:
-        """How many quantizers to use; raises UserError where the model has not as many."""
-        most = self.model.config.num_quantizers
+        """How many quantizers to use, on average; raises UserError where the model has not as many."""
+        most = self.model.config.stages_per_frame
         if wanted is not None and not 1 <= wanted <= most:
             raise UserError(f"--num_quantizers {wanted}: this model has {most}; give 1 to {most}")
         return wanted or most

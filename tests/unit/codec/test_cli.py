@@ -47,7 +47,8 @@ def test_every_flag_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("codec.cli._start", lambda config: seen.append(config) or 0)
     values = {
         "data_dir": "d", "checkpoint_dir": "c", "experiment_name": "e", "sample_rate": 8000, "hidden_dim": 64,
-        "strides": [2, 4], "num_quantizers": 3, "codebook_size": 32, "codebook_dim": 5, "segment_length": 4000,
+        "strides": [2, 4], "num_quantizers": 3, "mean_quantizers": 2, "codebook_size": 32, "codebook_dim": 5,
+        "transform": "mdct", "segment_length": 4000,
         "batch_size": 7, "num_epochs": 2, "learning_rate": 0.1234567, "warmup_steps": 9, "grad_clip": 0.5,
         "commitment_weight": 0.75, "ema_decay": 0.9, "validation_share": 0.3, "keep_checkpoints": 4, "seed": 11,
         "device": "cpu", "use_wandb": True, "wandb_mode": "offline", "preset": "24khz-2kbps", "recipe": "perceptual",

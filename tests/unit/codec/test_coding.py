@@ -17,6 +17,7 @@ from codec.cli import cli, main
 from codec.container import Header, Writer, read_header
 from codec.errors import UserError
 from codec.normalize import normalize
+from codec.packing import Fixed
 from codec.trained import Trained
 
 Make = Callable[..., Path]
@@ -254,6 +255,6 @@ def test_a_forged_header_with_a_right_check_sum_is_one_line(
 ) -> None:
     header = replace(Header(model.id, 2, 3, 16000, 20, (1.0, 1.0)), **wrong)  # type: ignore[arg-type]
     with (tmp_path / "a.cjc").open("wb") as file:
-        Writer(file, header, model.code_bits).finish()
+        Writer(file, header, Fixed(len(header.gains), header.stages, model.code_bits)).finish()
     with pytest.raises(UserError, match="its header is none that codec encode has written"):
         coding.decode(model, tmp_path / "a.cjc", tmp_path / "a.wav", ".wav", silent)
