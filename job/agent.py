@@ -376,9 +376,9 @@ def attend(agent: Agent) -> int:
     except claim.NotMineError as error:
         sys.stderr.write(f"agent: this pod is not wanted: {error}\n")
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the pod must end
-        traceback.print_exc()
         code = 1
-        with contextlib.suppress(StoreError):  # else whoever finds the pod gone writes the outcome
+        with contextlib.suppress(Exception):  # else whoever finds the pod gone writes the outcome
+            traceback.print_exc()
             agent.crashed(error)
     return code if own_pod.end(agent.env, agent.attempt) else 1
 

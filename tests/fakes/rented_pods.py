@@ -92,6 +92,8 @@ class RentedPods:
         self.run_agent = run_agent
         self.on_launch: Callable[[Rented], None] = lambda rented: None
         """Called just before a pod is made at once."""
+        self.end_pod: Callable[[Container], None] = lambda container: None
+        """What the supervisor has done in a process of its own, as an actor."""
         self.pods: dict[str, Rented] = {}
         self.launches = 0
         self.healthy_from = float("inf")
@@ -192,8 +194,11 @@ class RentedPods:
             deaths = self.plan.agent_dies_at
             agent = Process("node" if rank else "agent", deaths.pop(0) if deaths else None)
             rented.processes.append(agent)
-            supervisor.supervise(Container(self.world, self, rented, agent, rank), self._deadline(rented), [])
+            container, deadline = Container(self.world, self, rented, agent, rank), self._deadline(rented)
+            code = supervisor.supervise(container, deadline, [])
             self.world.kill(agent)  # nothing outlives the first process
+            if supervisor.may_end_pod(container.env) and supervisor.has_to_end(code, deadline):
+                self.end_pod(container)
             self.world.sleep(RESTART_SECONDS)
 
     def _deadline(self, rented: Rented) -> float:
@@ -231,6 +236,8 @@ class Container:
             self.world.wait(self.actor, timeout)
         if not self.actor.ended:
             raise subprocess.TimeoutExpired("agent", timeout)
+        if self.actor.error is not None:
+            return 1
         return self.actor.result if isinstance(self.actor.result, int) else -9
 
     def send_signal(self, sig: int) -> None:

@@ -102,6 +102,7 @@ class Story:
         self.store.after = self._after
         self.provider = RentedPods(self.world, history.plan, self._run_agent)
         self.provider.on_launch = self._check_launch
+        self.provider.end_pod = self._end_pod
         self.trainings: list[Trainer] = []
         self.beside: list[BesideTrainer] = []
         """What trains in the nodes beside the first."""
@@ -222,6 +223,11 @@ class Story:
             "watch": watch,
         }[act]
 
+    def _end_pod(self, container: Container) -> None:
+        env = PodEnv.read({**container.env, WORKSPACE_VARIABLE: str(self.folder)})
+        own_pod.close(env)
+        own_pod.end(env, None)
+
     def _run_agent(self, container: Container) -> int:
         workspace = self.folder / f"{container.rented.id}-{container.rank}-{container.rented.starts}"
         workspace.mkdir()
@@ -279,7 +285,7 @@ class Story:
             patch.setattr(courier, "threading", self.world.threading)
             patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
             patch.setattr(node, "Trainer", lambda *given: BesideTrainer(self, *given))
-            for module in (agent, node):
+            for module in (agent, node, own_pod):
                 patch.setattr(module, "open_store", lambda url: self.store)
             patch.setattr(unrecorded, "PROVIDERS", (RentedPods.name,))
             for module in (own_pod, unrecorded, watchdog):

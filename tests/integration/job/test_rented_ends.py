@@ -1,6 +1,10 @@
 """What a user can do about a rented pod when the vendor or the store does not help: the command and the fake RunPod."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from click.testing import Result
 
 from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
+from job.pod_env import client_part
 from job.record import Run
 
 IMAGE = "127.0.0.1:9/me/codecjob:1"
@@ -83,3 +88,16 @@ def test_a_provider_that_does_not_confirm_the_end_is_not_believed(
     stopped = codecjob("stop", run_id)
     assert stopped.exit_code == 3
     assert "billing on" in stopped.stdout
+
+
+def test_a_pod_whose_agent_cannot_start_is_ended_by_its_supervisor(runpod_desk: Desk, tmp_path: Path) -> None:
+    pod = runpod_desk.launched_before().provider.launch(runpod_desk.request())
+    rented = runpod_desk.account.pods[pod.id]
+    env = {**os.environ, **rented.body["env"], **client_part("a", 1, "gopher://nowhere", time.time() + 600)}
+    env |= {"RUNPOD_POD_ID": pod.id, "RUNPOD_API_KEY": rented.key, "CODECJOB_RUNPOD_URL": runpod_desk.server.url}
+    words = [sys.executable, "-m", "job.supervisor"]
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "the agent has not ended this pod" in done.stderr
+    assert "unknown store gopher://" in done.stderr, "why, for whoever reads the pod's output"
+    assert runpod_desk.account.living() == []

@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.rented_pods import Fault, Plan
-from fakes.story import TRAINING_SECONDS, Act, Action, History, Story, told
+from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, History, Story, told
 from fakes.world import EPOCH
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
+from infra.store import StoreError
 from job import agent, launch, own_pod, resume
 from job.node import AGAIN_SECONDS
+from job.pod_env import PodEnv
 from job.record import Attempt
 
 SUBMIT = Action(0.0, "submit")
@@ -57,6 +59,28 @@ def test_a_container_that_never_gets_anywhere_is_not_started_for_ever() -> None:
     assert outcome is not None
     assert outcome.reason == "the container was started again 3 times without a new checkpoint"
     assert rented.starts == agent.MOST_RESTARTS + 1
+
+
+def test_an_agent_that_cannot_start_takes_its_pod_along_though_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(env: PodEnv) -> agent.Agent:
+        raise StoreError("no module named boto3")
+
+    monkeypatch.setattr(agent, "Agent", broken)
+    story = told(History([SUBMIT]))
+    assert_sound(story)
+    (rented,) = story.provider.pods.values()
+    assert rented.starts == 1
+    outcome = story.run.attempt(1).outcome()
+    assert outcome is not None
+    assert (outcome.by, outcome.reason) == (own_pod.SUPERVISOR, own_pod.NO_AGENT)
+
+
+def test_an_agent_that_is_killed_at_every_start_costs_no_more_than_max_hours() -> None:
+    story = told(History([SUBMIT], Plan(agent_dies_at=[1] * 9999)))
+    assert_sound(story)
+    (rented,) = story.provider.pods.values()
+    assert rented.gone is not None
+    assert rented.gone - EPOCH < MAX_HOURS * 3600 + 60
 
 
 def test_a_watchdog_dies_at_every_step_of_ending_a_dead_run() -> None:
