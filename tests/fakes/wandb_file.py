@@ -5,6 +5,7 @@ https://github.com/google/leveldb/blob/main/doc/log_format.md. wandb's Python on
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,24 @@ class OfflineRun:
     exit_code: int | None = None
 
 
+def finished_offline_run(path: Path, seconds: float = 60) -> OfflineRun:
+    """A file with its exit record: wandb's service may write on when a client whose process lives on has finished."""
+    from google.protobuf.message import DecodeError
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            run = read_offline_run(path)
+        except (AssertionError, struct.error, DecodeError):  # it breaks off: there is more to come
+            run = OfflineRun()
+        if run.exit_code is not None:
+            return run
+        assert time.monotonic() < deadline, f"{path} has no exit record after {seconds:g} s"
+        time.sleep(0.05)
+
+
 def read_offline_run(path: Path) -> OfflineRun:
-    """A whole file; fails on one that breaks off."""
+    """What is in a file now; fails on one that breaks off."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     run = OfflineRun()

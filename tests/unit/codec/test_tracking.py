@@ -10,7 +10,7 @@ import soundfile
 
 from codec.config import TrainConfig
 from codec.tracking import start_tracking
-from fakes.wandb_file import read_offline_run
+from fakes.wandb_file import finished_offline_run
 from fakes.wandb_server import wandb_server
 
 ROW = {"kind": "validation", "step": 3, "time": 1.0, "snr_db": 2.5, "perplexity": [0.1, 0.2], "config": {}}
@@ -42,7 +42,7 @@ def test_offline_keeps_config_numbers_and_audio_and_is_read_back(tmp_path: Path)
     tracker.finish()
     assert said == []
     [kept] = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-    run = read_offline_run(kept)
+    run = finished_offline_run(kept)
     assert run.project == "codecjob"
     assert (run.config["batch_size"], run.config["strides"]) == (16, [2, 2, 2, 2, 5])
     first, then, last = run.history
