@@ -203,7 +203,8 @@ def _save_failed(root: Path, step: int, error: OSError) -> str:
 def _check_architecture(folder: Path, wanted: ModelConfig) -> None:
     saved = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     for item in fields(ModelConfig):
-        theirs, ours = spell(saved.get(item.name)), spell(getattr(wanted, item.name))
+        # What an earlier version did not know, it did not do: that is the default.
+        theirs, ours = spell(saved.get(item.name, item.default)), spell(getattr(wanted, item.name))
         if theirs != ours:
             raise UserError(
                 f"{folder}: was trained with --{item.name} {theirs}, not {ours}; "

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,16 @@ def test_another_architecture_names_the_flag(tmp_path: Path, change: dict[str, A
     same = {"hidden_dim": 8, "strides": (2, 2), "num_quantizers": 2, "codebook_size": 8, "codebook_dim": 4}
     with pytest.raises(UserError, match=flag):
         checkpoint.restore(folder, Codec(ModelConfig(**{**same, **change})))
+
+
+def test_a_checkpoint_from_before_a_flag_was_there_has_its_default(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1)
+    known = json.loads((folder / checkpoint.CONFIG).read_text())
+    earlier = {name: value for name, value in known.items() if name not in ("mean_quantizers", "transform")}
+    (folder / checkpoint.CONFIG).write_text(json.dumps(earlier))
+    assert checkpoint.restore(folder, Codec(MODEL))["step"] == 1
+    with pytest.raises(UserError, match="--transform none, not mdct"):
+        checkpoint.restore(folder, Codec(replace(MODEL, transform="mdct")))
 
 
 class Intruder:
