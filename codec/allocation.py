@@ -15,8 +15,9 @@ def allocate(errors: Tensor, budget: Tensor) -> Tensor:
     frames of a row together. Returns the stages of each frame, [B, T] int64; their sum is at most the budget.
 
     Every frame takes the number of stages k with the least error + price x k, and the price is the lowest
-    that the budget allows: no other way to spend as much has a smaller sum (Shoham and Gersho 1988). Nothing
-    here waits for the device.
+    that the budget allows: no other way to spend as much has a smaller sum (Shoham and Gersho 1988). What is
+    left goes to the first of the frames that would take more at the next lower price: where all frames are
+    alike, as in a steady tone, that may be much. Nothing here waits for the device.
     """
     stages = torch.arange(errors.shape[-1], device=errors.device, dtype=errors.dtype)
     dearest = errors.amax((1, 2)).clamp(min=torch.finfo(errors.dtype).tiny)  # [B]: at this price nobody takes any
@@ -29,4 +30,6 @@ def allocate(errors: Tensor, budget: Tensor) -> Tensor:
         middle = (low + high) / 2
         fits = taken(middle).sum(1) <= budget
         low, high = torch.where(fits, low, middle), torch.where(fits, middle, high)
-    return taken(high)
+    spent, more = taken(high), taken(low)
+    afforded = spent.sum(1, keepdim=True) + (more - spent).cumsum(1) <= budget.unsqueeze(1)
+    return torch.where(afforded, more, spent)
