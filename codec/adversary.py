@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from codec.discriminators import Discriminators, adversarial_loss, discriminator
 from codec.mel import MultiScaleMel
 from codec.ranks import Ranks
 from codec.schedule import learning_rate
-from codec.speed import autocast
+from codec.speed import compiled, is_bf16
 
 # DAC's weights, beside the L1 and the commitment error of the waveform recipe. Two things are not DAC's: the hinge
 # loss, because the checklist reads it, and features as a share of their size, so that their weight means the same
@@ -43,6 +44,10 @@ class Adversary:
         self._optimizer = torch.optim.AdamW(
             self._discriminators.parameters(), lr=config.learning_rate, betas=(0.8, 0.99), fused=True
         )
+        # Not speed.autocast: whether a device has bfloat16 cannot be asked within what is compiled.
+        self._narrow = partial(torch.autocast, device.type, torch.bfloat16, enabled=is_bf16(config, device))
+        self._decoder_losses = compiled(self._decoder_losses, config, device)  # type: ignore[method-assign]
+        self._disc_loss = compiled(self._disc_loss, config, device)  # type: ignore[method-assign]
 
     def judge(self, decoded: Tensor, original: Tensor, step: int) -> Opinion:
         """Let the discriminators learn from a batch [B, 1, T], then say what is wrong with the decoded audio."""
@@ -50,7 +55,7 @@ class Adversary:
 
     def rehearse(self, decoded: Tensor, original: Tensor) -> None:
         """Take as much memory as `judge` does. Nothing is learned, and other ranks are not waited for."""
-        self._disc_loss(decoded.detach(), original).backward()  # type: ignore[no-untyped-call]
+        self._critique(decoded.detach(), original).backward()  # type: ignore[no-untyped-call]
         self._judge(decoded, original, decoded.new_zeros(()))
 
     def state(self) -> dict[str, Any]:
@@ -63,23 +68,33 @@ class Adversary:
         self._optimizer.load_state_dict(state["optimizer"])
 
     def _judge(self, decoded: Tensor, original: Tensor, disc_loss: Tensor) -> Opinion:
+        self._discriminators.requires_grad_(False)  # what is asked for is the gradient by the audio alone
         fake = decoded.detach().requires_grad_()
-        with autocast(self._config, fake.device):
-            theirs = self._discriminators(fake)
-            with torch.no_grad():
-                ours = self._discriminators(original)
+        loss, *values = self._decoder_losses(fake, original)
+        (gradient,) = torch.autograd.grad(loss, fake)
+        return Opinion(loss.detach(), gradient, [*values, disc_loss])
+
+    def _critique(self, fake: Tensor, original: Tensor) -> Tensor:
+        """The discriminators' own loss, with a gradient by their weights."""
+        self._discriminators.requires_grad_(True)
+        return self._disc_loss(fake, original)
+
+    # What follows is thousands of operations, which the host would have to start one by one: it is compiled.
+
+    def _decoder_losses(self, fake: Tensor, original: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The weighted sum, and the mel, feature and adversarial loss that it is of."""
+        with self._narrow():
+            theirs, ours = self._discriminators(fake), self._discriminators(original)
         mel, features, deceived = self._mel(original, fake), feature_loss(ours, theirs), adversarial_loss(theirs)
         loss = MEL * mel + FEATURES * features + ADVERSARIAL * deceived
-        # The gradient by the audio alone: the discriminators' own weights get none of it.
-        (gradient,) = torch.autograd.grad(loss, fake)
-        return Opinion(loss.detach(), gradient, [value.detach() for value in (mel, features, deceived, disc_loss)])
+        return loss, mel.detach(), features.detach(), deceived.detach()
 
     def _disc_loss(self, fake: Tensor, original: Tensor) -> Tensor:
-        with autocast(self._config, fake.device):
+        with self._narrow():
             return discriminator_loss(self._discriminators(original), self._discriminators(fake))
 
     def _learn(self, fake: Tensor, original: Tensor, step: int) -> Tensor:
-        loss = self._disc_loss(fake, original)
+        loss = self._critique(fake, original)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = list(self._discriminators.parameters())

@@ -47,8 +47,9 @@ def _one_crop(run: Run) -> None:
     # training on.
     config, device = run.config, run.data.device
     audio = torch.zeros(1, 1, config.segment_length, device=device)
-    with torch.compiler.set_stance("force_eager"), autocast(config, device):
-        decoded = run.model(audio).audio.float()
-    if run.adversary:
-        run.adversary.rehearse(decoded, audio)
+    with torch.compiler.set_stance("force_eager"):
+        with autocast(config, device):
+            decoded = run.model(audio).audio.float()
+        if run.adversary:
+            run.adversary.rehearse(decoded, audio)
     decoded.square().mean().backward()

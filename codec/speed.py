@@ -3,14 +3,19 @@
 import os
 import shutil
 import sysconfig
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from codec.config import TrainConfig
 from codec.model import Codec
 from codec.ranks import Ranks
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 COMPILED = "compiled"  # the folder, in the checkpoint folder, of what torch.compile has made
 
@@ -60,4 +65,9 @@ def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path
         for part in (model.encoder, model.decoder):
             # Not part.compile(): that passes by the code of torch's own Sequential, so that each Snake and each
             # residual unit would be compiled by itself, until there are too many of a kind, and the rest not at all.
-            part.forward = torch.compile(part.forward, dynamic=False)  # type: ignore[method-assign]
+            part.forward = compiled(part.forward, config, device)  # type: ignore[method-assign]
+
+
+def compiled(function: Callable[P, R], config: TrainConfig, device: torch.device) -> Callable[P, R]:
+    """The function, which torch.compile fuses at its first call where that is wanted; for arguments of one shape."""
+    return torch.compile(function, dynamic=False) if is_compiled(config, device) else function

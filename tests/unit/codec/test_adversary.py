@@ -1,9 +1,12 @@
 import copy
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
+from codec import discriminators, mel
 from codec.adversary import ADVERSARIAL, FEATURES, MEL, Adversary
 from codec.config import ModelConfig, TrainConfig
 from codec.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
@@ -87,6 +90,25 @@ def test_state_is_all_that_going_on_needs() -> None:
     ours, theirs = one.judge(noise, tone, 1), two.judge(noise, tone, 1)
     assert torch.equal(ours.gradient, theirs.gradient)
     assert [float(value) for value in ours.values] == [float(value) for value in theirs.values]
+
+
+def test_its_two_parts_are_one_graph_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one discriminator and one scale of each kind: all of them take most of a minute."""
+    graphs = []
+
+    def keep(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=keep))
+    for module, name in ((discriminators, "PERIODS"), (discriminators, "WINDOWS"), (mel, "SCALES")):
+        monkeypatch.setattr(module, name, getattr(module, name)[:1])
+    tone, noise = sounds()
+    adversary = Adversary(replace(CONFIG, compile="on", precision="bf16"), Ranks(), CPU)
+    for step in range(2):
+        adversary.judge(noise, tone, step)
+    assert len(graphs) == 2
+    torch.compiler.reset()
 
 
 def test_a_rehearsal_teaches_nothing() -> None:
