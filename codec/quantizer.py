@@ -206,10 +206,12 @@ class ResidualQuantizer(nn.Module):
         stays on the device: nothing here waits for it. Ranks that pass the same statistics, those added
         over all of them, keep the same codebooks.
         """
-        # A stage that no frame needed keeps its state: an average over nothing would fade to zero.
-        needed = statistics.counts.sum(1, keepdim=True) > 0  # [S, 1]
-        usage = torch.where(needed, decay * self.ema_usage + (1 - decay) * statistics.counts, self.ema_usage)
-        total = torch.where(needed.unsqueeze(-1), decay * self.ema_sum + (1 - decay) * statistics.sums, self.ema_sum)
+        # A stage that few frames need forgets as slowly as they come: by steps, its averages would be over too few
+        # vectors to be better than no code, and the frames would leave it one after the other.
+        needed = statistics.counts.sum(1, keepdim=True)  # [S, 1]
+        kept = 1 - (1 - decay) * needed / needed[0].clamp(min=1)
+        usage = kept * self.ema_usage + (1 - decay) * statistics.counts
+        total = kept.unsqueeze(-1) * self.ema_sum + (1 - decay) * statistics.sums
 
         # A replaced code starts as an average one: sum and usage change together, the codebook with them.
         uniform = usage.mean(1, keepdim=True)  # [S, 1]
