@@ -81,6 +81,7 @@ class _Table:
         # The improvement metric in every row so far, before training, and whether a decisive row had it.
         self.history: list[float] = []
         self.baseline: float | None = None
+        self.began_fine = False  # whether the baseline was good by every sign of the table
         self.compared = False
 
     def new_attempt(self, start: Row) -> None:
@@ -102,7 +103,7 @@ class _Table:
         fine = bool(bands) and all(sign.state is State.GOOD for sign in bands)
         causes = [*self.causes.see(row, decisive, fine), *self._adversarial(row, decisive, fine)]
         signs = [*bands, *self._improvement(row, decisive, fine)]
-        self._remember(row, decisive)
+        self._remember(row, decisive, fine)
         # A row that cannot decide covers neither the evidence nor the warnings of one that did.
         if decisive or not self.decisive_rows:
             self.beside = causes
@@ -181,14 +182,16 @@ class _Table:
             # Beside good figures it is no strike: a run may have had its best row by chance, or in the grace.
             self.strikes += decisive and not fine
             # At the first decisive row a dip below a better row of the grace time is a strike like any other: only a
-            # run that is no better than where it began is bad at once.
+            # run that is no better than where it began is bad at once. Unless it began with good figures and has them
+            # still, as a model around a lapped transform does: such a one has little to learn.
             begun_at = self.baseline
-            nothing_learnt = not self.compared and begun_at is not None and not rule.better(value, begun_at)
+            spared = fine and self.began_fine
+            nothing_learnt = not (self.compared or spared) and begun_at is not None and not rule.better(value, begun_at)
             if decisive and (nothing_learnt or self.strikes >= rule.patience):
                 state = State.BAD
         yield Sign.at(row, "improvement", state, said, value, threshold)
 
-    def _remember(self, row: Row, decisive: bool) -> None:
+    def _remember(self, row: Row, decisive: bool, fine: bool) -> None:
         rule = self.checklist.improvement
         value = row.get(rule.metric) if rule else None
         if value is None:
@@ -196,7 +199,7 @@ class _Table:
         self.history.append(value)
         self.compared = self.compared or decisive
         if self.baseline is None and _is_baseline(row):
-            self.baseline = value
+            self.baseline, self.began_fine = value, fine
 
     def _waiting(self, last: Sign) -> str:
         if last.step is None or last.epoch is None:
