@@ -262,9 +262,9 @@ def test_no_improvement_on_the_baseline_is_bad_at_the_first_decisive_row() -> No
 def test_a_model_that_begins_with_good_figures_has_little_to_learn() -> None:
     begun = {**BASELINE, **GOOD_VALUES, "snr_db": 19.4}
     verdict = judge(begun, validation(1, snr_db=19.3))
-    assert (verdict.state, sign(verdict, "improvement").state) == (State.UNDECIDED, State.UNDECIDED)
-    assert judge(begun, validation(1, snr_db=19.3), validation(2, snr_db=19.6)).state is State.GOOD
-    assert judge(begun, validation(1, snr_db=4.0)).state is State.BAD  # its other signs are no longer good
+    assert (verdict.verdict, sign(verdict, "improvement").state) == (State.UNDECIDED, State.UNDECIDED)
+    assert judge(begun, validation(1, snr_db=19.3), validation(2, snr_db=19.6)).verdict is State.GOOD
+    assert judge(begun, validation(1, snr_db=4.0)).verdict is State.BAD  # its other signs are no longer good
 
 
 def test_falling_back_to_the_baseline_later_is_a_strike() -> None:
