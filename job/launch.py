@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from infra.pods import (
@@ -18,7 +19,7 @@ from infra.pods import (
     RateLimited,
     Unauthorised,
 )
-from infra.store import Store
+from infra.store import Store, StoreError
 from job import compiled, wandb_access
 from job.choice import Candidate
 from job.errors import UsageError
@@ -104,6 +105,7 @@ def start(
         UsageError: another client is starting this attempt, or has closed it meanwhile.
         NoCapacity, NoBalance, Unauthorised, RateLimited, InvalidRequest: there is no pod; the attempt has its outcome.
         ProviderError: nobody knows whether there is a pod. Without a claim it ends itself; the attempt stays open.
+        StoreError: the claim could not be written, and the pod was ended; the attempt stays open.
     """
     if not attempt.write_once("intent.json", launch.intent):
         raise UsageError(
@@ -123,13 +125,29 @@ def start(
         gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
         time=time.time(),
     )
-    if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != pod.id:
+    try:
+        _write_claim(attempt, claim)
+    except BaseException:  # Ctrl-C as well
+        # Without a claim it ends itself, but only if it ever begins to run; and nobody will look for it.
+        with suppress(ProviderError):
+            provider.terminate(pod.id)
+        raise
+    _note(attempt, "launched", pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
+    return pod
+
+
+def _note(attempt: Attempt, what: str, **details: object) -> None:
+    """For the audit trail, which is not worth a pod that nobody looks for or claims."""
+    with suppress(StoreError):
+        attempt.note(what, CLIENT, **details)
+
+
+def _write_claim(attempt: Attempt, claim: Claim) -> None:
+    if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != claim.pod_id:
         raise UsageError(
             f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile: "
             f"`codecjob status {attempt.run_id}` shows it"
         )
-    attempt.note("launched", CLIENT, pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
-    return pod
 
 
 def asking(provider: Provider, candidate: Candidate) -> str:
@@ -157,7 +175,7 @@ def _first_to_be_had(
         except (NoCapacity, OfferRefused) as error:
             refused.append(error)
             gpu = request.offer.gpu if request.offer else None
-            attempt.note("refused", CLIENT, launch_id=request.launch_id, gpu=gpu, answer=str(error))
+            _note(attempt, "refused", launch_id=request.launch_id, gpu=gpu, answer=str(error))
     if len(refused) == 1:
         raise refused[0]
     if all(isinstance(error, OfferRefused) for error in refused):
@@ -170,13 +188,18 @@ def _create_or_adopt(provider: Provider, attempt: Attempt, request: LaunchReques
         return provider.launch(request)
     except NO_POD:
         raise
+    except KeyboardInterrupt:
+        if pod := _look_for(provider, request):
+            with suppress(ProviderError):
+                provider.terminate(pod.id)
+        raise
     except ProviderError as error:
         # No clear answer: the pod may exist. Creating again blindly is how two are paid for.
-        attempt.note("no clear answer", CLIENT, launch_id=request.launch_id, answer=str(error))
+        _note(attempt, "no clear answer", launch_id=request.launch_id, answer=str(error))
         pod = _look_for(provider, request)
         if pod is None:
             raise
-        attempt.note("adopted", CLIENT, launch_id=request.launch_id, pod=pod.id)
+        _note(attempt, "adopted", launch_id=request.launch_id, pod=pod.id)
         return pod
 
 

@@ -252,7 +252,7 @@ class Attempt:
         """The numbers of the pieces with what the store says of them, in no order."""
         for info in self.store.list(f"{self.prefix}/{kind}/"):
             name = info.key.rsplit("/", 1)[1]
-            if name.isdigit():  # others may have left files in a folder or a bucket
+            if name.isdecimal():  # others may have left files in a folder or a bucket
                 yield int(name), info
 
     def _piece(self, info: ObjectInfo) -> bytes:
@@ -267,7 +267,7 @@ class Attempt:
         found = []
         for info in self.store.list(prefix):
             step, _, file = info.key.removeprefix(prefix).partition("/")
-            if step.isdigit() and file == "manifest.json":
+            if step.isdecimal() and file == "manifest.json":
                 found.append(CheckpointRef(self.number, int(step), f"{prefix}{step}", info.modified))
         return found
 
@@ -329,7 +329,7 @@ class Run:
 
     def attempts(self) -> list[Attempt]:
         """The attempts, oldest first."""
-        numbers = sorted(int(name) for name in self.store.folders(f"runs/{self.run_id}/attempts/") if name.isdigit())
+        numbers = sorted(int(name) for name in self.store.folders(f"runs/{self.run_id}/attempts/") if name.isdecimal())
         return [self.attempt(number) for number in numbers]
 
     def rows(self, attempts: Iterable[Attempt] | None = None) -> list[Row]:

@@ -158,7 +158,7 @@ def _folders(attempt: Attempt, kind: str) -> list[tuple[CheckpointRef, list[Obje
     prefix = f"{attempt.prefix}/{kind}/"
     for info in attempt.store.list(prefix):
         step, _, name = info.key.removeprefix(prefix).partition("/")
-        if step.isdigit() and name:
+        if step.isdecimal() and name:
             ref = CheckpointRef(attempt.number, int(step), f"{prefix}{step}")
             found.setdefault(ref, []).append(info)
     return list(found.items())

@@ -71,7 +71,9 @@ def require_watch(
     # A budget is kept by the agent and the watchdog; with both gone only the deadline is left.
     budget = "" if max_cost is None else f"; max_cost ({max_cost:g} USD) holds only while the agent lives"
     said = f"nobody watches this run: at worst it costs {worst:.2f} USD ({hours}){budget}"
-    if not ends_itself:
+    if ends_itself:
+        said = f"{said}; a pod that never begins to run is billed until somebody ends it, after max_hours too"
+    else:
         said = f"{said}; a cluster cannot end itself: it is billed until somebody does, after max_hours too"
     if unwatched:
         return said

@@ -87,12 +87,12 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
                 providers[name] = open_provider(name)
                 listed[name], trouble = _all_pods(providers[name])
                 reports += [Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}")] if trouble else []
-            if _has_ended(run, listed[name], now):
-                continue
+            if not _has_ended(run, listed[name], now):
+                reports.append(look_after(run, providers[name], clock, act, say))
         except (*NO_ANSWER, UsageError) as error:
             reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
-            continue
-        reports.append(look_after(run, providers[name], clock, act, say))
+        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
+            reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
     for name, pods in listed.items():
         reports += _orphans(store, providers[name], pods or [], clock, act)
     return reports

@@ -115,8 +115,11 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
         if not dry_run:
-            _tidy_all(tidier, store, reports)
-            everyone.tell(reports)
+            try:
+                _tidy_all(tidier, store, reports)
+                everyone.tell(reports)
+            except Exception as error:  # noqa: BLE001 - what is only told of must not end the watching
+                _say(f"not tidied or told, by a defect of codecjob: {error!r}")
         if not watch:
             break
         for report in reports:

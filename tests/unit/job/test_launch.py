@@ -21,13 +21,15 @@ from infra.pods import (
     Transient,
     Unauthorised,
 )
+from infra.store import Unavailable
 from job import launch
 from job.choice import look_for
-from job.record import Run
+from job.errors import UsageError
+from job.record import Attempt, Claim, Run
 from job.spec import JobSpec, WandbSpec, check_spec
 
 SPEC: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}, "test")
-Answer = Exception | None
+Answer = BaseException | None
 
 
 class Desk:
@@ -39,6 +41,7 @@ class Desk:
         self.answers = list(answers)
         self.listed = listed
         self.requests: list[LaunchRequest] = []
+        self.ended: list[str] = []
 
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         return [Offer("p", gpu, price, True) for gpu, price in (("L4", 0.4), ("A40", 0.5), ("L40S", 0.8))]
@@ -52,6 +55,9 @@ class Desk:
 
     def find(self, run_id: str | None) -> list[Pod]:
         return [self._pod(self.requests[-1])] if self.listed else []
+
+    def terminate(self, pod_id: str) -> None:
+        self.ended.append(pod_id)
 
     def _pod(self, request: LaunchRequest) -> Pod:
         return Pod("pod-1", request.name, request.run_id, 1, request.launch_id, PodState.STARTING, 0.5, None)
@@ -150,6 +156,54 @@ def test_a_pod_that_was_made_all_the_same_is_adopted(run: Run, start: Callable[[
     assert claim is not None
     assert claim.pod_id == "pod-1"
     assert whats(run) == ["no clear answer", "adopted", "launched"]
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("the store is away"), KeyboardInterrupt()])
+def test_a_pod_that_cannot_be_claimed_is_ended_since_it_may_never_begin_to_run(
+    run: Run, start: Callable[[Any], Pod], monkeypatch: pytest.MonkeyPatch, trouble: BaseException
+) -> None:
+    write_once = Attempt.write_once
+
+    def write(self: Attempt, name: str, document: Any) -> bool:
+        if name == "claim.json":
+            raise trouble
+        return write_once(self, name, document)
+
+    monkeypatch.setattr(Attempt, "write_once", write)
+    desk = Desk(None)
+    with pytest.raises(type(trouble)):
+        start(desk)
+    assert desk.ended == ["pod-1"]
+    assert run.attempt(1).claim() is None
+
+
+def test_a_pod_that_came_though_its_launch_was_interrupted_is_ended(run: Run, start: Callable[[Any], Pod]) -> None:
+    desk = Desk(KeyboardInterrupt(), listed=True)
+    with pytest.raises(KeyboardInterrupt):
+        start(desk)
+    assert desk.ended == ["pod-1"]
+
+
+def test_a_pod_is_ended_where_another_one_was_claimed_meanwhile(run: Run, start: Callable[[Any], Pod]) -> None:
+    other = Claim(launch_id="other", pod_id="pod-2", price_per_hour=0.0, time=1.0)
+    run.attempt(1).write_once("claim.json", other)
+    desk = Desk(None)
+    with pytest.raises(UsageError, match="claimed for pod pod-2 meanwhile"):
+        start(desk)
+    assert desk.ended == ["pod-1"]
+
+
+def test_a_claimed_pod_is_not_given_up_for_the_audit_trail(
+    run: Run, start: Callable[[Any], Pod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(self: Attempt, what: str, by: str, **more: object) -> None:
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(Attempt, "note", away)
+    desk = Desk(Transient("timeout"), listed=True)
+    assert start(desk).id == "pod-1"
+    assert run.attempt(1).claim() is not None
+    assert desk.ended == []
 
 
 def test_every_request_carries_the_key_of_wandb_where_that_is_wanted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,11 @@ def test_strangers_files_in_the_record_are_passed_over(run: Run, store: Store) -
     store.put(f"{attempt.prefix}/checkpoints/old/manifest.json", b"{}")
     store.put(f"{attempt.prefix}/checkpoints/00000005/deeper/manifest.json", b"{}")
     store.put(f"runs/{run.run_id}/attempts/backup/intent.json", b"{}")
+    for place in ("", f"{attempt.number}/metrics/", f"{attempt.number}/checkpoints/"):  # a digit, but no number
+        store.put(f"runs/{run.run_id}/attempts/{place}²/manifest.json", b"{}")
+    store.put(f"{attempt.prefix}/log/²", b"mine")
+    assert list(attempt.segments("log")) == []
+    assert [each.number for each in run.attempts()] == [1]
     assert [row.step for row in run.rows()] == [1]
     assert attempt.checkpoints() == []
 

@@ -55,6 +55,7 @@ def test_the_user_may_say_that_nobody_watches_and_is_shown_the_worst_cost() -> N
     assert said is not None
     assert "48.00 USD" in said
     assert "max_cost (10 USD) holds only while the agent lives" in said
+    assert said.endswith("a pod that never begins to run is billed until somebody ends it, after max_hours too")
 
 
 def test_a_cluster_is_said_to_be_billed_until_somebody_ends_it() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from infra.store import Store, open_store
 from job import known_commands
 from job.cli import cli
-from job.record import Claim, Outcome, Run, Submission
+from job.record import Attempt, Claim, Outcome, Run, Submission
 
 
 @pytest.fixture
@@ -59,3 +59,29 @@ def test_one_run_is_told_of_and_a_dry_run_tells_nothing(store: Store, tmp_path: 
     assert told(tmp_path) == []
     abort(store, run.run_id, "--watch")
     assert told(tmp_path) == [(run.run_id, "abort"), (run.run_id, "end")]
+
+
+def test_what_nobody_foresaw_in_one_run_leaves_the_others_watched(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = ended(store, "odd-20250101-030405-00ff", tmp_path)
+    open_run = Run(store, "speech-20250102-030405-00ff")
+    spec = {"name": "speech", "data": "/clips", "watch": {"poll_seconds": 0.1}}
+    open_run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
+    gone = Claim(launch_id="l", pod_id="local-0123456789ab", price_per_hour=0.0, time=time.time() - 1000)
+    open_run.attempt(1).write_once("claim.json", gone)
+    attempts = Run.attempts
+
+    def break_down(run: Run) -> list[Attempt]:
+        if run.run_id == odd.run_id:
+            raise ZeroDivisionError("nobody foresaw this")
+        return attempts(run)
+
+    monkeypatch.setattr(Run, "attempts", break_down)
+    done = abort(store, "--all")
+    assert done.exit_code == 3
+    assert f"{odd.run_id}: CANNOT TELL: cannot tell, by a defect of codecjob: ZeroDivisionError" in done.stdout
+    assert "not tidied or told, by a defect of codecjob" in done.stderr
+    outcome = open_run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.by == "watchdog"
