@@ -121,7 +121,7 @@ def start(
     claim = Claim(
         launch_id=request.launch_id,
         pod_id=pod.id,
-        price_per_hour=pod.price_per_hour,
+        price_per_hour=_price(pod, request),
         gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
         time=time.time(),
     )
@@ -132,8 +132,14 @@ def start(
         with suppress(ProviderError):
             provider.terminate(pod.id)
         raise
-    _note(attempt, "launched", pod=pod.id, provider=provider.name, price_per_hour=pod.price_per_hour)
+    _note(attempt, "launched", pod=pod.id, provider=provider.name, price_per_hour=claim.price_per_hour)
     return pod
+
+
+def _price(pod: Pod, request: LaunchRequest) -> float:
+    """What the budget is reckoned from: a provider may list a pod that has only just been made without a price."""
+    asked = Candidate(request.offer, request.machine).price_per_hour if request.offer else 0.0
+    return pod.price_per_hour or asked
 
 
 def _note(attempt: Attempt, what: str, **details: object) -> None:

@@ -4,14 +4,13 @@ import time
 
 import click
 
-from infra.pods import Provider, ProviderError
-from infra.store import Unavailable
+from infra.pods import Provider
 from job.cli.boot import BootLog
 from job.cli.live import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
 from job.ending import Say, end_pods
-from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.errors import NO_ANSWER, UsageError
 from job.findings import goes_on, stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
@@ -47,7 +46,7 @@ def follow(run: Run, provider: Provider) -> int:
                         _end_cluster(run, provider, shown.say)
                     if state.state in ENDED and not _goes_on(run, provider, state, shown.say):
                         break
-                except (ProviderError, Unavailable, CannotTellError) as error:
+                except NO_ANSWER as error:  # credentials that have expired too: they can be renewed meanwhile
                     shown.show(Phase("no answer", f"no answer: {error}"))
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Which answers of a provider lead to another try, and which never do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -204,6 +205,18 @@ def test_a_claimed_pod_is_not_given_up_for_the_audit_trail(
     assert start(desk).id == "pod-1"
     assert run.attempt(1).claim() is not None
     assert desk.ended == []
+
+
+def test_the_budget_of_an_adopted_pod_without_a_price_is_reckoned_by_the_offer(
+    run: Run, start: Callable[[Any], Pod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(Transient("timeout"), listed=True)
+    listed = desk._pod
+    monkeypatch.setattr(desk, "_pod", lambda request: replace(listed(request), price_per_hour=0.0))
+    start(desk)
+    claim = run.attempt(1).claim()
+    assert claim is not None
+    assert claim.price_per_hour == 0.4
 
 
 def test_every_request_carries_the_key_of_wandb_where_that_is_wanted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ import click
 import pytest
 
 from infra.pods import NoCapacity, Pod, PodState
-from infra.store import open_store
+from infra.store import AccessDenied, open_store
+from job import state
 from job.cli import follow
-from job.record import Claim, Run, Submission
+from job.record import Claim, Outcome, Run, Submission
 
 
 class Stuck:
@@ -48,3 +49,24 @@ def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
     assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
     assert provider.pods == []
     assert "no other can be had: nothing is free; later: `codecjob resume" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_who_follows_goes_on_when_the_stores_credentials_have_expired(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
+    run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec={"name": "speech", "data": "/clips"}))
+    run.attempt(1).write_once("outcome.json", Outcome(outcome="succeeded", reason="done", by="agent", time=1.0))
+    provider: Any = Stuck(run.run_id)
+    provider.pods = []
+    looks = iter([AccessDenied("the session has expired")])
+
+    def look(*given: Any) -> Any:
+        for trouble in looks:
+            raise trouble
+        return state.look(*given)
+
+    monkeypatch.setattr(follow, "look", look)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    assert follow.follow(run, provider) == 0
+    assert "the session has expired" in capsys.readouterr().out
