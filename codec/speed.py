@@ -35,7 +35,7 @@ def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManage
 
 
 def is_compiled(config: TrainConfig, device: torch.device) -> bool:
-    """Whether torch.compile fuses the encoder and the decoder."""
+    """Whether torch.compile fuses what a step does."""
     return config.compile == "on" or (config.compile == "auto" and device.type == "cuda" and not obstacle())
 
 
@@ -48,7 +48,7 @@ def obstacle() -> str | None:
 
 
 def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path, ranks: Ranks) -> None:
-    """Set the device's switches and have encoder and decoder compiled at their first call.
+    """Set the device's switches and have encoder, quantizer and decoder compiled at their first call.
 
     The compiled code stays in the checkpoint folder, so that whoever has that folder need not compile again.
     """
@@ -62,7 +62,7 @@ def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path
         torch._dynamo.config.suppress_errors = config.compile == "auto"
         # Each rank of a machine in a folder of its own: they compile at the same time.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((folder / COMPILED / str(ranks.local)).resolve()))
-        for part in (model.encoder, model.decoder):
+        for part in (model.encoder, model.quantizer, model.decoder):
             # Not part.compile(): that passes by the code of torch's own Sequential, so that each Snake and each
             # residual unit would be compiled by itself, until there are too many of a kind, and the rest not at all.
             part.forward = compiled(part.forward, config, device)  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from torch._inductor import config as inductor
 
 from codec.config import ModelConfig, TrainConfig
 from codec.layers import Snake
-from codec.model import Codec
+from codec.model import Codec, Share
 from codec.ranks import Ranks
 from codec.speed import autocast, hasten, is_bf16, is_compiled, obstacle
 
@@ -90,7 +90,7 @@ def test_in_bf16_convolutions_are_narrow_and_codes_and_errors_are_not() -> None:
     torch.testing.assert_close(narrow.audio.float(), wide.audio, atol=0.05, rtol=0.1)
 
 
-def test_encoder_and_decoder_are_one_graph_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoder_quantizer_and_decoder_are_one_graph_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = []
 
     def keep(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
@@ -99,16 +99,17 @@ def test_encoder_and_decoder_are_one_graph_each(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=keep))
-    model = Codec(replace(TINY, strides=(2, 2)))  # 12 residual units: too many to compile each
-    audio = torch.zeros(2, 1, 64)
+    # 12 residual units: too many to compile each.
+    model = Codec(replace(TINY, strides=(2, 2), transform="mdct", mean_quantizers=1))
+    audio, lengths = torch.zeros(2, 1, 64), torch.tensor([64, 50])
     hasten(model, config(compile="on"), CPU, tmp_path, Ranks())
     for _ in range(2):
         with autocast(config(precision="bf16"), CPU):
-            model(audio).audio.sum().backward()
+            model(audio, lengths, Share(lengths, 0, 1), 0.5).audio.sum().backward()
     with torch.compiler.set_stance("force_eager"), torch.no_grad():
         model(audio[:1])  # as a validation does
     torch.compiler.reset()
-    assert len(graphs) == 2
+    assert len(graphs) == 3
     calls = [str(node.target) for graph in graphs for node in graph.graph.nodes if node.op == "call_function"]
     parts = [*model.encoder.modules(), *model.decoder.modules()]
     convolutions = [part for part in parts if isinstance(part, (torch.nn.Conv1d, torch.nn.ConvTranspose1d))]
