@@ -153,7 +153,7 @@ def _packing(trained: Trained, header: Header) -> Packing:
 def _check_possible(source: Path, header: Header, trained: Trained) -> None:
     """A check sum is no protection against intent: what no `encode` has written is the user's error, not a crash."""
     config = trained.model.config
-    fits = 1 <= header.stages <= config.stages_per_frame and len(header.gains) in (1, header.channels)
+    fits = config.least_stages <= header.stages <= config.stages_per_frame and len(header.gains) in (1, header.channels)
     fits = fits and header.varying == bool(config.mean_quantizers)
     if not (fits and header.channels and header.rate and all(0 < gain < math.inf for gain in header.gains)):
         raise UserError(f"{source}: its header is none that codec encode has written; copy or encode it again")

@@ -81,6 +81,12 @@ class ModelConfig:
             raise UserError(
                 f"--mean_quantizers {self.mean_quantizers}: must be at most --num_quantizers, {self.num_quantizers}"
             )
+        if 0 < self.mean_quantizers < self.least_stages:
+            raise UserError(
+                f"--mean_quantizers {self.mean_quantizers}: must be at least {self.least_stages} with --num_quantizers "
+                f"{self.num_quantizers} and --codebook_size {self.codebook_size}, because each frame also pays for "
+                "the count of its codes"
+            )
         if self.transform == "mdct" and (self.hop % 2 or self.codebook_dim > self.hop):
             raise UserError(
                 f"--transform mdct: needs an even hop and a --codebook_dim of at most the hop, which is {self.hop} "
@@ -96,6 +102,13 @@ class ModelConfig:
     def stages_per_frame(self) -> int:
         """Codes of a frame, on average: what the nominal bitrate pays for."""
         return self.mean_quantizers or self.num_quantizers
+
+    @property
+    def least_stages(self) -> int:
+        """The fewest codes of a frame that there can be: where frames differ, their count is paid for, too."""
+        if not self.mean_quantizers:
+            return 1
+        return self.num_quantizers.bit_length() // (self.codebook_size - 1).bit_length() + 1
 
     @property
     def discriminator_width(self) -> int:

@@ -97,9 +97,9 @@ def ticks(trained: Trained, pieces: Pieces, against: bool) -> int:
 
 def stages_shown(trained: Trained) -> list[int]:
     """Numbers of quantizers a frame: all, or MOST_ROWS of them spread evenly, thirds of all among them."""
-    most = trained.model.config.stages_per_frame
+    least, most = trained.model.config.least_stages, trained.model.config.stages_per_frame
     rows = min(most, MOST_ROWS)
-    return [round(most * row / rows) for row in range(1, rows + 1)]
+    return [stages for row in range(1, rows + 1) if (stages := round(most * row / rows)) >= least]
 
 
 @torch.inference_mode()

@@ -33,9 +33,9 @@ class Trained:
 
     def stages(self, wanted: int | None) -> int:
         """How many quantizers to use, on average; raises UserError where the model has not as many."""
-        most = self.model.config.stages_per_frame
-        if wanted is not None and not 1 <= wanted <= most:
-            raise UserError(f"--num_quantizers {wanted}: this model has {most}; give 1 to {most}")
+        least, most = self.model.config.least_stages, self.model.config.stages_per_frame
+        if wanted is not None and not least <= wanted <= most:
+            raise UserError(f"--num_quantizers {wanted}: this model has {most}; give {least} to {most}")
         return wanted or most
 
     def bitrate(self, stages: int) -> float:

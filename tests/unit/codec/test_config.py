@@ -69,3 +69,35 @@ def test_what_is_recorded_makes_the_same_configuration_again() -> None:
 def test_a_wrong_value_names_its_flag(flag: str, value: object, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         config_from_flags({"data_dir": "clips", flag: value})
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ({"mean_quantizers": 9}, "--mean_quantizers 9: must be at most --num_quantizers, 8"),
+        ({"mean_quantizers": -1}, "--mean_quantizers -1: must be at least 0"),
+        (
+            {"num_quantizers": 63, "codebook_size": 4, "mean_quantizers": 3},
+            "--mean_quantizers 3: must be at least 4 with --num_quantizers 63 and --codebook_size 4, because each frame",
+        ),
+        ({"transform": "fft"}, "--transform fft: must be one of none, mdct"),
+        (
+            {"transform": "mdct", "strides": (3, 5), "codebook_dim": 15, "hidden_dim": 64},
+            "--transform mdct: needs an even hop and .* which is 15 samples with --strides 3,5",
+        ),
+        (
+            {"transform": "mdct", "codebook_dim": 81},
+            "--transform mdct: needs .* a --codebook_dim of at most the hop, which is 80 samples with --strides 2,2,2",
+        ),
+    ],
+)
+def test_flags_that_do_not_go_together_are_named(flags: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        config_from_flags({"data_dir": "clips", **flags})
+
+
+def test_a_frame_s_codes_are_those_of_all_stages_or_their_mean() -> None:
+    assert ModelConfig().stages_per_frame == 8
+    varying = ModelConfig(num_quantizers=63, codebook_size=4, mean_quantizers=4, transform="mdct", codebook_dim=80)
+    assert (varying.stages_per_frame, varying.least_stages) == (4, 4)
+    assert ModelConfig(num_quantizers=63, codebook_size=256, mean_quantizers=15).least_stages == 1

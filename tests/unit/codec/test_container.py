@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from codec.container import ID_BYTES, Header, Writer, read_codes, read_header
 from codec.errors import UserError
-from codec.packing import BLOCK_FRAMES, Fixed
+from codec.packing import ABSENT, BLOCK_FRAMES, Fixed, Varying
 
 ID = bytes(range(ID_BYTES))
 
@@ -100,3 +100,77 @@ def test_other_frames_than_the_header_announces_are_refused(tmp_path: Path) -> N
 def test_a_text_is_no_stream(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no stream of codec encode"):
         read_header(tmp_path / "a", io.BytesIO(b"RIFF and so on"))
+
+
+def differing(frames: int) -> tuple[np.ndarray, Header, Varying]:
+    random = np.random.default_rng(0)
+    counts = random.integers(6, size=(2, 1, frames))
+    codes = np.where(np.arange(5)[None, :, None] < counts, random.integers(128, size=(2, 5, frames)), ABSENT)
+    return codes, Header(ID, 2, 3, 44100, 123_456, (0.25, 17.5), varying=True), Varying(2, 5, 7)
+
+
+def write(path: Path, header: Header, packing: Varying, blocks: list[np.ndarray], behind: bytes = b"") -> None:
+    with path.open("wb") as file:
+        writer = Writer(file, header, packing)
+        for block in blocks:
+            writer.add(block)
+        writer._write(behind)  # whoever forges a stream can make a check sum
+        writer.finish()
+
+
+def read(path: Path, packing: Varying, frames: int) -> tuple[Header, list[np.ndarray]]:
+    with path.open("rb") as file:
+        return read_header(path, file), list(read_codes(path, file, packing, frames))
+
+
+def test_frames_that_differ_come_back_block_by_block(tmp_path: Path) -> None:
+    codes, header, packing = differing(BLOCK_FRAMES + 100)
+    blocks = [codes[..., :BLOCK_FRAMES], codes[..., BLOCK_FRAMES:]]
+    write(tmp_path / "a", header, packing, blocks)
+    read_back, parts = read(tmp_path / "a", packing, BLOCK_FRAMES + 100)
+    assert read_back == header
+    assert [part.shape[-1] for part in parts] == [BLOCK_FRAMES, 100]
+    assert np.array_equal(np.concatenate(parts, axis=-1), codes)
+
+
+def test_the_layout_of_version_2_is_the_documented_one(tmp_path: Path) -> None:
+    codes = np.array([[[1, 9], [2, ABSENT], [ABSENT, ABSENT]]])
+    write(tmp_path / "a", Header(ID, 1, 2, 16000, 160, (1.0,), varying=True), Varying(1, 3, 4), [codes])
+    data = (tmp_path / "a").read_bytes()
+    assert data[:4] == b"\x8bCJ\x02"
+    assert list(data[12:15]) == [1, 1, 2]  # the mean of stages
+    assert list(data[15:19]) == [0x80, 0x7D, 0xA0, 0x01]  # 16000 and 160 as LEB128
+    assert data[19:23] == b"\x00\x00\x80?"
+    assert list(data[23:26]) == [0b10_01_0000, 0x12, 0x90]  # counts 2 and 1, then the codes
+    assert len(data) == 26 + 4
+
+
+@pytest.mark.parametrize(
+    ("announced", "cut", "behind"),
+    [(101, None, b""), (100, 90, b""), (50, None, b""), (100, None, b"\0"), (100, 0, b"\xff" * 9000)],
+    ids=["more", "fewer", "half", "longer", "counts"],
+)
+def test_what_does_not_hold_the_frames_that_differ_is_one_line(
+    tmp_path: Path, announced: int, cut: int | None, behind: bytes
+) -> None:
+    """With a right check sum: nothing but a forgery, but no crash."""
+    codes, header, packing = differing(100)
+    write(tmp_path / "a", header, packing, [codes[..., :cut]], behind)
+    with pytest.raises(UserError, match=f"a: does not hold the {announced} frames that its header announces"):
+        read(tmp_path / "a", packing, announced)
+
+
+def test_every_truncation_of_frames_that_differ_is_found(tmp_path: Path) -> None:
+    codes, header, packing = differing(20)
+    write(tmp_path / "a", header, packing, [codes])
+    data = (tmp_path / "a").read_bytes()
+    for size in range(1, len(data)):
+        (tmp_path / "a").write_bytes(data[:size])
+        with pytest.raises(UserError, match=r"a: is (no stream|truncated)"):
+            read(tmp_path / "a", packing, 20)
+
+
+def test_a_stream_of_a_later_version_says_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\x8bCJ\x03 and so on")
+    with pytest.raises(UserError, match="is a stream of version 3, this codecjob reads 1 and 2; update it"):
+        read(tmp_path / "a", Varying(1, 1, 1), 1)
