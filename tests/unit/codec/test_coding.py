@@ -17,7 +17,7 @@ from codec.cli import cli, main
 from codec.container import Header, Writer, read_header
 from codec.errors import UserError
 from codec.normalize import normalize
-from codec.packing import Fixed
+from codec.packing import ABSENT, BLOCK_FRAMES, Fixed, Varying
 from codec.trained import Trained
 
 Make = Callable[..., Path]
@@ -29,12 +29,19 @@ def model(make_checkpoint: Make) -> Trained:
     return trained.load(make_checkpoint())
 
 
+@pytest.fixture
+def differing(make_checkpoint: Make) -> Trained:
+    """A model whose frames differ in their codes, six on average: 800 x 6 x 4 = 19.2 kbit/s."""
+    flags = {"num_quantizers": 15, "mean_quantizers": 6, "codebook_dim": 20, "transform": "mdct"}
+    return trained.load(make_checkpoint(root="differing", **flags))
+
+
 def silent(_: float) -> None: ...
 
 
 def round_trip(model: Trained, source: Path, name: str = "out.wav") -> tuple[coding.Coded, np.ndarray, int]:
     stream, out = source.with_suffix(".cjc"), source.with_name(name)
-    coded = coding.encode(model, source, stream, 3, silent)
+    coded = coding.encode(model, source, stream, model.stages(None), silent)
     assert coding.decode(model, stream, out, out.suffix, silent) == coded
     audio, rate = soundfile.read(out, always_2d=True)
     return coded, audio, rate
@@ -258,3 +265,112 @@ def test_a_forged_header_with_a_right_check_sum_is_one_line(
         Writer(file, header, Fixed(len(header.gains), header.stages, model.code_bits)).finish()
     with pytest.raises(UserError, match="its header is none that codec encode has written"):
         coding.decode(model, tmp_path / "a.cjc", tmp_path / "a.wav", ".wav", silent)
+
+
+@pytest.mark.parametrize("pieces", [[3 * 20000], [1, 19999, 40000], [777] * 77 + [171]])
+def test_blocks_give_what_the_whole_gives_where_frames_differ(
+    differing: Trained, monkeypatch: pytest.MonkeyPatch, pieces: list[int]
+) -> None:
+    monkeypatch.setattr(coding, "BLOCK_SECONDS", 1)  # 3000 frames: one budget
+    levels = torch.logspace(0, -2, 60)[torch.randperm(60)].repeat_interleave(1000)
+    audio = normalize(torch.randn(2, 60000) * levels)[0]
+    with torch.inference_mode():
+        whole = differing.model.encode(audio.unsqueeze(1))
+        sound = differing.model.decode(whole, 60000)[:, 0]
+    codes = torch.cat(list(coding.encode_pieces(differing, audio.split(pieces, dim=1), 6)), dim=-1)
+    assert codes.shape == whole.shape == (2, 15, 3000)
+    assert (whole == ABSENT).any()
+    assert (codes == whole).float().mean() > 0.999
+    streamed = torch.cat(list(coding.decode_pieces(differing, whole.split(428, dim=-1))), dim=-1)
+    torch.testing.assert_close(streamed, sound, atol=1e-5, rtol=1e-4)
+
+
+def test_each_block_of_frames_spends_its_own_budget(differing: Trained) -> None:
+    loud_then_fainter = torch.cat([torch.randn(1, BLOCK_FRAMES * 20), 0.3 * torch.randn(1, 30000)], 1) * 0.15
+    blocks = list(coding.encode_pieces(differing, loud_then_fainter.split(50_000, dim=1), 6))
+    assert [block.shape for block in blocks] == [(1, 15, BLOCK_FRAMES), (1, 15, 1500)]
+    for block in blocks:
+        mean = float((block != ABSENT).sum()) / block.shape[-1]
+        assert mean == pytest.approx(6 - 4 / 4, rel=0.01)  # a count and a code take four bits
+
+
+@pytest.mark.parametrize(("seconds", "channels", "stages"), [(1.0, 1, 6), (2.0, 2, 6), (3.0, 1, 3), (12.0, 1, 2)])
+def test_the_bitrate_is_the_nominal_one_with_all_counts(
+    differing: Trained, tmp_path: Path, seconds: float, channels: int, stages: int
+) -> None:
+    random = np.random.default_rng(0)
+    steps = np.repeat(np.logspace(0, -2, 20), 2000)
+    noise = random.normal(0, 0.1, (round(seconds * 16000), channels))
+    source = tmp_path / "a.wav"
+    soundfile.write(source, noise * np.resize(steps, (len(noise), 1)), 16000)
+    coded = coding.encode(differing, source, source.with_suffix(".cjc"), stages, silent)
+    assert (coded.coded_channels, coded.quantizers) == (channels, stages)
+    assert coded.nominal_kbps == pytest.approx(channels * stages * 3.2)
+    header = 29 + 4 * (channels - 1)
+    assert coded.kbps == pytest.approx(coded.nominal_kbps + header * 8 / seconds / 1000, rel=0.02)
+    assert coded.kbps <= coded.nominal_kbps + (header + 4) * 8 / seconds / 1000  # two half bytes in each of two blocks
+    if seconds >= 3:
+        assert coded.kbps == pytest.approx(coded.nominal_kbps, rel=0.02)
+    decoded = source.with_suffix(".flac")
+    assert coding.decode(differing, source.with_suffix(".cjc"), decoded, ".flac", silent) == coded
+    assert soundfile.info(decoded).frames == len(noise)
+
+
+@pytest.mark.parametrize(("length", "rate", "channels"), [(1, 16000, 1), (21, 16000, 1), (5001, 44100, 3)])
+def test_frames_that_differ_come_back_at_any_rate_length_and_number_of_channels(
+    differing: Trained, tmp_path: Path, length: int, rate: int, channels: int
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, (length, channels)), rate)
+    _, audio, decoded_rate = round_trip(differing, tmp_path / "a.wav")
+    assert (audio.shape, decoded_rate) == ((length, channels), rate)
+
+
+def test_more_codes_come_nearer_to_the_sound(differing: Trained, write_clip: Make) -> None:
+    clip = write_clip("a.wav", 2.0)
+    original, errors = soundfile.read(clip)[0], []
+    for stages in (2, 4, 6):
+        stream, out = clip.with_suffix(f".{stages}"), clip.with_suffix(".flac")
+        coding.encode(differing, clip, stream, stages, silent)
+        coding.decode(differing, stream, out, ".flac", silent)
+        errors.append(np.mean((soundfile.read(out)[0] - original) ** 2))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.5 * np.mean(original**2)
+
+
+def test_silence_takes_little_more_than_its_counts(differing: Trained, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((16000, 2)), 16000)
+    coded, audio, _ = round_trip(differing, tmp_path / "a.wav")
+    assert coded.coded_channels == 1
+    assert coded.kbps <= coded.nominal_kbps + 0.3
+    assert np.abs(audio).max() < 1e-3
+
+
+@pytest.mark.parametrize("varying", [True, False])
+def test_a_stream_of_the_other_version_is_one_line(
+    differing: Trained, model: Trained, tmp_path: Path, varying: bool
+) -> None:
+    one, name = (model, "a") if varying else (differing, "b")
+    header = Header(one.id, 1, 2, 16000, 20, (1.0,), varying=varying)
+    packing = Varying(1, 15, 4) if varying else Fixed(1, 2, 4)
+    with (tmp_path / name).open("wb") as file:
+        writer = Writer(file, header, packing)
+        writer.add(np.zeros((1, 15 if varying else 2, 1), np.int64))
+        writer.finish()
+    with pytest.raises(UserError, match=f"{name}: its header is none that codec encode has written"):
+        coding.decode(one, tmp_path / name, tmp_path / "a.wav", ".wav", silent)
+
+
+def test_a_model_with_the_other_kind_of_frames_refuses_a_stream(
+    differing: Trained, model: Trained, write_clip: Make
+) -> None:
+    clip = write_clip("a.wav")
+    for one, other in ((differing, model), (model, differing)):
+        coding.encode(one, clip, clip.with_suffix(".cjc"), one.stages(None), silent)
+        with pytest.raises(UserError, match=f"was made with model {one.id.hex()}"):
+            coding.decode(other, clip.with_suffix(".cjc"), clip.with_suffix(".flac"), ".flac", silent)
+
+
+def test_a_mean_that_pays_for_no_code_is_refused(differing: Trained) -> None:
+    with pytest.raises(UserError, match="--num_quantizers 1: this model has 6; give 2 to 6"):
+        differing.stages(1)
+    assert [differing.stages(None), differing.stages(2)] == [6, 2]

@@ -78,7 +78,7 @@ def test_a_wrong_value_names_its_flag(flag: str, value: object, complaint: str) 
         ({"mean_quantizers": -1}, "--mean_quantizers -1: must be at least 0"),
         (
             {"num_quantizers": 63, "codebook_size": 4, "mean_quantizers": 3},
-            "--mean_quantizers 3: must be at least 4 with --num_quantizers 63 and --codebook_size 4, because each frame",
+            "--mean_quantizers 3: must be at least 4 with --num_quantizers 63 and --codebook_size 4",
         ),
         ({"transform": "fft"}, "--transform fft: must be one of none, mdct"),
         (

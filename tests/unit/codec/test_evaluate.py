@@ -15,7 +15,8 @@ from codec.audio import pack
 from codec.cli import main
 from codec.dataset import sounds
 from codec.errors import UserError
-from codec.evaluate import entropy_bits, evaluate, pieces_of, stages_shown
+from codec.evaluate import _carried_bits, entropy_bits, evaluate, pieces_of, stages_shown
+from codec.packing import ABSENT
 from codec.report import markdown
 
 Make = Callable[..., Path]
@@ -89,6 +90,29 @@ def test_many_quantizers_are_shown_evenly(make_checkpoint: Make) -> None:
     shown = stages_shown(loaded)
     assert shown == [2, 4, 7, 9, 11, 13, 16, 18, 20]
     assert stages_shown(trained.load(make_checkpoint(root="few", num_quantizers=2))) == [1, 2]
+
+
+def test_where_frames_differ_rows_are_means_of_codes_and_more_of_them_are_better(
+    make_checkpoint: Make, clips: Path
+) -> None:
+    flags = {"num_quantizers": 15, "mean_quantizers": 11, "codebook_dim": 20, "transform": "mdct"}
+    differing = trained.load(make_checkpoint(root="differing", **flags))
+    pieces = pieces_of(differing, clips, everything=True, limit=2)
+    rows = evaluate(differing, pieces, {}, against=False, tick=lambda: None)
+    # Of a mean of 1.2 codes nothing is left but the count of them.
+    assert [row["quantizers"] for row in rows] == stages_shown(differing) == [2, 4, 5, 6, 7, 9, 10, 11]
+    assert [row["nominal_kbps"] for row in rows] == [pytest.approx(3.2 * row["quantizers"]) for row in rows]
+    assert all(0 < row["effective_kbps"] <= row["nominal_kbps"] for row in rows)
+    snr = [row["snr_db"] for row in rows]
+    assert snr == sorted(snr)
+
+
+def test_what_codes_carry_counts_how_many_a_frame_has(model: trained.Trained) -> None:
+    few = torch.tensor([[3, 3, 3, 3], [ABSENT, 1, ABSENT, 2]])
+    # The first stage says nothing, the second one bit twice, and whether it is there one bit of each frame.
+    assert float(_carried_bits(model, [few])) == 2 + 4
+    assert float(_carried_bits(model, [few[:, :2], few[:, 2:]])) == 2 + 4
+    assert float(_carried_bits(model, [few[:1]])) == 0
 
 
 def test_the_command_prints_saves_and_plots_the_table(
