@@ -52,4 +52,5 @@ def _one_crop(run: Run) -> None:
             decoded = run.model(audio).audio.float()
         if run.adversary:
             run.adversary.rehearse(decoded, audio)
-    decoded.square().mean().backward()
+    # Not backward(): on several ranks that would have the others average gradients, of a step that has failed here.
+    torch.autograd.grad(decoded.square().mean(), list(run.model.parameters()))

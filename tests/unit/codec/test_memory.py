@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from codec.adversary import Adversary
 from codec.cli import main
-from codec.memory import complaint, fitting
+from codec.config import ModelConfig, TrainConfig
+from codec.memory import _one_crop, complaint, fitting
+from codec.model import Codec
+from codec.ranks import Ranks
+from codec.run import Data, Position, Run, parallelized
 
 GPU = {"memory_allocated": 1000, "mem_get_info": (100_000, 200_000), "max_memory_allocated": 1000 + 10_000}
 
@@ -78,6 +83,29 @@ def test_where_even_one_crop_does_not_fit_the_segment_is_too_long(
 @pytest.mark.usefixtures("small_gpu")
 def test_what_would_fit_is_less_than_what_does_not(train: Callable[..., tuple[int, str]]) -> None:
     assert "about 5 would fit" in train(batch_size=6)[1]
+
+
+def test_the_trial_can_follow_a_backward_pass_that_has_failed_on_several_ranks(tmp_path: Path) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model_config = ModelConfig(hidden_dim=4, strides=(2,), num_quantizers=1, codebook_size=4, codebook_dim=2)
+    config = TrainConfig(data_dir="", model=model_config, segment_length=400)
+    model, ranks, cpu = Codec(model_config), Ranks(), torch.device("cpu")
+    nothing: Any = None
+    data = Data(nothing, nothing, nothing, nothing, 0.0, cpu, ranks)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        ranks.world = 2  # so that it is made ready for several
+        parallel = parallelized(model, ranks, cpu)
+        run = Run(config, tmp_path, data, ranks, model, parallel, nothing, nothing, Position())
+        halfway = model.project_out.register_full_backward_hook(full)
+        with pytest.raises(torch.OutOfMemoryError):
+            parallel(torch.randn(2, 1, 400)).audio.sum().backward()
+        halfway.remove()
+        _one_crop(run)
+    finally:
+        dist.destroy_process_group()
 
 
 def test_the_batch_that_fits_is_what_the_free_memory_holds() -> None:
