@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from infra.store import NotFound, Store
 from job.errors import CannotTellError, UsageError
@@ -24,12 +24,14 @@ class StoreClock:
     def __init__(self, store: Store, name: str) -> None:
         self.store = store
         self.key = f"watchdog/{name}.json"
+        self.sees: Collection[str] = ()
+        """The providers that cost money and have answered; who leaves a run alone wants to know."""
         self.read: tuple[float, float] | None = None  # the store's time, and ours by a clock that never jumps
 
     def __call__(self) -> float:
         """Unix seconds. Raises StoreError, and CannotTellError when the store does not list what it was given."""
         if self.read is None or time.monotonic() - self.read[1] > BEAT_SECONDS:
-            self.store.put(self.key, json.dumps({"time": time.time()}).encode())
+            self.store.put(self.key, json.dumps({"time": time.time(), "sees": list(self.sees)}).encode())
             written = next((info.modified for info in self.store.list("watchdog/") if info.key == self.key), None)
             if written is None:
                 raise CannotTellError(f"{self.store.url}: does not list {self.key}, which has just been written")
@@ -37,10 +39,11 @@ class StoreClock:
         return self.read[0] + time.monotonic() - self.read[1]
 
 
-def last_watched(store: Store) -> float | None:
-    """When (Unix seconds) a watchdog of all runs has last beaten in this store."""
+def last_watched(store: Store, provider: str) -> float | None:
+    """When (Unix seconds) a watchdog of all runs has last beaten in this store that can see this provider's pods."""
     try:
-        return float(json.loads(store.get(f"watchdog/{ALL}.json"))["time"])
+        beat = json.loads(store.get(f"watchdog/{ALL}.json"))
+        return float(beat["time"]) if provider in beat["sees"] else None
     except (NotFound, ValueError, KeyError, TypeError):
         return None
 

@@ -7,21 +7,22 @@ ends a pod only when it is sure. An error of the store or of the provider means 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from infra.pods import Pod, Provider, ProviderError, open_provider
+from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
 from infra.store import Store
 from job import reconcile
 from job.ending import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
-from job.errors import NO_ANSWER, UsageError
+from job.errors import NO_ANSWER, CannotTellError, UsageError
 from job.findings import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
 from job.money import broke_at
 from job.pace import pace
+from job.pod_access import AT_HOME
 from job.record import Attempt, Run, list_runs
 from job.resume import go_on, replace_stuck
 from job.state import judge as judge_rows
 from job.verdict import State, Verdict
-from job.watch_beat import Clock
+from job.watch_beat import Clock, StoreClock
 
 WATCHDOG = "watchdog"
 
@@ -75,26 +76,35 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
 
     Raises StoreError when the store cannot even say which runs there are.
     """
+    # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
+    # key for one watches nothing there.
+    asked = {name: _ask(name) for name in PROVIDERS if name not in AT_HOME}
+    if isinstance(clock, StoreClock):
+        clock.sees = [name for name, answer in asked.items() if answer.pods is not None]
     now = clock()  # the beat: somebody watches
     reports: list[Report] = []
-    providers: dict[str, Provider] = {}
-    listed: dict[str, list[Pod] | None] = {}
+    told: set[str] = set()
     for run_id in list_runs(store):
         run = Run(store, run_id)
         try:
             name = run.spec().provider
-            if name not in providers:
-                providers[name] = open_provider(name)
-                listed[name], trouble = _all_pods(providers[name])
-                reports += [Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}")] if trouble else []
-            if not _has_ended(run, listed[name], now):
-                reports.append(look_after(run, providers[name], clock, act, say))
+            if name not in asked:
+                asked[name] = _ask(name)
+            provider, pods, trouble = asked[name]
+            if provider is None:
+                raise CannotTellError(trouble)
+            if trouble and name not in told:
+                told.add(name)
+                reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
+            if not _has_ended(run, pods, now):
+                reports.append(look_after(run, provider, clock, act, say))
         except (*NO_ANSWER, UsageError) as error:
             reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
         except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
             reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
-    for name, pods in listed.items():
-        reports += _orphans(store, providers[name], pods or [], clock, act)
+    for provider, pods, _ in asked.values():
+        if provider is not None and pods:
+            reports += _orphans(store, provider, pods, clock, act)
     return reports
 
 
@@ -214,11 +224,21 @@ def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
     return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
 
 
-def _all_pods(provider: Provider) -> tuple[list[Pod] | None, str]:
+class _Answer(NamedTuple):
+    """What a provider lists; without pods why it gave no answer, and without a provider why it cannot be asked."""
+
+    provider: Provider | None
+    pods: list[Pod] | None
+    trouble: str
+
+
+def _ask(name: str) -> _Answer:
+    provider: Provider | None = None
     try:
-        return provider.find(None), ""
+        provider = open_provider(name)
+        return _Answer(provider, provider.find(None), "")
     except ProviderError as error:
-        return None, str(error)
+        return _Answer(provider, None, str(error))
 
 
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:

@@ -16,7 +16,7 @@ unwatched_option = click.option(
 
 def check_watched(spec: JobSpec, choice: Choice, store: Store, unwatched: bool) -> None:
     """Before detaching. Raises UsageError if the run is paid, nobody watches and ``unwatched`` is not given."""
-    watched, now = last_watched(store), time.time()
+    watched, now = last_watched(store, spec.provider), time.time()
     said = require_watch(
         choice.dearest, spec.max_hours, spec.max_cost, watched, unwatched, now, ends_itself=spec.nodes == 1
     )

@@ -288,6 +288,7 @@ class Story:
             for module in (agent, node, own_pod):
                 patch.setattr(module, "open_store", lambda url: self.store)
             patch.setattr(unrecorded, "PROVIDERS", (RentedPods.name,))
+            patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
             for module in (own_pod, unrecorded, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)

@@ -14,8 +14,9 @@ from click.testing import Result
 
 from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
+from job.launch import store_mark
 from job.pod_env import client_part
-from job.record import Run
+from job.record import Run, Submission
 
 IMAGE = "127.0.0.1:9/me/codecjob:1"
 RENTED = {"provider": "runpod", "image": IMAGE, "access": {"share_own_key": True}, "max_price_per_hour": 0.5}
@@ -88,6 +89,35 @@ def test_a_provider_that_does_not_confirm_the_end_is_not_believed(
     stopped = codecjob("stop", run_id)
     assert stopped.exit_code == 3
     assert "billing on" in stopped.stdout
+
+
+def test_a_watchdog_counts_for_the_providers_whose_key_it_has(
+    client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # as cron has it, where nobody has told it the key
+        patch.delenv("RUNPOD_API_KEY")
+        patch.setenv("HOME", str(client.folder))
+        assert codecjob("abort-on-bad-signs", "--all").exit_code == 0
+    refused = codecjob("submit", spec, "--yes", "--detach")
+    assert refused.exit_code == 2
+    assert "nobody watches this run" in refused.stderr
+    assert codecjob("abort-on-bad-signs", "--all").exit_code == 0
+    assert codecjob("submit", spec, "--yes", "--detach").exit_code == 0
+    assert len(runpod_desk.account.living()) == 1
+
+
+def test_an_orphan_is_ended_although_no_run_names_its_provider(
+    client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("job.reconcile.UNCLAIMED_SECONDS", 0.0)
+    monkeypatch.setattr("job.reconcile.PAUSE_SECONDS", 0.0)
+    other = Submission(submitted=1.0, dataset="none", spec={"name": "speech", "data": "/clips"})
+    Run(client.store, "speech-20260101-000000-0000").create(other)
+    mark = store_mark(client.store)
+    lost = runpod_desk.request(run_id="lost-20260101-000000-0000", launch_id=f"{mark}-1")
+    runpod_desk.provider.launch(lost)
+    assert codecjob("abort-on-bad-signs", "--all").exit_code == 21
+    assert runpod_desk.account.living() == []
 
 
 def test_a_pod_whose_agent_cannot_start_is_ended_by_its_supervisor(runpod_desk: Desk, tmp_path: Path) -> None:

@@ -10,14 +10,23 @@ from job.watch_beat import ALL, RECENT_SECONDS, StoreClock, last_watched, requir
 
 
 def test_the_clock_is_the_stores_and_leaves_a_beat(store: Store) -> None:
-    assert last_watched(store) is None
-    assert StoreClock(store, ALL)() == pytest.approx(time.time(), abs=5)
-    assert last_watched(store) == pytest.approx(time.time(), abs=5)
+    assert last_watched(store, "runpod") is None
+    clock = StoreClock(store, ALL)
+    clock.sees = ["runpod"]
+    assert clock() == pytest.approx(time.time(), abs=5)
+    assert last_watched(store, "runpod") == pytest.approx(time.time(), abs=5)
+
+
+def test_a_watchdog_that_cannot_ask_a_provider_does_not_watch_its_pods(store: Store) -> None:
+    StoreClock(store, ALL)()
+    assert last_watched(store, "runpod") is None
 
 
 def test_a_watchdog_of_one_run_watches_no_other(store: Store) -> None:
-    StoreClock(store, "speech-20250102-030405-00ff")()
-    assert last_watched(store) is None
+    clock = StoreClock(store, "speech-20250102-030405-00ff")
+    clock.sees = ["runpod"]
+    clock()
+    assert last_watched(store, "runpod") is None
 
 
 def test_the_clock_follows_the_stores_own_stamps(store: Store, tmp_path: Path) -> None:

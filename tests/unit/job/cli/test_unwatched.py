@@ -46,5 +46,11 @@ def test_the_user_may_say_so(spec: JobSpec, store: Store, tmp_path: Path, capsys
 
 
 def test_a_watchdog_that_has_just_looked_is_enough(spec: JobSpec, store: Store, tmp_path: Path) -> None:
-    store.put("watchdog/all.json", json.dumps({"time": time.time()}).encode())
+    store.put("watchdog/all.json", json.dumps({"time": time.time(), "sees": ["local"]}).encode())
     check_watched(spec, look_for(Priced(tmp_path), spec), store, unwatched=False)
+
+
+def test_a_watchdog_that_cannot_ask_the_provider_is_not(spec: JobSpec, store: Store, tmp_path: Path) -> None:
+    store.put("watchdog/all.json", json.dumps({"time": time.time(), "sees": ["runpod"]}).encode())
+    with pytest.raises(UsageError, match="nobody watches this run"):
+        check_watched(spec, look_for(Priced(tmp_path), spec), store, unwatched=False)
