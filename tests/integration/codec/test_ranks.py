@@ -16,7 +16,7 @@ from torch import Tensor
 
 from codec.quantizer import ResidualQuantizer
 
-DIM, SIZE, STAGES, STEPS = 4, 8, 3, 5
+DIM, SIZE, STEPS = 4, 8, 5
 APART, NEARLY = 0.01, 0.001  # shares; 0.0025 and 0.00011 were measured
 
 RANKS = """
@@ -29,12 +29,12 @@ from codec.ranks import Ranks
 folder = sys.argv[1]
 torch.set_num_threads(1)
 
-def codebooks(ranks, far):
+def codebooks(ranks, stages, far=False, mean=0):
     exchanges = []
     all_reduce = dist.all_reduce
     dist.all_reduce = lambda *a, **k: (exchanges.append(1), all_reduce(*a, **k))[1]
     batches = torch.load(f"{folder}/batches.pt")
-    quantizer = ResidualQuantizer(4, 8, 3)
+    quantizer = ResidualQuantizer(4, 8, stages, mean=mean)
     torch.manual_seed(100 + ranks.rank)  # what rank 0 alone does leaves the ranks with other random numbers
     if ranks.first:
         quantizer.initialise(batches[0])
@@ -81,8 +81,9 @@ def train(world, name, work):
         pids.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * world
 
-train(2, "alive", lambda ranks: codebooks(ranks, False))
-train(4, "dead", lambda ranks: codebooks(ranks, True))
+train(2, "alive", lambda ranks: codebooks(ranks, 3))
+train(4, "dead", lambda ranks: codebooks(ranks, 3, far=True))
+train(2, "differing", lambda ranks: codebooks(ranks, 7, mean=3))
 train(1, "alone", discriminators)
 train(2, "both", discriminators)
 """
@@ -101,12 +102,16 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("ranks", "codes"), [(2, "alive"), (4, "dead")])
-def test_fault_5_ranks_keep_the_codebooks_of_one_rank_on_the_same_batch(forked: Path, ranks: int, codes: str) -> None:
+@pytest.mark.parametrize(
+    ("ranks", "codes", "stages", "mean"), [(2, "alive", 3, 0), (4, "dead", 3, 0), (2, "differing", 7, 3)]
+)
+def test_fault_5_ranks_keep_the_codebooks_of_one_rank_on_the_same_batch(
+    forked: Path, ranks: int, codes: str, stages: int, mean: int
+) -> None:
     (first, *others), exchanges = zip(*(torch.load(forked / f"{codes}{rank}.pt") for rank in range(ranks)), strict=True)
     assert exchanges == (STEPS,) * ranks  # one for all stages of a step
     batches = torch.load(forked / "batches.pt")
-    one = ResidualQuantizer(DIM, SIZE, STAGES)
+    one = ResidualQuantizer(DIM, SIZE, stages, mean=mean)
     torch.manual_seed(100)
     one.initialise(batches[0])
     if codes == "dead":

@@ -1,6 +1,7 @@
 """The training step by itself."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,12 @@ class OneBatch:
         return Batch(self.audio, lengths, lengths)
 
 
-def make_run(audio: Tensor, **flags: float) -> Run:
+PLAIN = ModelConfig(hidden_dim=8, strides=(2, 4), num_quantizers=2, codebook_size=8, codebook_dim=4)
+DIFFERING = replace(PLAIN, num_quantizers=7, mean_quantizers=3, transform="mdct")
+
+
+def make_run(audio: Tensor, architecture: ModelConfig = PLAIN, **flags: float) -> Run:
     torch.manual_seed(0)
-    architecture = ModelConfig(hidden_dim=8, strides=(2, 4), num_quantizers=2, codebook_size=8, codebook_dim=4)
     config = TrainConfig(data_dir="", model=architecture, segment_length=800, warmup_steps=0, **flags)
     model = Codec(config.model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
@@ -64,10 +68,11 @@ def test_a_non_finite_step_changes_neither_weights_nor_optimizer_nor_codebooks(p
     assert not any(torch.equal(a, b) for a, b in zip(before[:3], tensors(run)[:3], strict=True))
 
 
-def test_a_step_never_waits_for_the_device() -> None:
+@pytest.mark.parametrize("architecture", [PLAIN, DIFFERING], ids=["plain", "differing"])
+def test_a_step_never_waits_for_the_device(architecture: ModelConfig) -> None:
     """Fake tensors have no values: whatever asks for one, as .item() does, raises."""
     with FakeTensorMode():
-        run = make_run(torch.empty(2, 1, 800))
+        run = make_run(torch.empty(2, 1, 800), architecture, quantizer_dropout=0.5)
         values, _ = step(run)
         assert all(value.shape == () for value in values)
         with pytest.raises(Exception, match="_local_scalar_dense"):
