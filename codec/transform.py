@@ -16,7 +16,7 @@ class LappedTransform(nn.Module):
     Nothing of it is learned, and it runs in float32 whatever the autocast.
     """
 
-    basis: Tensor  # [kept, 1, 2 hop]
+    basis: Tensor  # [kept, 2 hop]
     window: Tensor  # [2 hop]
 
     def __init__(self, hop: int, kept: int) -> None:
@@ -27,7 +27,7 @@ class LappedTransform(nn.Module):
         window = torch.sin(math.pi / (2 * hop) * sample)
         cosines = torch.cos(math.pi / hop * row * (sample + hop / 2))
         basis = math.sqrt(2 / hop) * window * cosines
-        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
+        self.register_buffer("basis", basis.float(), persistent=False)
         self.register_buffer("window", window.float(), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -39,13 +39,20 @@ class LappedTransform(nn.Module):
             share = (1 - rising) / falling
             before = -(audio[..., :half] * share).flip(-1)
             after = audio[..., -half:].flip(-1) * share
-            return functional.conv1d(torch.cat([before, audio, after], -1), self.basis, stride=self.hop)
+            # A product of matrices, not a convolution: on a GPU convolutions may run in TF32, which is 67 dB exact.
+            frames = torch.cat([before, audio, after], -1)[:, 0].unfold(-1, 2 * self.hop, self.hop)  # [B, T', 2 hop]
+            coefficients: Tensor = frames @ self.basis.T
+            return coefficients.transpose(1, 2)
 
     def inverse(self, coefficients: Tensor) -> Tensor:
         """Coefficients [B, kept, T'] -> audio [B, 1, T' hop]."""
         with torch.autocast(coefficients.device.type, enabled=False):
             half = self.hop // 2
-            audio = functional.conv_transpose1d(coefficients.float(), self.basis, stride=self.hop)[..., half:-half]
+            frames = coefficients.float().transpose(1, 2) @ self.basis  # [B, T', 2 hop]
+            # Each frame's second half lies over the first half of the next.
+            frames = functional.pad(frames, (0, 0, 0, 1))
+            audio = (frames[..., : self.hop] + frames[..., self.hop :].roll(1, 1)).flatten(1)
+            audio = audio.unsqueeze(1)[..., half:-half]
             rising, _ = self._edge()
             whole = torch.ones_like(audio[..., half:-half])
             edge = rising.expand(*audio.shape[:-1], -1)
