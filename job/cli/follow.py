@@ -4,14 +4,14 @@ import time
 
 import click
 
-from infra.pods import Provider
+from infra.pods import Provider, ProviderError
 from job.cli.boot import BootLog
 from job.cli.live import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
 from job.ending import Say, end_pods
 from job.errors import NO_ANSWER, UsageError
-from job.findings import goes_on, stuck_for
+from job.findings import AGENT_SECONDS, goes_on, stuck_for
 from job.launch import CLIENT
 from job.metrics_log import Row
 from job.notify import Notifier
@@ -29,6 +29,7 @@ def follow(run: Run, provider: Provider) -> int:
     """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
     notifier = Notifier(run.store, lambda said: click.echo(said, err=True))
     several = False
+    state: RunState | None = None
     look_again = time.monotonic() + STUCK_POLL_SECONDS
     try:
         with screen() as shown:
@@ -48,6 +49,8 @@ def follow(run: Run, provider: Provider) -> int:
                         break
                 except NO_ANSWER as error:  # credentials that have expired too: they can be renewed meanwhile
                     shown.show(Phase("no answer", f"no answer: {error}"))
+                    if state is not None:
+                        _end_when_late(state, provider, shown.say)
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
@@ -79,6 +82,19 @@ def _end_cluster(run: Run, provider: Provider, say: Say) -> None:
     if pods:
         say(f"terminating {', '.join(pods)}")
         end_pods(provider, run.run_id, pods)
+
+
+def _end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+    """Past its deadline nothing of the attempt may live on, though the record cannot be asked: a cluster would."""
+    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+        return
+    try:
+        pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
+        if pods:
+            say(f"max_hours is over: terminating {', '.join(pods)}")
+            end_pods(provider, state.run_id, pods)
+    except ProviderError as error:
+        say(str(error))  # the next round tries again
 
 
 def _goes_on(run: Run, provider: Provider, state: RunState, say: Say) -> bool:

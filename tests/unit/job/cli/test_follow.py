@@ -1,16 +1,18 @@
 """Who follows a run also changes a machine that never begins to run."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import click
 import pytest
 
 from infra.pods import NoCapacity, Pod, PodState
-from infra.store import AccessDenied, open_store
+from infra.store import AccessDenied, Unavailable, open_store
 from job import state
 from job.cli import follow
-from job.record import Claim, Outcome, Run, Submission
+from job.findings import AGENT_SECONDS
+from job.record import Beat, Claim, Intent, Outcome, Run, Submission
 
 
 class Stuck:
@@ -70,3 +72,32 @@ def test_who_follows_goes_on_when_the_stores_credentials_have_expired(
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
     assert follow.follow(run, provider) == 0
     assert "the session has expired" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_follows_keeps_the_deadline_while_the_store_is_away(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
+    run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec={"name": "speech", "data": "/clips"}))
+    deadline = time.time() - AGENT_SECONDS + (-1 if late else 100)
+    intent = Intent(launch_id="launch", pod_name="x", deadline=deadline, time=deadline - 3600)
+    run.attempt(1).write_once("intent.json", intent)
+    run.attempt(1).write("alive.json", Beat(state="training", time=time.time()))
+    provider: Any = Stuck(run.run_id)
+    provider.pods.append(replace(provider.pods[0], id="pod-2", attempt=2))
+    ended: list[str] = []
+    provider.terminate = ended.append
+    monkeypatch.setattr("job.ending.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    looks = iter([None, Unavailable("the store is away"), KeyboardInterrupt()])
+
+    def look(*given: Any) -> Any:
+        trouble = next(looks)
+        if trouble is not None:
+            raise trouble
+        return state.look(*given)
+
+    monkeypatch.setattr(follow, "look", look)
+    follow.follow(run, provider)
+    assert ended == (["pod-1"] if late else [])
