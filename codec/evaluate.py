@@ -141,8 +141,19 @@ def _carried_bits(trained: Trained, coded: Sequence[Tensor]) -> Tensor:
 def _opus_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], tick: Tick) -> Iterator[dict[str, Any]]:
     _check_alignment(pieces)
     for kbps in _opus_rates(trained):
-        tuned = [_opus_row(pieces, judges, tick, kbps, mode) for mode in opus.MODES]
-        yield max(tuned, key=lambda row: row["snr_db"])
+        tried = [_through_opus(pieces, kbps, mode, tick) for mode in opus.MODES]
+        best = max(tried, key=lambda heard: heard.snr_db)
+        scores = [_scores(x, y, pieces.rate, judges) for x, y in zip(pieces.audio, best.audio, strict=True)]
+        yield {
+            "codec": "opus",
+            "quantizers": None,
+            "nominal_kbps": kbps,
+            "effective_kbps": best.kbps,
+            "tuning": best.mode.tuning,
+            "variable": best.mode.variable,
+            "delay": best.delay,
+            **_means(scores),
+        }
 
 
 def _check_alignment(pieces: Pieces) -> None:
@@ -154,26 +165,28 @@ def _check_alignment(pieces: Pieces) -> None:
         raise UserError(f"opusdec's audio comes {late} samples late, so it can't be compared; try another opus-tools")
 
 
-def _opus_row(pieces: Pieces, judges: Mapping[str, Judge], tick: Tick, kbps: float, mode: opus.Mode) -> dict[str, Any]:
-    scores, delays, bits = [], [], 0.0
-    for audio in pieces.audio:
-        original = audio.numpy()
-        decoded, payload = opus.round_trip(original, pieces.rate, kbps, mode)
-        decoded, delay = opus.aligned(original, decoded)
-        scores.append(_scores(audio, torch.from_numpy(decoded), pieces.rate, judges))
+@dataclass(frozen=True)
+class _Heard:
+    """All pieces after Opus."""
+
+    mode: opus.Mode
+    audio: tuple[Tensor, ...]  # [T] each
+    snr_db: float  # mean over pieces
+    kbps: float  # of the packets
+    delay: float  # samples, the median
+
+
+def _through_opus(pieces: Pieces, kbps: float, mode: opus.Mode, tick: Tick) -> _Heard:
+    audio, delays, bits = [], [], 0.0
+    for original in pieces.audio:
+        decoded, payload = opus.round_trip(original.numpy(), pieces.rate, kbps, mode)
+        decoded, delay = opus.aligned(original.numpy(), decoded)
+        audio.append(torch.from_numpy(decoded))
         delays.append(delay)
-        bits += payload * len(audio) / pieces.rate
+        bits += payload * len(original) / pieces.rate
         tick()
-    return {
-        "codec": "opus",
-        "quantizers": None,
-        "nominal_kbps": kbps,
-        "effective_kbps": bits / pieces.seconds,
-        "tuning": mode.tuning,
-        "variable": mode.variable,
-        "delay": float(np.median(delays)),
-        **_means(scores),
-    }
+    ratios = [float(metrics.snr_db(x, y)) for x, y in zip(pieces.audio, audio, strict=True)]
+    return _Heard(mode, tuple(audio), float(np.mean(ratios)), bits / pieces.seconds, float(np.median(delays)))
 
 
 def _opus_rates(trained: Trained) -> list[float]:

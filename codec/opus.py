@@ -19,7 +19,7 @@ import soundfile
 from codec.errors import UserError
 
 LEAST_KBPS, MOST_KBPS = 6.0, 256.0  # of one channel, by opusenc
-RATE_ROUNDS = 6  # halvings of the range in which the variable rate is looked for
+RATE_ROUNDS = 4  # halvings of the range in which the variable rate is looked for
 RATE_SLACK = 1.01  # by which it may be above
 MOST_DELAY = 2.0  # samples: more than that is no rounding of a resampler, but a fault
 _PARTS = 16  # of a sample
@@ -57,7 +57,7 @@ def round_trip(audio: Float32Array, rate: int, kbps: float, mode: Mode) -> tuple
     """
     if not mode.variable:
         return _round_trip(audio, rate, kbps, mode)
-    low, high = LEAST_KBPS, min(2 * kbps, MOST_KBPS)
+    low, high = max(LEAST_KBPS, kbps / 2), min(1.5 * kbps, MOST_KBPS)
     best = _round_trip(audio, rate, low, mode)
     for _ in range(RATE_ROUNDS):
         asked = math.sqrt(low * high)
