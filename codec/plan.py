@@ -48,7 +48,7 @@ def about_presets() -> list[dict[str, Any]]:
                 "frames_per_second": planned["frames_per_second"],
                 "sample_rate": preset.flags["sample_rate"],
                 "num_quantizers": preset.flags["num_quantizers"],
-                "mean_quantizers": preset.flags.get("mean_quantizers", 0),
+                "mean_quantizers": preset.flags.get("mean_quantizers", preset.flags["num_quantizers"]),
                 "parameters": planned["parameters"],
                 "checkpoint_bytes": planned["checkpoint_bytes"],
                 "snr_hope_db": preset.snr_hope_db,

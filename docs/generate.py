@@ -61,11 +61,13 @@ def flags() -> str:
 def presets() -> str:
     """The named settings of the trainer."""
     lines = [
-        "| preset | kbit/s | frames/s | stages | parameters | SNR to hope for | for |",
+        "| preset | kbit/s | frames/s | codes a frame | parameters | SNR to hope for | for |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for fact in about_presets():
-        rate = f"{fact['bitrate_kbps']:g} | {fact['frames_per_second']:g} | {fact['num_quantizers']}"
+        mean, most = fact["mean_quantizers"], fact["num_quantizers"]
+        codes = f"{mean}" if mean == most else f"{mean}, 0 to {most}"
+        rate = f"{fact['bitrate_kbps']:g} | {fact['frames_per_second']:g} | {codes}"
         size = f"{fact['parameters'] / 1e6:.1f} M"
         lines.append(f"| `{fact['preset']}` | {rate} | {size} | {fact['snr_hope_db']} dB | {fact['purpose']} |")
     return "\n".join(lines)

@@ -94,11 +94,11 @@ def presets(as_json: bool) -> None:
     if as_json:
         click.echo(to_json(facts, indent=2))
         return
-    click.echo(f"{'preset':<14} {'kbit/s':>6} {'frames/s':>8} {'stages':>6} {'parameters':>10} {'hope':>6}  for")
+    click.echo(f"{'preset':<14} {'kbit/s':>6} {'frames/s':>8} {'codes':>5} {'parameters':>10} {'hope':>6}  for")
     for fact in facts:
         click.echo(
             f"{fact['preset']:<14} {fact['bitrate_kbps']:>6g} {fact['frames_per_second']:>8g} "
-            f"{fact['num_quantizers']:>6} {fact['parameters'] / 1e6:>8.1f} M {fact['snr_hope_db']:>3} dB  "
+            f"{fact['mean_quantizers']:>5} {fact['parameters'] / 1e6:>8.1f} M {fact['snr_hope_db']:>3} dB  "
             f"{fact['purpose']}"
         )
 
