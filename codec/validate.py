@@ -36,15 +36,14 @@ def validate(model: Codec, held_out: HeldOut, batch_size: int, beat: Callable[[]
     for first in range(0, len(held_out.audio), batch_size):
         audio, lengths = (part[first : first + batch_size] for part in (held_out.audio, held_out.lengths))
         decoded = model(audio, lengths)
-        frames = float(decoded.statistics.counts[0].sum())
-        commitment += decoded.commitment.double().cpu() * frames
+        commitment += decoded.commitment.double().cpu() * float(_frames(model, lengths))
         counts += decoded.statistics.counts.double().cpu()
         for x, y, length in zip(audio[:, 0], decoded.audio[:, 0], lengths.tolist(), strict=True):
             per_clip.append(_clip_metrics(x[:length], y[:length], model.config.sample_rate))
         beat()
 
     row: dict[str, Any] = {name: _mean([clip[name] for clip in per_clip]) for name in per_clip[0]}
-    commitment /= counts[0].sum()
+    commitment /= float(_frames(model, held_out.lengths))
     row["lag"] = int(torch.tensor([clip["lag"] for clip in per_clip]).median())
     row["vq"] = commitment.mean().item()
     row["loss"] = reported_loss(torch.tensor(row["l1"], dtype=torch.float64), commitment).item()
@@ -67,6 +66,11 @@ def write_samples(model: Codec, held_out: HeldOut, folder: Path) -> None:
             partial = folder / f".{k}-{name}"
             soundfile.write(partial, samples, model.config.sample_rate, subtype="PCM_16", format="WAV")
             partial.replace(folder / f"{k}-{name}.wav")
+
+
+def _frames(model: Codec, lengths: Tensor) -> Tensor:
+    """Latent frames of crops with so many samples, all together."""
+    return (-(-lengths // model.config.hop)).sum()
 
 
 def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:

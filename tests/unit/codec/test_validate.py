@@ -53,8 +53,22 @@ def test_metrics_are_means_over_crops_of_their_real_samples(model: Codec, held_o
     assert validate(model, held_out, 2, beat)["snr_db"] == pytest.approx(sum(values) / 3, rel=1e-5)
 
 
+@pytest.fixture
+def differing() -> Codec:
+    """Frames have one code on average, and many have none."""
+    flags = {"num_quantizers": 7, "mean_quantizers": 2, "codebook_size": 8, "codebook_dim": 8}
+    torch.manual_seed(0)
+    model = Codec(ModelConfig(hidden_dim=16, strides=(2, 4), transform="mdct", **flags))
+    model.quantizer.initialise(model.latents(torch.randn(1, 1, 4000)).detach())
+    return model
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_the_batch_size_changes_nothing(model: Codec, held_out: HeldOut, batch_size: int) -> None:
+@pytest.mark.parametrize("kind", ["model", "differing"])
+def test_the_batch_size_changes_nothing(
+    kind: str, held_out: HeldOut, batch_size: int, request: pytest.FixtureRequest
+) -> None:
+    model = request.getfixturevalue(kind)
     row, expected = validate(model, held_out, batch_size, beat), validate(model, held_out, 2, beat)
     for name in expected:
         assert row[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
