@@ -34,7 +34,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 @_source
 @_target
 @_model
-@click.option("--num_quantizers", type=int, help="Use only the first so many: a lower bitrate.  [default: all]")
+@click.option(
+    "--num_quantizers",
+    type=int,
+    help="Fewer codes a frame: only the first so many, or so many on average where frames differ.  [default: all]",
+)
 @_force
 @_json
 def encode(source: Path, target: Path, model: Path, num_quantizers: int | None, force: bool, as_json: bool) -> None:

@@ -72,7 +72,7 @@ def about_rate(kbps: float, sample_rate: int, checklist: Checklist) -> list[Find
 
 
 def _mend() -> str:
-    return "lower the limit, or raise the rate (smaller train.strides, more train.num_quantizers)"
+    return "lower the limit, or raise the rate (smaller train.strides, more codes a frame)"
 
 
 def _read(table: Sequence[tuple[float, float]], kbps: float) -> float:
