@@ -18,7 +18,7 @@ from codec.audio import AudioError
 from codec.container import MOST_CHANNELS, Header, Packing, Writer, read_codes, read_header
 from codec.errors import UserError
 from codec.normalize import gain_of
-from codec.packing import BLOCK_FRAMES, Fixed, Varying
+from codec.packing import ABSENT, BLOCK_FRAMES, Codes, Fixed, Varying
 from codec.trained import Trained
 from codec.windows import reach, windows
 
@@ -86,8 +86,8 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
             )
         _check_possible(source, header, trained)
         samples, frames = trained.frames(header.rate, header.length)
-        blocks = read_codes(source, file, _packing(trained, header), frames)
-        decoded = sound.of_length(decode_pieces(trained, map(torch.from_numpy, blocks)), samples)
+        blocks = _known(source, read_codes(source, file, _packing(trained, header), frames), trained)
+        decoded = sound.of_length(decode_pieces(trained, blocks), samples)
         gains = torch.tensor(header.gains).unsqueeze(1)
         levelled = (piece / gains for piece in decoded)
         restored = sound.resampled(levelled, trained.model.config.sample_rate, header.rate, len(gains))
@@ -157,6 +157,14 @@ def _check_possible(source: Path, header: Header, trained: Trained) -> None:
     fits = fits and header.varying == bool(config.mean_quantizers)
     if not (fits and header.channels and header.rate and all(0 < gain < math.inf for gain in header.gains)):
         raise UserError(f"{source}: its header is none that codec encode has written; copy or encode it again")
+
+
+def _known(source: Path, blocks: Iterable[Codes], trained: Trained) -> Iterator[Tensor]:
+    """The blocks, unless a code's bits stand for more than there are codes: a size need be no power of two."""
+    for block in blocks:
+        if block.max(initial=ABSENT) >= trained.model.config.codebook_size:
+            raise UserError(f"{source}: holds a code that its model does not have; copy or encode it again")
+        yield torch.from_numpy(block)
 
 
 def _opened(source: Path) -> BinaryIO:

@@ -374,3 +374,15 @@ def test_a_mean_that_pays_for_no_code_is_refused(differing: Trained) -> None:
     with pytest.raises(UserError, match="--num_quantizers 1: this model has 6; give 2 to 6"):
         differing.stages(1)
     assert [differing.stages(None), differing.stages(2)] == [6, 2]
+
+
+@pytest.mark.parametrize("mean", [0, 3])
+def test_a_code_that_the_model_does_not_have_is_one_line(make_checkpoint: Make, tmp_path: Path, mean: int) -> None:
+    one = trained.load(make_checkpoint(root="odd", codebook_size=9, mean_quantizers=mean))
+    packing = Varying(1, 3, 4) if mean else Fixed(1, 3, 4)
+    with (tmp_path / "a").open("wb") as file:
+        writer = Writer(file, Header(one.id, 1, 3, 16000, 20, (1.0,), varying=bool(mean)), packing)
+        writer.add(np.array([[[8], [9], [0]]]))
+        writer.finish()
+    with pytest.raises(UserError, match="a: holds a code that its model does not have"):
+        coding.decode(one, tmp_path / "a", tmp_path / "a.wav", ".wav", silent)
