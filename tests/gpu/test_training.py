@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from codec.adversary import Adversary
 from codec.config import ModelConfig, TrainConfig
 from codec.dataset import CropDataset
 from codec.health import Health
@@ -42,11 +43,14 @@ def test_a_run_trains_and_is_resumed(train: Train, tmp_path: Path, recipe: str, 
     assert all(isinstance(row["snr_db"], float) for row in rows(tmp_path / "run", "validation"))
 
 
-def test_what_is_compiled_is_kept_and_serves_the_next_process(train: Train, tmp_path: Path, cuda: torch.device) -> None:
+@pytest.mark.parametrize("recipe", ["waveform", "perceptual"])
+def test_what_is_compiled_is_kept_and_serves_the_next_process(
+    train: Train, tmp_path: Path, recipe: str, cuda: torch.device
+) -> None:
     assert cuda.type == "cuda"
     seconds = []
     for epochs in (1, 2):
-        done = train(num_epochs=epochs)
+        done = train(num_epochs=epochs, recipe=recipe)
         assert done.returncode == 0, done.stderr
         assert "torch.compile is off" not in done.stdout
         start = rows(tmp_path / "run", "start")[-1]
@@ -56,18 +60,37 @@ def test_what_is_compiled_is_kept_and_serves_the_next_process(train: Train, tmp_
     assert seconds[1] < seconds[0] / 2
 
 
-@pytest.fixture
-def run(dataset: CropDataset, device: torch.device, tmp_path: Path) -> Run:
-    """A run of a tiny model on the device, as `auto` sets it up but for torch.compile."""
+def tiny_run(dataset: CropDataset, device: torch.device, folder: Path, **flags: Any) -> Run:
+    """A run of a tiny model on the device, as the trainer sets it up."""
     torch.manual_seed(0)
     model_config = ModelConfig(hidden_dim=16, strides=(2, 5), num_quantizers=2, codebook_size=8, codebook_dim=4)
-    config = TrainConfig(data_dir="", model=model_config, segment_length=100, batch_size=4, compile="off")
+    config = TrainConfig(data_dir="", model=model_config, segment_length=100, batch_size=4, **flags)
     model = Codec(model_config).to(device)
-    hasten(model, config, device, tmp_path, Ranks())
+    hasten(model, config, device, folder, Ranks())
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
     data = Data(dataset, Feed(dataset, device), nothing, nothing, 0.0, device, Ranks())
-    return Run(config, tmp_path, data, data.ranks, model, model, optimizer, Health(device), Position())
+    adversary = Adversary(config, Ranks(), device) if config.recipe == "perceptual" else None
+    return Run(config, folder, data, data.ranks, model, model, optimizer, Health(device), Position(), adversary)
+
+
+@pytest.fixture
+def run(dataset: CropDataset, device: torch.device, tmp_path: Path) -> Run:
+    """What `auto` makes of it, but for torch.compile."""
+    return tiny_run(dataset, device, tmp_path, compile="off")
+
+
+def test_what_is_compiled_computes_the_same(
+    dataset: CropDataset, cuda: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch._inductor.config, "fallback_random", True)  # the same random numbers, too
+    losses = []
+    for compiling in ("off", "on"):
+        run = tiny_run(dataset, cuda, tmp_path, compile=compiling, precision="fp32", recipe="perceptual")
+        losses.append([torch.stack(step(run)[0]) for _ in range(3)])
+        torch.compiler.reset()
+    for eager, compiled in zip(*losses, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-2, atol=1e-3)
 
 
 @pytest.fixture
