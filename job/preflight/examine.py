@@ -108,7 +108,8 @@ def examine(
     findings += about_declared(spec.train, plan.config)
     findings += about_learning_rate(plan.config["learning_rate"])
     findings += about_batch(plan.config["batch_size"], spec)
-    findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist)
+    lapped = plan.config["transform"] == "mdct" and plan.config["mean_quantizers"] > 0
+    findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist, lapped=lapped)
     try:
         data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
     except AudioError as trouble:

@@ -7,9 +7,9 @@ from job.preflight.finding import Level
 from job.preflight.rate import about_rate, honest_amplitude, snr_bound_db, snr_usual_db
 
 
-def levels(kbps: float, sample_rate: int = 16000, **signs: Any) -> list[Level]:
+def levels(kbps: float, sample_rate: int = 16000, lapped: bool = False, **signs: Any) -> list[Level]:
     """Of the findings beside the note of what to hope for."""
-    first, *rest = about_rate(kbps, sample_rate, Checklist.model_validate({"signs": signs}))
+    first, *rest = about_rate(kbps, sample_rate, Checklist.model_validate({"signs": signs}), lapped=lapped)
     assert first.level is Level.NOTE
     return [finding.level for finding in rest]
 
@@ -20,10 +20,12 @@ def test_the_bound_is_the_measured_one(kbps: float, db: float) -> None:
 
 
 def test_both_figures_rise_with_the_rate_and_keep_their_order() -> None:
-    rates = [0.1, 1, 4, 16, 50, 120, 300]
-    for table in (snr_bound_db, snr_usual_db):
-        assert [table(rate) for rate in rates] == sorted(table(rate) for rate in rates)
-    assert all(snr_bound_db(rate) > snr_usual_db(rate) for rate in rates)
+    rates = [0.1, 1, 4, 16, 50, 72]
+    columns = [[table(rate) for rate in rates] for table in (snr_bound_db, lambda rate: snr_usual_db(rate, True))]
+    columns.append([snr_usual_db(rate, False) for rate in rates])
+    assert all(column == sorted(column) for column in columns)
+    assert all(bound > lapped > usual for bound, lapped, usual in zip(*columns, strict=True))
+    assert snr_bound_db(300) > snr_usual_db(300, False)
 
 
 @pytest.mark.parametrize(("db", "ratio"), [(1.1, 0.47), (1.9, 0.60), (3.6, 0.75)])
@@ -41,6 +43,11 @@ def test_the_default_checklist_suits_16_kbit() -> None:
 )
 def test_an_snr_that_the_rate_cannot_buy(kbps: float, good_above: float, expected: list[Level]) -> None:
     assert levels(kbps, snr_db={"good_above": good_above}) == expected
+
+
+def test_a_model_around_a_lapped_transform_buys_more() -> None:
+    assert levels(16, lapped=True, snr_db={"good_above": 12}) == []
+    assert levels(16, lapped=True, snr_db={"good_above": 19}) == [Level.WARNING]
 
 
 def test_a_limit_that_would_stop_even_a_perfect_codec() -> None:
