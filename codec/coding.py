@@ -99,10 +99,8 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
 @torch.inference_mode()
 def encode_pieces(trained: Trained, audio: Iterable[Tensor], stages: int) -> Iterator[Tensor]:
     """Normalized audio [C, any] in pieces -> codes [C, S, BLOCK_FRAMES], of the last block fewer frames."""
-    model = trained.model
-    most = model.config.num_quantizers if model.config.mean_quantizers else stages
-    for codes, errors in _blocks(_searched(trained, audio, most)):
-        yield model.quantizer.spread(codes, errors, stages) if model.config.mean_quantizers else codes
+    for codes, errors in _blocks(_searched(trained, audio, stages)):
+        yield trained.model.quantizer.spread(codes, errors, stages)
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
 from codec.errors import UserError
+from codec.packing import code_bits, count_bits
 from codec.presets import PRESETS
 
 
@@ -108,7 +109,7 @@ class ModelConfig:
         """The fewest codes of a frame that there can be: where frames differ, their count is paid for, too."""
         if not self.mean_quantizers:
             return 1
-        return self.num_quantizers.bit_length() // (self.codebook_size - 1).bit_length() + 1
+        return count_bits(self.num_quantizers) // code_bits(self.codebook_size) + 1
 
     @property
     def discriminator_width(self) -> int:

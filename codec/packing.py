@@ -12,6 +12,16 @@ BLOCK_FRAMES = 8192  # of which Varying writes the counts together, and which sp
 Codes = npt.NDArray[np.int64]
 
 
+def code_bits(size: int) -> int:
+    """Bits of a code of a codebook of so many."""
+    return (size - 1).bit_length()
+
+
+def count_bits(stages: int) -> int:
+    """Bits of a number of codes from 0 to `stages`."""
+    return stages.bit_length()
+
+
 @dataclass(frozen=True)
 class Fixed:
     """Every frame has all stages."""
@@ -46,21 +56,17 @@ class Varying:
         """codes [channels, stages, frames], ABSENT from some stage on -> bytes: counts, zero bits, codes, zero bits."""
         frames_first = codes.transpose(2, 0, 1)
         counts = (frames_first != ABSENT).sum(2).reshape(-1)
-        return _to_bytes(counts, self._count_bits) + _to_bytes(frames_first[frames_first != ABSENT], self.bits)
+        return _to_bytes(counts, count_bits(self.stages)) + _to_bytes(frames_first[frames_first != ABSENT], self.bits)
 
     def read(self, file: BinaryIO, frames: int) -> Codes:
         """The inverse. Raises EOFError where `file` ends first, ValueError for a count that can't be."""
-        counts = _read(file, frames * self.channels, self._count_bits)
+        counts = _read(file, frames * self.channels, count_bits(self.stages))
         if counts.max(initial=0) > self.stages:
             raise ValueError("more stages than there are")
         codes = np.full((frames * self.channels, self.stages), ABSENT, np.int64)
         present = np.arange(self.stages) < counts[:, None]
         codes[present] = _read(file, int(counts.sum()), self.bits)
         return codes.reshape(frames, self.channels, self.stages).transpose(1, 2, 0)
-
-    @property
-    def _count_bits(self) -> int:
-        return self.stages.bit_length()
 
 
 def _to_bytes(values: Codes, bits: int) -> bytes:

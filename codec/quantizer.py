@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.allocation import allocate
-from codec.packing import ABSENT
+from codec.packing import ABSENT, code_bits, count_bits
 
 # A code used less than this share of uniform usage is dead. A share, not a count: with fewer vectors
 # per step than codes, a fixed count would call most of a healthy codebook dead.
@@ -135,27 +135,32 @@ class ResidualQuantizer(nn.Module):
 
         Where frames differ in their stages, by so many on average over a row: [B, S, T'], ABSENT where there is none.
         """
-        if not self.mean:
-            return self.search(latents, stages)[0]
-        return self.spread(*self.search(latents, len(self.ema_sum)), stages)
+        return self.spread(*self.search(latents, stages), stages)
 
     def spread(self, codes: Tensor, errors: Tensor, mean: int) -> Tensor:
-        """Of what `search` found, the codes that are worth most of as many as `mean` a frame pay for; else ABSENT."""
+        """What `search` found, but where frames differ: the codes that are worth most of as many as `mean` a frame pay
+        for, else ABSENT."""
+        if not self.mean:
+            return codes
         frames = errors.new_full((len(errors),), errors.shape[1])
         used = allocate(errors, self.budget(frames, mean))
         number = torch.arange(codes.shape[1], device=codes.device).unsqueeze(1)
         return torch.where(used.unsqueeze(1) > number, codes, ABSENT)
 
     def search(self, latents: Tensor, stages: int) -> tuple[Tensor, Tensor]:
-        """The codes [B, stages, T'] of latents [B, D, T'], and squared errors [B, T', stages + 1], see `allocate`."""
+        """The codes [B, stages, T'] of latents [B, D, T'], and squared errors [B, T', stages + 1], see `allocate`.
+
+        Of all stages where frames differ, since any of them may be worth its code.
+        """
         batch, dim, _ = latents.shape
-        found = self._search(latents.float().transpose(1, 2).reshape(-1, dim), stages)
+        most = len(self.ema_sum) if self.mean else stages
+        found = self._search(latents.float().transpose(1, 2).reshape(-1, dim), most)
         return _rows(found.codes, batch), found.errors(batch)
 
     def budget(self, frames: Tensor, mean: Tensor | float) -> Tensor:
         """Stages that so many frames may have together for `mean` codes each, their count being paid for, too."""
         stages, size = self.ema_usage.shape
-        return frames * (mean - stages.bit_length() / (size - 1).bit_length())
+        return frames * (mean - count_bits(stages) / code_bits(size))
 
     def decode(self, codes: Tensor) -> Tensor:
         """The latents [B, D, T'] that codes [B, s, T'] of the first s stages stand for."""

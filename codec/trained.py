@@ -15,6 +15,7 @@ from codec.config import ModelConfig
 from codec.container import ID_BYTES
 from codec.errors import UserError
 from codec.model import Codec
+from codec.packing import code_bits
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Trained:
     @property
     def code_bits(self) -> int:
         """Bits that a code takes in a stream."""
-        return (self.model.config.codebook_size - 1).bit_length()
+        return code_bits(self.model.config.codebook_size)
 
     def stages(self, wanted: int | None) -> int:
         """How many quantizers to use, on average; raises UserError where the model has not as many."""
