@@ -193,7 +193,7 @@ def test_what_is_wrong_is_said_once(trainer) -> None:
         ({"data_dir": run.folder / "nowhere"}, "no such folder"),
     ]:
         code, _, err = run.run(ranks=2, **flags)
-        assert code == 2
+        assert code == 2, err
         assert complaint in err
         assert err.count("\n") == 1
 
