@@ -9,7 +9,7 @@ import pytest
 
 from fakes.rows import start, train, validation
 from job.errors import UsageError
-from job.record import Run
+from job.record.run import Run
 from job.report import page, write
 from job.report.gather import gather
 
