@@ -80,8 +80,8 @@ def beating(attempt: Attempt, began: float = 0.0) -> Iterator[None]:
 def test_a_crash_elsewhere_is_told_with_its_words(attempt: Attempt) -> None:
     tell(attempt, 1, "ended", 1, "error: rank 1 was killed by SIGKILL")
     tell(attempt, 2, "ended", 1, "error: rank 2 has lost the others: x")
-    said = whose_fault(attempt, 3, LOST)
-    assert said == "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
+    said = "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
+    assert whose_fault(attempt, 3, LOST) == ("trainer failed", said)
 
 
 def test_what_the_first_node_says_of_itself_is_its_own_fault(attempt: Attempt) -> None:
