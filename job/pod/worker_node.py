@@ -47,7 +47,7 @@ class Node:
 
     def __init__(self, env: PodEnv) -> None:
         if env.place is None:
-            raise ValueError("not one of several nodes: CODECJOB_PROVIDER is local, or NUM_NODES is 1 or not set")
+            raise ValueError("not one of several nodes: NUM_NODES is 1 or not set")
         self.env = env
         self.place = env.place
         self.run = Run(open_store(env.store), env.run_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
+from infra.pods import Pod, Provider, ProviderError, open_provider, paid_providers
 from infra.store import Store
 from job.errors import NO_ANSWER, CannotTellError, UsageError
 from job.record.causes import NODE_LOST, STUCK
@@ -17,7 +17,6 @@ from job.record.run import Attempt, Run, list_runs
 from job.run.cost import broke_at
 from job.run.resume import go_on, replace_stuck
 from job.run.state import judge as judge_rows
-from job.run.store_access import AT_HOME
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
@@ -79,7 +78,7 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     """
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
-    asked = {name: _ask(name) for name in PROVIDERS if name not in AT_HOME}
+    asked = {name: _ask(name) for name in paid_providers()}
     if isinstance(clock, StoreClock):
         clock.sees = [name for name, answer in asked.items() if answer.pods is not None]
     now = clock()  # the beat: somebody watches

@@ -19,7 +19,7 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
-from infra.pods import WORKSPACE_VARIABLE
+from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
@@ -40,7 +40,7 @@ MAX_HOURS = 0.2
 SPEC = {
     "name": "speech",
     "data": "/clips",
-    "provider": "docker",  # a paid provider's pods would want a bucket
+    "provider": RentedPods.name,
     "image": "me/codec:1",
     "gpu": ["L4", "A40"],
     "max_hours": MAX_HOURS,
@@ -278,10 +278,11 @@ class Story:
             patch.setattr(worker_node, "Trainer", lambda *given: BesideTrainer(self, *given))
             for module in (agent, worker_node, self_termination):
                 patch.setattr(module, "open_store", lambda url: self.store)
+            # Paid pods that are at home would want no bucket; nothing ends with its first process here.
+            kind = ProviderKind(lambda: self.provider, "the fake", at_home=True, pulls_image=False)
+            patch.setitem(PROVIDERS, RentedPods.name, kind)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
-            patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
-            for module in (self_termination, stop_without_record, watchdog):
-                patch.setattr(module, "open_provider", lambda name: self.provider)
+            patch.setattr(watchdog, "paid_providers", list)  # what the run names is asked
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
             patch.setattr(worker_node, "TICK_SECONDS", 15.0)
