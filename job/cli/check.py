@@ -8,7 +8,7 @@ from job.cli.options import json_option
 from job.cli.output import BAD, GOOD, UNDECIDED, print_json
 from job.cli.verdict_text import print_verdict
 from job.errors import UsageError
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 from job.verdict.checklist import evaluate
 from job.verdict.checklist_spec import Checklist
 from job.verdict.rows import parse

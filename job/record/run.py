@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError, UsageError
-from job.spec.model import NAME_PATTERN, JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import NAME_PATTERN, JobSpec
 from job.verdict.rows import Row, parse
 
 OutcomeName = Literal["succeeded", "aborted", "failed", "stopped", "expired"]

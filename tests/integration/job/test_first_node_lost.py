@@ -11,7 +11,7 @@ import psutil
 from job.dataset import look_at, push
 from job.record.run import Claim, Run, Submission
 from job.run.pod_env import client_part
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 from job.watch.end_reasons import NODE_LOST
 from servers.server import free_ports
 

@@ -18,7 +18,7 @@ from job.errors import UsageError
 from job.record.run import Outcome
 from job.run.cost import Amount, Money
 from job.run.state import RunState
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.verdict.rows import Row
 from job.verdict.signs import State, Verdict
 from job.watch import notify_channels, trusted_commands
