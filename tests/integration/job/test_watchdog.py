@@ -229,7 +229,7 @@ def test_a_run_whose_agent_beats_elsewhere_is_not_lost(desk: Any, monkeypatch: p
     with pytest.raises(CannotTellError, match="still beats"):
         resume(run, stranger)
     with pytest.raises(CannotTellError, match="still beats"):
-        end(stranger, run.attempt(1), "stopped", "by hand", "client", lambda said: None)
+        end(stranger, run.attempt(1), "stop requested", "by hand", "client", lambda said: None)
     assert run.attempt(1).outcome() is None
 
 
