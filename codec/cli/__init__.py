@@ -71,8 +71,8 @@ def plan(**flags: Any) -> None:
       codec plan --preset 16khz-6kbps
       codec plan --data_dir examples/telugu/clips --batch_size 8
     """
+    from codec.files import to_json
     from codec.plan import plan as work_out
-    from codec.training.rows import to_json
 
     click.echo(to_json(work_out(_config(flags)), indent=2))
 
@@ -87,8 +87,8 @@ def presets(as_json: bool) -> None:
       codec presets
       codec train --preset 16khz-6kbps --data_dir examples/telugu/clips
     """
+    from codec.files import to_json
     from codec.plan import about_presets
-    from codec.training.rows import to_json
 
     facts = about_presets()
     if as_json:

@@ -75,6 +75,8 @@ def test_the_price_is_that_of_all_gpus_of_all_nodes() -> None:
     (first, *_) = choose(gpu="L4", gpu_count=4, nodes=2)
     assert first.price_per_hour == pytest.approx(3.2)
     assert str(first) == "2 nodes x 4 x NVIDIA L4 (secure) at 3.20 USD/h"
+    *_, dear = choose(gpu_count=0, max_price_per_hour=5)
+    assert dear.price_per_hour == dear.offer.price_per_hour, "a node without a GPU is paid like one with one"
     with pytest.raises(UsageError, match=r"max_price_per_hour: 3 USD, .* 2 nodes x 4 x NVIDIA L4 \(secure\) at 3.20"):
         choose(gpu_count=4, nodes=2, max_price_per_hour=3)
 
