@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -129,6 +130,21 @@ def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     loaded = python("-c", f"import sys, {module}; print(*sys.modules)").split()
     assert module in loaded
     assert set(loaded).isdisjoint(heavy)
+
+
+def test_every_python_that_we_start_is_kept_from_importing_from_the_folder_it_starts_in() -> None:
+    starts = [
+        [ast.unparse(word) for word in node.elts]
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.List | ast.Tuple)
+    ]
+    ours = [words for words in starts if "'-m'" in words and ("sys.executable" in words or len(words) < 4)]
+    assert len(ours) >= 8
+    assert [words for words in ours if words[words.index("'-m'") - 1] != "'-P'"] == []
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r'CMD \["python", (.*?)"job', dockerfile) == ['"-P", "-m", '] * 2
+    assert "PYTHONSAFEPATH=1" in dockerfile
 
 
 def test_the_supervisor_needs_nothing_but_the_standard_library() -> None:

@@ -53,7 +53,7 @@ def test_the_others_say_so_when_the_first_node_is_gone(desk: Any) -> None:
     run.create(Submission(submitted=time.time(), dataset=dataset, spec=spec.model_dump(mode="json")))
     attempt, (port,) = run.attempt(1), free_ports(1)
     attempt.write_once("claim.json", Claim(launch_id="launch", pod_id="pod", price_per_hour=0.0, time=time.time()))
-    first = start(desk, run, 0, port, "-m", "job.supervisor")
+    first = start(desk, run, 0, port, "-P", "-m", "job.supervisor")
     second = start(desk, run, 1, port, "-c", SECOND)
     try:
         (began, *_) = desk.wait_for(lambda: [row for row in run.rows() if row.kind == "start"])
