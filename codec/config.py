@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
+from codec.codes import code_bits, count_bits
 from codec.errors import UserError
-from codec.packing import code_bits, count_bits
 from codec.presets import PRESETS
 
 

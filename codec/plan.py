@@ -1,6 +1,6 @@
 """What a training would be, worked out from its configuration alone: no torch, no training.
 
-The counts follow the layers in `codec.model`; a test compares them with the model and its checkpoint.
+The counts follow the layers in `codec.model.codec`; a test compares them with the model and its checkpoint.
 """
 
 import math
@@ -76,7 +76,7 @@ def parameters(model: ModelConfig) -> int:
 
 
 def discriminator_parameters(model: ModelConfig) -> int:
-    """Number of parameters that recipe `perceptual` trains beside the model's: `codec.discriminators`."""
+    """Number of parameters that recipe `perceptual` trains beside the model's: `codec.model.discriminators`."""
     width = model.discriminator_width
     period = _conv(1, width, 5) + _conv(width, 4 * width, 5) + _conv(4 * width, 8 * width, 5)
     period += _conv(8 * width, 8 * width, 5) + _conv(8 * width, 1, 3)

@@ -17,7 +17,7 @@ from codec.config import spell
 from codec.plan import about_presets
 from job.cli import COMMANDS
 from job.cli import cli as codecjob
-from job.spec import JobSpec
+from job.spec.model import JobSpec
 
 DOCS = Path(__file__).parent
 PARTS = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from codec.audio import Clip, Packed
-from codec.dataset import CropDataset
+from codec.training.dataset import CropDataset
 
 
 def small_dataset() -> CropDataset:

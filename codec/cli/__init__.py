@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from codec.cli.coding import decode, encode
 from codec.cli.evaluation import evaluate
 from codec.cli.exporting import export
-from codec.cli.needs import needs_torch
+from codec.cli.torch_guard import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
 from codec.errors import BAD_INPUT, UserError, tell
 
@@ -72,8 +72,8 @@ def plan(**flags: Any) -> None:
       codec plan --preset 16khz-6kbps
       codec plan --data_dir examples/telugu/clips --batch_size 8
     """
+    from codec.files import to_json
     from codec.plan import plan as work_out
-    from codec.rows import to_json
 
     click.echo(to_json(work_out(_config(flags)), indent=2))
 
@@ -88,8 +88,8 @@ def presets(as_json: bool) -> None:
       codec presets
       codec train --preset 16khz-6kbps --data_dir examples/telugu/clips
     """
+    from codec.files import to_json
     from codec.plan import about_presets
-    from codec.rows import to_json
 
     facts = about_presets()
     if as_json:
@@ -116,7 +116,7 @@ def _config(flags: dict[str, Any]) -> TrainConfig:
 
 def _start(config: TrainConfig) -> int:
     with needs_torch():
-        from codec.train import train as run
+        from codec.training.train import train as run
     return run(config)
 
 

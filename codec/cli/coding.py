@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codec.cli.needs import needs_torch
-from codec.output import written
+from codec.cli.torch_guard import needs_torch
+from codec.files import written
 
 if TYPE_CHECKING:
-    from codec.coding import Coded, Progress
+    from codec.coding.encode_decode import Coded, Progress
 
 DEFAULT_MODEL = "./checkpoints"  # where codec train leaves one by default
 
@@ -52,11 +52,11 @@ def encode(source: Path, target: Path, model: Path, num_quantizers: int | None, 
       codec encode speech.wav small.cjc --model run1 --num_quantizers 4
     """
     with needs_torch():
-        from codec import coding, trained
+        from codec.coding import encode_decode, trained
     loaded = trained.load(model)
     stages = loaded.stages(num_quantizers)
     with written(target, force) as partial:
-        _report(target, as_json, lambda progress: coding.encode(loaded, source, partial, stages, progress))
+        _report(target, as_json, lambda progress: encode_decode.encode(loaded, source, partial, stages, progress))
 
 
 @click.command()
@@ -76,15 +76,15 @@ def decode(source: Path, target: Path, model: Path, force: bool, as_json: bool) 
       codec decode speech.cjc copy.flac --model run1 --force --json
     """
     with needs_torch():
-        from codec import coding, sound, trained
-    kind = sound.check_kind(target)
+        from codec.coding import audio_io, encode_decode, trained
+    kind = audio_io.check_kind(target)
     loaded = trained.load(model)
     with written(target, force) as partial:
-        _report(target, as_json, lambda progress: coding.decode(loaded, source, partial, kind, progress))
+        _report(target, as_json, lambda progress: encode_decode.decode(loaded, source, partial, kind, progress))
 
 
 def _report(target: Path, as_json: bool, work: "Callable[[Progress], Coded]") -> None:
-    from codec.rows import to_json
+    from codec.files import to_json
 
     started = time.monotonic()
     coded = work(_progress())

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from codec.cli.needs import needs_torch
+from codec.cli.torch_guard import needs_torch
 from codec.errors import UserError
 
 
@@ -41,11 +41,12 @@ def evaluate(
     with needs_torch():
         import torch
 
-        from codec import opus, perception, report, trained
-        from codec.device import device_in_words, inference_device
-        from codec.evaluate import evaluate as rows_of
-        from codec.evaluate import pieces_of, ticks
-    from codec.rows import to_json
+        from codec.coding import trained
+        from codec.evaluation import opus, perception, report
+        from codec.evaluation.evaluate import evaluate as rows_of
+        from codec.evaluation.evaluate import pieces_of, ticks
+        from codec.model.device import device_in_words, inference_device
+    from codec.files import to_json
 
     if limit < 1:
         raise UserError(f"--limit {limit}: give at least 1")

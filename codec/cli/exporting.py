@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from codec.cli.needs import needs_torch
-from codec.output import written
+from codec.cli.torch_guard import needs_torch
+from codec.files import written
 
 
 @click.command()
@@ -23,9 +23,9 @@ def export(model: Path, target: Path, force: bool, as_json: bool) -> None:
       codec export run1 model.pt2
     """
     with needs_torch():
-        from codec import trained
-        from codec.export import export as write
-    from codec.rows import to_json
+        from codec.coding import trained
+        from codec.coding.export import export as write
+    from codec.files import to_json
 
     loaded = trained.load(model)
     with written(target, force) as partial:

@@ -7,16 +7,8 @@ import time
 import warnings
 from collections.abc import Callable
 
-from infra.registry.base import (
-    ImageMissing,
-    ImageRefused,
-    NoAnswer,
-    Reference,
-    RegistryError,
-    RemoteImage,
-    parse,
-)
-from infra.registry.visit import Visit
+from infra.registry.base import ImageMissing, ImageRefused, NoAnswer, Reference, RegistryError, RemoteImage, parse
+from infra.registry.client import Visit
 
 __all__ = ["ImageMissing", "ImageRefused", "NoAnswer", "RegistryError", "RemoteImage", "look"]
 

@@ -7,16 +7,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra.store.base import (
-    AccessDenied,
-    InvalidKey,
-    NotFound,
-    ObjectInfo,
-    Store,
-    StoreError,
-    StoreFull,
-    Unavailable,
-)
+from infra.store.base import AccessDenied, InvalidKey, NotFound, ObjectInfo, Store, StoreError, StoreFull, Unavailable
 
 __all__ = [
     "AccessDenied",

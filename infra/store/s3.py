@@ -14,11 +14,11 @@ from infra.store.credentials.session import Session
 from infra.store.keys import check_key, check_prefix
 from infra.store.s3_client import make_client
 from infra.store.s3_create import create_object, has_conditions
+from infra.store.s3_download import download_file, fingerprint, read_object
 from infra.store.s3_errors import explained
 from infra.store.s3_missing import is_missing
 from infra.store.s3_upload import abort_uploads, upload_file
 from infra.store.s3_url import parse_s3_url
-from infra.store.transfer import download_file, fingerprint, read_object
 
 
 class S3Store:

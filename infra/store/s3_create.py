@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from infra.store.s3_download import fingerprint
 from infra.store.s3_errors import status_of
 from infra.store.s3_missing import is_missing
-from infra.store.transfer import fingerprint
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, TypedDict, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.store.s3_download import SHA256
 from infra.store.s3_errors import code_of
-from infra.store.transfer import SHA256
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

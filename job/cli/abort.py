@@ -7,19 +7,19 @@ import click
 
 from infra.pods import ProviderError, open_provider
 from infra.store import Store, StoreError
-from job.cli.notice import Notice
 from job.cli.options import any_run_argument, json_option, store_option
+from job.cli.orphan_notice import Notice
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
-from job.cli.signs import print_verdict
-from job.cli.telling import Everyone, tell
+from job.cli.verdict_text import print_verdict
 from job.errors import CannotTellError, UsageError
-from job.home import open_default_store
-from job.known_runs import locate
-from job.notify import Notifier
-from job.record import Run
-from job.retention import Tidier
-from job.watch_beat import ALL, Clock, StoreClock
-from job.watchdog import WATCHDOG, Report, Result, look_after, look_after_all
+from job.paths import open_default_store
+from job.record.retention import Tidier
+from job.record.run import Run
+from job.record.run_index import locate
+from job.watch.heartbeat import ALL, Clock, StoreClock
+from job.watch.notify import Notifier
+from job.watch.notify_all import Everyone, tell
+from job.watch.watchdog import WATCHDOG, Report, Result, look_after, look_after_all
 
 POLL_SECONDS = 2.0
 POLL_ALL_SECONDS = 15.0

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from job.checklist import evaluate
-from job.checklist_spec import Checklist
 from job.cli.options import json_option
 from job.cli.output import BAD, GOOD, UNDECIDED, print_json
-from job.cli.signs import print_verdict
+from job.cli.verdict_text import print_verdict
 from job.errors import UsageError
-from job.metrics_log import parse
-from job.spec import load_spec
-from job.verdict import State
+from job.spec.model import load_spec
+from job.verdict.checklist import evaluate
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import parse
+from job.verdict.signs import State
 
 EXIT_CODES = {State.GOOD: GOOD, State.UNDECIDED: UNDECIDED, State.BAD: BAD}
 

@@ -37,9 +37,9 @@ def run_names_or_files(context: click.Context, parameter: click.Parameter, incom
 
 def _search(store: str | None, found: set[str]) -> None:
     try:
-        from job.home import open_default_store
-        from job.known_runs import remembered
-        from job.record import list_runs
+        from job.paths import open_default_store
+        from job.record.run import list_runs
+        from job.record.run_index import remembered
 
         if store is None:
             found.update(remembered())

@@ -2,9 +2,9 @@
 
 import click
 
+from job.checks.defaults import in_effect
 from job.cli.options import json_option
 from job.cli.output import print_json
-from job.settings import in_effect
 
 
 @click.command("config")

@@ -10,6 +10,9 @@ from rich.table import Table
 
 from infra.store import Store, check_writable
 from job import dataset
+from job.checks.finding import Level
+from job.checks.preflight.clips import about_clips
+from job.checks.preflight.resources import size
 from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, duration, print_json
 from job.cli.progress import progress
@@ -18,11 +21,8 @@ from job.dataset.manifest import Manifest
 from job.dataset.remove import remove, runs_by_dataset
 from job.dataset.verify import verify
 from job.errors import UsageError
-from job.home import open_default_store
-from job.preflight.clips import about_clips
-from job.preflight.finding import Level
-from job.preflight.places import size
-from job.trainer_plan import ask_trainer
+from job.paths import open_default_store
+from job.spec.trainer_plan import ask_trainer
 
 id_argument = click.argument("dataset_id", metavar="ID")
 

@@ -10,10 +10,10 @@ from job import dataset
 from job.cli.complete import run_names_or_files
 from job.cli.options import json_option, store_option
 from job.cli.output import print_json
-from job.known_runs import locate
-from job.resolved import Resolved, differences, of_run, of_spec, spell
-from job.spec import load_spec
-from job.trainer_plan import ask_trainer
+from job.record.resolved_settings import Resolved, differences, of_run, of_spec, spell
+from job.record.run_index import locate
+from job.spec.model import load_spec
+from job.spec.trainer_plan import ask_trainer
 
 SPEC_SUFFIXES = (".yaml", ".yml")
 

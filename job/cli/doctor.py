@@ -4,17 +4,17 @@ from pathlib import Path
 
 import click
 
+from job.checks.doctor.check import Check, Patient, look
+from job.checks.doctor.image import about_image
+from job.checks.doctor.pod import about_pod
+from job.checks.doctor.provider import about_provider
+from job.checks.doctor.store import about_store
+from job.checks.finding import has_errors
 from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.preflight import print_findings
-from job.doctor.check import Check, Patient, look
-from job.doctor.image import about_image
-from job.doctor.pod import about_pod
-from job.doctor.provider import about_provider
-from job.doctor.store import about_store
-from job.home import open_default_store
-from job.preflight.finding import has_errors
-from job.spec import load_spec
+from job.paths import open_default_store
+from job.spec.model import load_spec
 
 CHECKS: tuple[Check, ...] = (about_store, about_pod, about_image, about_provider)
 

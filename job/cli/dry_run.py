@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from infra.pods import LaunchRequest, Provider
+from job.checks.preflight.preflight import Report
 from job.cli.output import print_json
 from job.cli.plan import Plan
 from job.cli.plan import show as show_plan
-from job.launch import Launch
-from job.pod_access import shown
-from job.preflight.examine import Report
+from job.run.launch import Launch
+from job.run.store_access import shown
 
 
 def show(plan: Plan, planned: Launch, provider: Provider, dataset_id: str, report: Report, *, as_json: bool) -> None:

@@ -5,21 +5,21 @@ import time
 import click
 
 from infra.pods import Provider, ProviderError
-from job.cli.boot import BootLog
-from job.cli.live import Screen, screen
+from job.cli.boot_log import BootLog
+from job.cli.live_follow import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
-from job.ending import Say, end_pods
 from job.errors import NO_ANSWER, UsageError
-from job.findings import AGENT_SECONDS, goes_on, stuck_for
-from job.launch import CLIENT
-from job.metrics_log import Row
-from job.notify import Notifier
-from job.reconcile import facts_of
-from job.record import Run
-from job.resume import go_on, replace_stuck
-from job.state import ENDED, RunState, look
-from job.verdict import State
+from job.record.run import Run
+from job.run.launch import CLIENT
+from job.run.resume import go_on, replace_stuck
+from job.run.state import ENDED, RunState, look
+from job.run.termination import Say, end_pods
+from job.verdict.rows import Row
+from job.verdict.signs import State
+from job.watch.end_reasons import AGENT_SECONDS, goes_on, stuck_for
+from job.watch.notify import Notifier
+from job.watch.reconcile import facts_of
 
 POLL_SECONDS = 1.0
 STUCK_POLL_SECONDS = 30.0

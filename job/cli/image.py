@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from infra import engine, image
-from job import known_image
 from job.cli.options import json_option
 from job.cli.output import print_json
-from job.known_image import KnownImage
+from job.run import last_image
+from job.run.last_image import KnownImage
 
 DEFAULT_TAG = "codecjob:latest"
 
@@ -48,7 +48,7 @@ def build(
     say = (lambda line: None) if as_json else click.echo
     folder = source.resolve() if source else image.source_folder()
     built = image.build(folder, tag, say, base_image, cuda, torch_index)
-    known_image.write(_known(built))
+    last_image.write(_known(built))
     if as_json:
         print_json(asdict(built))
         return
@@ -72,7 +72,7 @@ def push(tag: str, as_json: bool) -> None:
     with Progress(*columns, console=Console(stderr=True), disable=as_json) as bar:
         task = bar.add_task(tag, total=None)
         reference = image.push(tag, lambda sent, total: bar.update(task, completed=sent, total=total))
-    known_image.write(_known(built, reference))
+    last_image.write(_known(built, reference))
     if as_json:
         print_json({"image": reference, **asdict(built)})
         return

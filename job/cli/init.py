@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from infra.pods import PROVIDERS
-from job import spec_file
 from job.cli.options import json_option
 from job.cli.output import print_json
-from job.home import open_default_store
-from job.spec import NAME_PATTERN, load_spec
+from job.paths import open_default_store
+from job.spec import template
+from job.spec.model import NAME_PATTERN, load_spec
 
 SUFFIXES = (".yaml", ".yml")
 DATA = "clips"
@@ -70,14 +70,14 @@ def command(
     folder = path.parent
     answers: dict[str, Any] = {
         "name": name,
-        "data": DATA if data == beside else spec_file.seen_from(folder, data),
+        "data": DATA if data == beside else template.seen_from(folder, data),
         "provider": provider,
         "gpu": list(gpu),
-        "store": spec_file.seen_from(folder, store) if store else None,
+        "store": template.seen_from(folder, store) if store else None,
         "max_cost": max_cost,
         "train": {key: value for key, value in (("preset", preset), ("recipe", recipe)) if value},
     }
-    spec_file.write(path, {key: value for key, value in answers.items() if value not in (None, [], {})})
+    template.write(path, {key: value for key, value in answers.items() if value not in (None, [], {})})
     spec = load_spec(path)
     todo = f"codecjob preflight {shlex.quote(str(path))}"
     if as_json:

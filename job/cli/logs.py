@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import click
 
 from infra.pods import open_provider
+from job.cli.log_timestamps import Times, moment
 from job.cli.options import run_argument, store_option
 from job.errors import UsageError
-from job.known_runs import locate
-from job.log_times import Times, moment
-from job.record import Attempt, Run
-from job.state import ENDED, look
+from job.record.run import Attempt, Run
+from job.record.run_index import locate
+from job.run.state import ENDED, look
 
 POLL_SECONDS = 1.0
 ALL = "all"

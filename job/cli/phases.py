@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.pods import Pod, PodState
+from job.checks.preflight.resources import size
 from job.cli.output import duration, number
-from job.metrics_log import Row
-from job.preflight.places import size
-from job.record import Progress
-from job.state import RunState
+from job.record.run import Progress
+from job.run.state import RunState
+from job.verdict.rows import Row
 
 STEPS, BYTES = "steps", "bytes"
 TRAINING = "training"

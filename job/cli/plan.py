@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from job.choice import Choice
+from job.checks.preflight.resources import size
 from job.cli.output import duration
 from job.errors import UsageError
-from job.preflight.places import size
-from job.spec import JobSpec
+from job.run.offers import Choice
+from job.spec.model import JobSpec
 
 # More than these are tried where need be; one line tells of them.
 CANDIDATES_SHOWN = 3
@@ -45,7 +45,7 @@ class Plan:
     upload: Upload | None = None
     """None where an attempt is resumed: all is there."""
     spent: float | None = None
-    """USD of earlier attempts, as `job.money` reckons it."""
+    """USD of earlier attempts, as `job.run.cost` reckons it."""
 
     @property
     def worst_usd(self) -> float:

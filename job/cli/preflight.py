@@ -6,14 +6,14 @@ import click
 
 from infra.pods import Provider, open_provider
 from infra.store import Store
+from job.checks.finding import Finding, Level
+from job.checks.preflight.preflight import Report, Trial, examine
+from job.checks.preflight.trial import can_train
 from job.cli.options import json_option, spec_argument, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.progress import progress
-from job.home import open_default_store
-from job.preflight.examine import Report, Trial, examine
-from job.preflight.finding import Finding, Level
-from job.preflight.trial import can_train
-from job.spec import JobSpec, load_spec
+from job.paths import open_default_store
+from job.spec.model import JobSpec, load_spec
 
 
 @click.command("preflight")

@@ -18,8 +18,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from job.checks.preflight.resources import size
 from job.cli.output import duration
-from job.preflight.places import size
 
 Unit = Literal["clips", "bytes"]
 Show = Callable[[int, int], None]

@@ -8,8 +8,8 @@ import click
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
 from job.errors import UsageError
-from job.known_runs import locate
-from job.pull import pull
+from job.record.download import pull
+from job.record.run_index import locate
 
 
 @click.command("pull")

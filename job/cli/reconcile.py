@@ -5,14 +5,14 @@ import time
 import click
 
 from infra.pods import PROVIDERS, open_provider
-from job import reconcile
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
 from job.errors import NO_ANSWER
-from job.home import open_default_store
-from job.launch import CLIENT
-from job.reconcile import Entry, Result, Settled
-from job.watch_beat import StoreClock
+from job.paths import open_default_store
+from job.run.launch import CLIENT
+from job.watch import reconcile
+from job.watch.heartbeat import StoreClock
+from job.watch.reconcile import Entry, Result, Settled
 
 CLOCK = "reconcile"
 EXIT_CODES: dict[Result, int] = {

@@ -11,8 +11,8 @@ from job.cli.complete import run_names
 from job.cli.options import json_option, store_option
 from job.cli.output import print_json
 from job.errors import UsageError
-from job.known_runs import locate
-from job.record import Run
+from job.record.run import Run
+from job.record.run_index import locate
 
 OPENERS = {"darwin": "open", "win32": "start"}
 

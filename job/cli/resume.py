@@ -3,15 +3,15 @@
 import click
 
 from infra.pods import open_provider
-from job.choice import Choice
 from job.cli.follow import follow
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
 from job.cli.plan import Plan, agree, show, yes_option
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
-from job.known_runs import locate
-from job.resume import resume
+from job.record.run_index import locate
+from job.run.offers import Choice
+from job.run.resume import resume
 
 
 @click.command("resume")

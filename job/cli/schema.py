@@ -3,7 +3,7 @@
 import click
 
 from job.cli.output import print_json
-from job.spec import JobSpec
+from job.spec.model import JobSpec
 
 
 @click.command("schema")

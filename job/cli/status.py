@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.text import Text
 
 from infra.store import Store
-from job.cli.looks import ManyRuns, OneRun
+from job.cli.background import SOON_SECONDS, Background
+from job.cli.live_status import show, watch
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import INTERRUPTED, print_json
-from job.cli.patience import SOON_SECONDS, Background
-from job.cli.watching import show, watch
+from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
-from job.home import open_default_store
-from job.known_runs import elsewhere
+from job.paths import open_default_store
+from job.record.run_index import elsewhere
 
 SHOWN = 20
 REDRAW_SECONDS = 0.25

@@ -3,14 +3,14 @@
 import click
 
 from infra.pods import open_provider
-from job import unrecorded
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import CANNOT_TELL, print_json
-from job.ending import NotRecordedError, end
 from job.errors import RECORD_AWAY
-from job.known_runs import locate
-from job.launch import CLIENT
-from job.record import Outcome
+from job.record.run import Outcome
+from job.record.run_index import locate
+from job.run.launch import CLIENT
+from job.run.termination import NotRecordedError, end
+from job.watch import stop_without_record
 
 
 @click.command("stop")
@@ -52,13 +52,13 @@ def _stop_unrecorded(wanted: str, store: str | None, trouble: Exception) -> tupl
 
     Raises ``trouble`` where no provider lists a pod of it, since then nothing is known at all.
     """
-    places = unrecorded.stores(store)
-    seen = unrecorded.look(places)
+    places = stop_without_record.stores(store)
+    seen = stop_without_record.look(places)
     if seen.pods:
         _say(f"the record gives no answer: {trouble}")
     run_id = seen.run(wanted, {known for runs in places.values() for known in runs})
     if run_id is not None:
-        return run_id, unrecorded.end(seen, run_id, _say)
+        return run_id, stop_without_record.end(seen, run_id, _say)
     if isinstance(trouble, NotRecordedError):
         return wanted, True
     for name, why in seen.silent.items():

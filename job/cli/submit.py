@@ -7,27 +7,29 @@ import click
 
 from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
-from job import dataset, known_commands, launch
-from job.choice import Choice, look_for, still_good
+from job import dataset
+from job.checks.finding import Level
+from job.checks.preflight.preflight import Report, Trial
+from job.checks.preflight.trial import can_train
 from job.cli import dry_run as dry
 from job.cli.data import push, uploaded
 from job.cli.follow import follow
-from job.cli.notice import Notice
 from job.cli.options import json_option, spec_argument, store_option
+from job.cli.orphan_notice import Notice
 from job.cli.output import print_json
 from job.cli.plan import Plan, Upload, agree, show, yes_option
 from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
-from job.ending import Say
 from job.errors import UsageError
-from job.home import open_default_store
-from job.known_runs import remember
-from job.pod_access import for_attempt
-from job.preflight.examine import Report, Trial
-from job.preflight.finding import Level
-from job.preflight.trial import can_train
-from job.record import Run, Submission, new_run_id
-from job.spec import JobSpec, load_spec
+from job.paths import open_default_store
+from job.record.run import Run, Submission, new_run_id
+from job.record.run_index import remember
+from job.run import launch
+from job.run.offers import Choice, look_for, still_good
+from job.run.store_access import for_attempt
+from job.run.termination import Say
+from job.spec.model import JobSpec, load_spec
+from job.watch import trusted_commands
 
 
 @click.command("submit")
@@ -131,7 +133,7 @@ def _start(
     run.create(submission)
     remember(run)
     if job.notify.command:
-        known_commands.remember(job.notify.command)
+        trusted_commands.remember(job.notify.command)
     planned = launch.plan(store, run_id, 1, job, choice.candidates, access)
     launch.start(provider, run.attempt(1), planned, lambda candidate: say(launch.asking(provider, candidate)))
     return run

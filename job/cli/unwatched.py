@@ -5,9 +5,9 @@ import time
 import click
 
 from infra.store import Store
-from job.choice import Choice
-from job.spec import JobSpec
-from job.watch_beat import last_watched, require_watch
+from job.run.offers import Choice
+from job.spec.model import JobSpec
+from job.watch.heartbeat import last_watched, require_watch
 
 unwatched_option = click.option(
     "--unwatched", is_flag=True, help="Detach from a paid run although no watchdog is looking; shows the worst cost."

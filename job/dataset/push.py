@@ -13,7 +13,7 @@ from job.dataset import manifest as manifests
 from job.dataset.manifest import Manifest, PackedClip, Shard, object_key
 from job.dataset.scan import PCM_BYTES, LocalData, OnProgress
 from job.dataset.spool import Spool
-from job.home import cache_folder
+from job.paths import cache_folder
 
 AT_ONCE = 4
 """Shards that are written and uploaded at a time; each takes its size on the local disk."""

@@ -14,7 +14,7 @@ from infra.store.keys import check_key
 from job.dataset.manifest import dataset_id
 from job.dataset.scan_cache import ScanCache, open_scan_cache
 from job.dataset.spool import Spool
-from job.home import cache_folder
+from job.paths import cache_folder
 
 OnProgress = Callable[[int, int], None]
 """Called with (done, in all): files, or bytes."""

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from job.metrics_log import PER_STAGE, Row
-from job.report import words
+from job.report import labels
 from job.report.chart import Figure, dressed, plain_axis
+from job.verdict.rows import PER_STAGE, Row
 
 MOST_EPOCHS = 200
 FEW_CELLS = 80
@@ -17,7 +17,7 @@ FEW_CELLS = 80
 class Codebook:
     """A heat map of one metric and the sentence that goes with it."""
 
-    metric: words.Metric
+    metric: labels.Metric
     caption: str
     figure: Figure
 
@@ -31,7 +31,7 @@ def _codebook(name: str, validations: Sequence[Row]) -> Codebook | None:
     rows = [row for row in validations if name in row.stages][-MOST_EPOCHS:]
     if not rows:
         return None
-    metric = replace(words.of(name), says=words.of(name).says.removesuffix(", mean over stages"))
+    metric = replace(labels.of(name), says=labels.of(name).says.removesuffix(", mean over stages"))
     count = max(len(row.stages[name]) for row in rows)
     # [stages, epochs]
     cells = [[_cell(row.stages[name], stage) for row in rows] for stage in range(count)]

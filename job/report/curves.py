@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from job.checklist_spec import Checklist
-from job.metrics_log import Row
-from job.report import series, thresholds, words
+from job.report import labels, series, thresholds
 from job.report.chart import Curve, Figure, Mark, Upright, figure
 from job.report.palette import light
 from job.report.series import Series
 from job.report.thresholds import Line
-from job.verdict import Severity, Sign, Verdict
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import Row
+from job.verdict.signs import Severity, Sign, Verdict
 
 TRACKS = ("validation", "train")
 
@@ -20,7 +20,7 @@ TRACKS = ("validation", "train")
 class Chart:
     """A figure with the words beside it; ``caption`` says in a sentence what the picture shows."""
 
-    metric: words.Metric
+    metric: labels.Metric
     caption: str
     figure: Figure
     judged: bool
@@ -39,7 +39,7 @@ def charts(
     marks = _marks(verdict.signs if verdict else (), rows)
     last = max((row.step or 0 for row in (*rows, *hidden)), default=0)
     found = []
-    for metric in words.ordered(names(rows)):
+    for metric in labels.ordered(names(rows)):
         tracks = {kind: series.of((row for row in rows if row.kind == kind), metric.name) for kind in TRACKS}
         lines = thresholds.lines(checklist, metric.name) if checklist else []
         uprights = list(begins)
@@ -61,10 +61,10 @@ def charts(
 
 def names(rows: Iterable[Row]) -> set[str]:
     """Every metric that some row of validation or training has."""
-    return {name for row in rows if row.kind in TRACKS for name in (*row.values, *row.stages)} - words.NO_METRICS
+    return {name for row in rows if row.kind in TRACKS for name in (*row.values, *row.stages)} - labels.NO_METRICS
 
 
-def caption(metric: words.Metric, tracks: dict[str, Series], lines: Sequence[Line]) -> str:
+def caption(metric: labels.Metric, tracks: dict[str, Series], lines: Sequence[Line]) -> str:
     """What a chart shows, for those who cannot see it."""
     said = [f"{metric.title} over steps"]
     for kind, track in tracks.items():
@@ -122,7 +122,7 @@ def _marks(signs: Iterable[Sign], rows: Sequence[Row]) -> dict[str, list[Mark]]:
             continue
         named = [row for row in rows if row.step == sign.step]
         seen_in = {name for row in named for name in (*row.values, *row.stages) if row.get(name) == sign.value}
-        home = sign.sign if sign.sign in seen_in else min(seen_in - words.NO_METRICS, default=None)
+        home = sign.sign if sign.sign in seen_in else min(seen_in - labels.NO_METRICS, default=None)
         if home is not None:
             state = "undecided" if sign.severity is Severity.WARNING else sign.state.value
             found.setdefault(home, []).append(Mark(sign.step, sign.value, state, sign.message))

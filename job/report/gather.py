@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from job.checklist_spec import Checklist
 from job.errors import CannotTellError, UsageError
-from job.judged import judge
-from job.metrics_log import Row, collate, parse
-from job.record import Attempt, Claim, Outcome, Run, Submission
+from job.record.judged_cache import judge
+from job.record.resolved_settings import start_row
+from job.record.run import Attempt, Claim, Outcome, Run, Submission
 from job.report import samples
-from job.resolved import start_row
-from job.spec import JobSpec
-from job.state import RunState, finder, look
-from job.verdict import Verdict
+from job.run.state import RunState, finder, look
+from job.spec.model import JobSpec
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import Row, collate, parse
+from job.verdict.signs import Verdict
 
 T = TypeVar("T")
 

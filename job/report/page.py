@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from job.errors import CannotTellError, UsageError
-from job.record import Run
-from job.report import palette, side_by_side, view, words
+from job.record.resolved_settings import of_run as of_record
+from job.record.run import Run
+from job.report import labels, palette, side_by_side, view
 from job.report.chart import Figure
 from job.report.codebooks import codebooks
 from job.report.curves import charts
 from job.report.gather import Facts
 from job.report.series import MOST_POINTS
-from job.resolved import of_run as of_record
 
 MISSING_EXTRA = "codecjob report needs jinja2 and plotly: pip install 'codecjob[report]'"
 _TEMPLATES = Path(__file__).parent / "template"
@@ -43,7 +43,7 @@ class Drawn(Protocol):
     """A chart of any kind."""
 
     @property
-    def metric(self) -> words.Metric: ...  # noqa: D102
+    def metric(self) -> labels.Metric: ...  # noqa: D102
     @property
     def figure(self) -> Figure: ...  # noqa: D102
 
@@ -108,7 +108,7 @@ def of_runs(found: Sequence[Facts], runs: Sequence[Run]) -> str:
 def grouped(drawn: Sequence[Drawn], figures: dict[str, Figure]) -> list[tuple[str, list[tuple[str, Drawn]]]]:
     """Charts under their group's heading, each with the id of its place; their figures are added to ``figures``."""
     named = _with_ids("chart", drawn, figures)
-    groups = [(group, [pair for pair in named if pair[1].metric.group == group]) for group in words.GROUPS]
+    groups = [(group, [pair for pair in named if pair[1].metric.group == group]) for group in labels.GROUPS]
     return [(group, found) for group, found in groups if found]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from infra.store import ObjectInfo
-from job.record import Run
+from job.record.run import Run
 from job.report import spectrogram
 
 MOST_EPOCHS = 8

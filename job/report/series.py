@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from job.metrics_log import Row
+from job.verdict.rows import Row
 
 MOST_POINTS = 500
 """Of one curve that is drawn point by point: longer ones would fill the page, and the picture, with ink."""

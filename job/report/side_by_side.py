@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from job.report import series, thresholds, view, words
+from job.record.resolved_settings import Resolved, differences, spell
+from job.report import labels, series, thresholds, view
 from job.report.chart import Curve, Figure, figure
 from job.report.curves import TRACKS, names
 from job.report.gather import Facts
 from job.report.palette import DASHES, RUNS, Colour
-from job.resolved import Resolved, differences, spell
 
 MOST_RUNS = len(RUNS)
 HEADLINES = ("loss", "snr_db", "si_sdr_db", "amplitude", "correlation", "mel_distance", "perplexity")
@@ -30,7 +30,7 @@ class Column:
 class Overlay:
     """One metric of all runs."""
 
-    metric: words.Metric
+    metric: labels.Metric
     caption: str
     figure: Figure
 
@@ -59,7 +59,7 @@ def overlays(runs: Sequence[Column]) -> list[Overlay]:
     """
     last = max((row.step or 0 for run in runs for row in run.facts.rows), default=0)
     found = []
-    for metric in words.ordered(set().union(*(names(run.facts.rows) for run in runs))):
+    for metric in labels.ordered(set().union(*(names(run.facts.rows) for run in runs))):
         every = [_curve(run, kind, metric.name) for kind in reversed(TRACKS) for run in runs]
         curves = _with_a_main([curve for curve in every if curve.series])
         lines = _shared_limits(runs, metric.name)
@@ -86,7 +86,7 @@ def outcomes(runs: Sequence[Column]) -> list[Line]:
     for name in HEADLINES:
         cells = [view.number(row.get(name)) if row else "-" for row in newest]
         if any(cell != "-" for cell in cells):
-            metric = words.of(name)
+            metric = labels.of(name)
             lines.append(_line(f"{metric.title} {metric.unit}".strip(), cells))
     best = [max((row.get("snr_db") or float("-inf") for row in rows), default=float("-inf")) for rows in validations]
     lines.append(_line("best SNR dB", [view.number(value) if value > float("-inf") else "-" for value in best]))

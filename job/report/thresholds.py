@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from job.checklist_spec import Band, Checklist
-from job.metrics_log import Row
+from job.verdict.checklist_spec import Band, Checklist
+from job.verdict.rows import Row
 
 State = Literal["good", "bad"]
 

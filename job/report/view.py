@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from job.checklist_spec import Checklist
-from job.events import inputs
-from job.metrics_log import Row
-from job.report import thresholds, words
+from job.record.events import inputs
+from job.report import labels, thresholds
 from job.report.chart import axis_of
 from job.report.gather import AttemptFacts, Facts
-from job.verdict import Severity, Sign
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import Row
+from job.verdict.signs import Severity, Sign
 
 LONGEST = 300
 """Characters of an event's details."""
@@ -67,7 +67,7 @@ def tiles(facts: Facts) -> list[Tile]:
         )
         for name in HEADLINES:
             if (value := newest.get(name)) is not None:
-                metric = words.of(name)
+                metric = labels.of(name)
                 found.append(Tile(metric.title, f"{brief(value)} {metric.unit}".strip(), _since(validations, name)))
     if state:
         cost = state.money.cost.usd
@@ -108,20 +108,16 @@ def attempt_ends(attempt: AttemptFacts) -> str:
     return f"{attempt.outcome.outcome}: {attempt.outcome.reason} (by {attempt.outcome.by})"
 
 
-def attempt_cost(attempt: AttemptFacts, now: float) -> str:
-    """What an attempt's pod cost and how that comes about; a dash before there is one."""
-    if attempt.claim is None:
-        return "-"
-    until = attempt.outcome.time if attempt.outcome else now
-    hours = max(until - attempt.claim.time, 0.0) / 3600
-    price = attempt.claim.price_per_hour
-    return f"{usd(price * hours)} ({price:g} USD/h x {hours:.3g} h)"
+def attempt_cost(facts: Facts, attempt: AttemptFacts) -> str:
+    """Cost of an attempt's pod, and its basis; a dash where there was no pod, or what it cost cannot be told."""
+    cost = facts.state.costs.get(attempt.number) if facts.state else None
+    return "-" if cost is None else f"{usd(cost.usd)} ({cost.basis})"
 
 
-def rows_table(validations: Sequence[Row]) -> tuple[list[words.Metric], list[list[str]]]:
+def rows_table(validations: Sequence[Row]) -> tuple[list[labels.Metric], list[list[str]]]:
     """The validation rows as a table: its metrics, and for each row epoch, step and a cell for each metric."""
     shown = validations[-MOST_TABLE_ROWS:]
-    metrics = words.ordered({name for row in shown for name in (*row.values, *row.stages)})
+    metrics = labels.ordered({name for row in shown for name in (*row.values, *row.stages)})
     lines = []
     for row in shown:
         cells = [number(value) if (value := row.get(metric.name)) is not None else "-" for metric in metrics]

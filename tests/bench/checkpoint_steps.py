@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))  # for the launchers in tests/servers
 
 from infra.store import open_store  # noqa: E402
-from job.checkpoints import complete_checkpoints  # noqa: E402
-from job.courier import Courier  # noqa: E402
-from job.record import Attempt  # noqa: E402
+from job.pod.checkpoint_uploader import Courier  # noqa: E402
+from job.record.checkpoints import complete_checkpoints  # noqa: E402
+from job.record.run import Attempt  # noqa: E402
 from servers.radosgw import running_radosgw  # noqa: E402
 
 CLIPS = 2
@@ -37,7 +37,7 @@ POLL_SECONDS = 0.05
 # Short steps, so that an upload lasts for several of them, and checkpoints of 36 MB.
 FLAGS = "--hidden_dim 256 --strides 2,4,5,8 --segment_length 2048 --batch_size 1 --warmup_steps 20 --device cpu"
 # A row for each step, where a row of two seconds' steps is enough for everybody else.
-TRAINER = "import codec.recorder as r; r.ROW_SECONDS = 0.0; from codec.cli import main; main()"
+TRAINER = "import codec.training.run_logger as r; r.ROW_SECONDS = 0.0; from codec.cli import main; main()"
 
 
 @dataclass

@@ -88,10 +88,10 @@ Measured = tuple[Callable[[Any], Any], Callable[[Any], Any], int, int]  # encode
 
 
 def _ours(name: str) -> Measured:
+    from codec.coding.trained import for_inference
     from codec.config import ModelConfig
-    from codec.model import Codec
+    from codec.model.codec import Codec
     from codec.presets import PRESETS
-    from codec.trained import for_inference
 
     known = {item.name for item in fields(ModelConfig)}
     config = ModelConfig(**{flag: value for flag, value in PRESETS[name].flags.items() if flag in known})

@@ -24,16 +24,16 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from codec.config import ModelConfig, TrainConfig
-from codec.dataset import Batch
-from codec.device import pick_device
-from codec.health import Health
-from codec.losses import masked_l1, training_loss
-from codec.model import Codec
-from codec.ranks import Ranks
-from codec.run import Data, Position, Run
-from codec.speed import autocast, hasten, is_bf16, is_compiled
-from codec.step import step
-from codec.validate import HeldOut
+from codec.model.codec import Codec
+from codec.training.dataset import Batch
+from codec.training.device import pick_device
+from codec.training.kernels import autocast, hasten, is_bf16, is_compiled
+from codec.training.losses import masked_l1, training_loss
+from codec.training.ranks import Ranks
+from codec.training.state import Data, Position, Run
+from codec.training.step import step
+from codec.training.step_counters import Health
+from codec.training.validate import HeldOut
 from tests.bench import limits
 
 PEER = Path(__file__).parents[2] / ".venv" / "bench" / "bin" / "python"

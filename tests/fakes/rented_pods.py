@@ -29,7 +29,7 @@ from infra.pods import (
     RateLimited,
     Transient,
 )
-from job import supervisor
+from job.pod import supervisor
 
 BOOT_SECONDS = 10.0
 RESTART_SECONDS = 2.0

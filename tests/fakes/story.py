@@ -21,30 +21,19 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
-from job import (
-    agent,
-    claim,
-    courier,
-    ending,
-    launch,
-    node,
-    nodes,
-    own_pod,
-    reconcile,
-    reporter,
-    supervisor,
-    unrecorded,
-    watchdog,
-)
-from job.choice import look_for
 from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
-from job.pod_env import Place, PodEnv
-from job.record import Run, Submission
-from job.resume import resume
-from job.spec import check_spec
-from job.trainer import STOPPED_ON_REQUEST
-from job.watch_beat import ALL, StoreClock
+from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
+from job.pod import lost_node as nodes
+from job.pod.trainer import STOPPED_ON_REQUEST
+from job.record.run import Run, Submission
+from job.run import launch, termination
+from job.run.offers import look_for
+from job.run.pod_env import Place, PodEnv
+from job.run.resume import resume
+from job.spec.model import check_spec
+from job.watch import reconcile, stop_without_record, watchdog
+from job.watch.heartbeat import ALL, StoreClock
 
 RUN_ID = "speech-20270115-080000-0000"
 MAX_HOURS = 0.2
@@ -196,11 +185,11 @@ class Story:
         def stop() -> None:
             try:
                 for attempt in self.run.attempts():
-                    ending.end(self.provider, attempt, "stopped", "by hand", "client", say)
+                    termination.end(self.provider, attempt, "stopped", "by hand", "client", say)
             except RECORD_AWAY:
-                seen = unrecorded.look([self.store.url])
+                seen = stop_without_record.look([self.store.url])
                 if seen.run(RUN_ID, ()):
-                    unrecorded.end(seen, RUN_ID, say)
+                    stop_without_record.end(seen, RUN_ID, say)
                     self.stops_unrecorded += 1
 
         def settle(terminate: bool) -> None:
@@ -225,8 +214,8 @@ class Story:
 
     def _end_pod(self, container: Container) -> None:
         env = PodEnv.read({**container.env, WORKSPACE_VARIABLE: str(self.folder)})
-        own_pod.close(env)
-        own_pod.end(env, None)
+        self_termination.close(env)
+        self_termination.end(env, None)
 
     def _run_agent(self, container: Container) -> int:
         workspace = self.folder / f"{container.rented.id}-{container.rank}-{container.rented.starts}"
@@ -243,7 +232,7 @@ class Story:
         return agent.attend(worker)
 
     def _run_node(self, container: Container, env: PodEnv) -> int:
-        worker = node.Node(env)
+        worker = worker_node.Node(env)
 
         def told() -> None:
             worker.told = True
@@ -281,25 +270,25 @@ class Story:
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)
-            patch.setattr(reporter, "threading", self.world.threading)
-            patch.setattr(courier, "threading", self.world.threading)
+            patch.setattr(record_sync, "threading", self.world.threading)
+            patch.setattr(checkpoint_uploader, "threading", self.world.threading)
             patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
-            patch.setattr(node, "Trainer", lambda *given: BesideTrainer(self, *given))
-            for module in (agent, node, own_pod):
+            patch.setattr(worker_node, "Trainer", lambda *given: BesideTrainer(self, *given))
+            for module in (agent, worker_node, self_termination):
                 patch.setattr(module, "open_store", lambda url: self.store)
-            patch.setattr(unrecorded, "PROVIDERS", (RentedPods.name,))
+            patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
             patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
-            for module in (own_pod, unrecorded, watchdog):
+            for module in (self_termination, stop_without_record, watchdog):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
-            patch.setattr(node, "TICK_SECONDS", 15.0)
+            patch.setattr(worker_node, "TICK_SECONDS", 15.0)
             patch.setattr(nodes, "POLL_SECONDS", 5.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
-            patch.setattr(reporter, "ROUND_SECONDS", 15.0)
-            patch.setattr(reporter, "BEAT_SECONDS", 15.0)
+            patch.setattr(record_sync, "ROUND_SECONDS", 15.0)
+            patch.setattr(record_sync, "BEAT_SECONDS", 15.0)
             patch.setattr(supervisor, "POLL_SECONDS", 60.0)
-            patch.setattr(ending, "POLL_SECONDS", 5.0)
+            patch.setattr(termination, "POLL_SECONDS", 5.0)
             yield
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from codec.dataset import CropDataset
+from codec.training.dataset import CropDataset
 from tests.crops import small_dataset
 
 RATE = 16000

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from codec import trained
-from codec.device import inference_device
-from codec.evaluate import evaluate, pieces_of
+from codec.coding import trained
+from codec.evaluation.evaluate import evaluate, pieces_of
+from codec.model.device import inference_device
 
 
 def test_an_evaluation_has_the_same_figures(

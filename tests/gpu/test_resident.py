@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from codec.dataset import CropDataset
-from codec.resident import Feed
+from codec.training.batch_loader import Feed
+from codec.training.dataset import CropDataset
 
 
 def test_on_cuda_the_audio_is_resident_or_sent_ahead(
@@ -12,7 +12,7 @@ def test_on_cuda_the_audio_is_resident_or_sent_ahead(
 ) -> None:
     resident = Feed(dataset, cuda)
     assert resident.resident
-    monkeypatch.setattr("codec.resident.FREE_SHARE", 0.0)
+    monkeypatch.setattr("codec.training.batch_loader.FREE_SHARE", 0.0)
     sent = Feed(dataset, cuda)
     assert not sent.resident
     for index in range(dataset.steps_per_epoch):

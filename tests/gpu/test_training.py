@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from codec.adversary import Adversary
 from codec.config import ModelConfig, TrainConfig
-from codec.dataset import CropDataset
-from codec.health import Health
-from codec.model import Codec
-from codec.ranks import Ranks
-from codec.resident import Feed
-from codec.run import Data, Position, Run
-from codec.speed import hasten
-from codec.step import step
-from codec.validate import HeldOut
+from codec.model.codec import Codec
+from codec.training.adversary import Adversary
+from codec.training.batch_loader import Feed
+from codec.training.dataset import CropDataset
+from codec.training.kernels import hasten
+from codec.training.ranks import Ranks
+from codec.training.state import Data, Position, Run
+from codec.training.step import step
+from codec.training.step_counters import Health
+from codec.training.validate import HeldOut
 from tests.bench import limits, throughput
 
 Train = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -15,7 +15,7 @@ import yaml
 from codec.cli import cli as codec
 from docs_blocks import BLOCKS, ELSEWHERE, REASONS, Block
 from job.cli import cli as codecjob
-from job.spec import JobSpec, check_spec
+from job.spec.model import JobSpec, check_spec
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codec import normalize
+from codec.acoustics import normalize
 
 PEAK = 0.95
 calls = 0
 
 
 def by_peak(x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """As `codec.normalize.normalize`, but every signal gets the peak PEAK, whatever its level."""
+    """As `codec.acoustics.normalize.normalize`, but every signal gets the peak PEAK, whatever its level."""
     global calls  # noqa: PLW0603  counts that it was really used
     calls += 1
     real = x
@@ -33,7 +33,8 @@ def main(**unused: Any) -> None:
     """Run the `codec` command with the function replaced."""
     original = normalize.normalize
     normalize.normalize = by_peak
-    from codec import cli, dataset
+    from codec import cli
+    from codec.training import dataset
 
     assert dataset.normalize is by_peak, "the trainer took its own function before it could be replaced"
     try:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from job.checklist_spec import Checklist
-from job.metrics_log import Row
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import Row
 
 TESTS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,

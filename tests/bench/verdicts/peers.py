@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from job.metrics_log import Row
+from job.verdict.rows import Row
 from tests.bench.verdicts.replay import Replay
 
 WORKER = Path(__file__).with_name("peers_worker.py")

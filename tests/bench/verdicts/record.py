@@ -27,7 +27,7 @@ LIMIT_SECONDS = 400.0
 
 # Each training is a process, forked from one that has loaded torch already.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torchaudio", "codec.train"])
+CONTEXT.set_forkserver_preload(["torchaudio", "codec.training.train"])
 
 # A codec that reaches the table's good limits in about 10 seconds of one CPU core: 40 steps an epoch on 8 clips.
 FLAGS: dict[str, Any] = {

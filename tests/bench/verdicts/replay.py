@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from job.checklist import evaluate
-from job.metrics_log import Row, parse
-from job.verdict import State, Verdict
+from job.verdict.checklist import evaluate
+from job.verdict.rows import Row, parse
+from job.verdict.signs import State, Verdict
 from tests.bench.verdicts.case import Case
 from tests.bench.verdicts.record import ROWS
 

@@ -14,28 +14,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import codec.prepare
-import codec.recorder
-import codec.step
-import codec.train
-import codec.validate
+import codec.training.prepare
+import codec.training.run_logger
+import codec.training.step
+import codec.training.train
+import codec.training.validate
 from codec import cli
+from codec.acoustics.normalize import normalize
 from codec.config import TrainConfig
-from codec.dataset import Batch, CropDataset
-from codec.exchange import Summary
-from codec.model import Codec
-from codec.normalize import normalize
-from codec.quantizer import Quantized, ResidualQuantizer
-from codec.run import Run
-from codec.validate import HeldOut
+from codec.model.codec import Codec
+from codec.model.quantizer import Quantized, ResidualQuantizer
+from codec.training.dataset import Batch, CropDataset
+from codec.training.exchange import Summary
+from codec.training.state import Run
+from codec.training.validate import HeldOut
 
 ROW_SECONDS = 0.25
 FAULTS: dict[str, Callable[[], None]] = {}
 # The modules, to be patched: what they import from elsewhere is looked up in them too.
-train: Any = codec.train
-stepping: Any = codec.step
-preparation: Any = codec.prepare
-validation: Any = codec.validate
+train: Any = codec.training.train
+stepping: Any = codec.training.step
+preparation: Any = codec.training.prepare
+validation: Any = codec.training.validate
 
 
 def fault(function: Callable[[], None]) -> Callable[[], None]:
@@ -305,12 +305,12 @@ def dead_codebooks() -> None:
 @fault
 def one_code() -> None:
     """Whatever the latents are, the first code is chosen."""
-    import codec.quantizer
+    import codec.model.quantizer
 
     def first(vectors: Tensor, codebook: Tensor) -> Tensor:
         return torch.zeros(len(vectors), dtype=torch.int64)
 
-    replace(codec.quantizer, "_nearest", first)
+    replace(codec.model.quantizer, "_nearest", first)
 
 
 @fault
@@ -432,7 +432,7 @@ def main() -> None:
     """Breaks what the first argument says, then trains by the others."""
     FAULTS[sys.argv.pop(1)]()
     torch.set_num_threads(1)
-    codec.recorder.ROW_SECONDS = ROW_SECONDS
+    codec.training.run_logger.ROW_SECONDS = ROW_SECONDS
     sys.argv.insert(1, "train")
     cli.main()
 
@@ -491,7 +491,7 @@ def rate(change: Callable[[TrainConfig, int, float], float]) -> None:
         return change(config, step, original(config, step))
 
     replace(stepping, "learning_rate", learning_rate)
-    replace(codec.recorder, "learning_rate", learning_rate)
+    replace(codec.training.run_logger, "learning_rate", learning_rate)
 
 
 def late_rate(factor: float) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from job.metrics_log import Row
-from job.verdict import State
+from job.verdict.rows import Row
+from job.verdict.signs import State
 from tests.bench.verdicts.case import Training
 from tests.bench.verdicts.peers import TEACHERS, Peer
 from tests.bench.verdicts.replay import Replay

@@ -17,8 +17,8 @@ import yaml
 
 from infra.pods.local import LocalProvider
 from infra.store import open_store
-from job.record import Attempt, Run
-from job.verdict import State
+from job.record.run import Attempt, Run
+from job.verdict.signs import State
 from tests.bench.verdicts.record import DATA, FLAGS
 
 HUNG_AFTER_SECONDS = 5.0

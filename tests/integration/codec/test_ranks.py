@@ -14,7 +14,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from codec.quantizer import ResidualQuantizer
+from codec.model.quantizer import ResidualQuantizer
 from helpers import wait_until
 
 DIM, SIZE, STEPS = 4, 8, 5
@@ -22,11 +22,11 @@ APART, NEARLY = 0.01, 0.001  # shares; 0.0025 and 0.00011 were measured
 
 RANKS = """
 import os, socket, sys, torch, torch.distributed as dist
-from codec.adversary import Adversary
+from codec.training.adversary import Adversary
 from codec.config import ModelConfig, TrainConfig
-from codec.exchange import Exchange
-from codec.quantizer import ResidualQuantizer, Window
-from codec.ranks import Ranks
+from codec.training.exchange import Exchange
+from codec.model.quantizer import ResidualQuantizer, Window
+from codec.training.ranks import Ranks
 folder = sys.argv[1]
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ import yaml
 
 from fakes.tiny import TINY
 from infra.pods.local import LocalProvider
-from job.rules.limits import DEFAULT_CAUSES
+from job.verdict.rules.limits import DEFAULT_CAUSES
 
 ROOT = Path(__file__).parents[3]
 CLIPS = ROOT / "examples" / "telugu" / "clips"

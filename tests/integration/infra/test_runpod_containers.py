@@ -15,7 +15,7 @@ from infra.pods import PodState
 INSIDE = """
 import os
 from infra.pods import open_provider
-from job.pod_env import PodEnv
+from job.run.pod_env import PodEnv
 env = PodEnv.read({**os.environ, "CODECJOB_STORE": "s3://b/c", "CODECJOB_DEADLINE": "0"})
 print(env.pod_id, env.provider, env.run_id, env.attempt, env.workspace, flush=True)
 open_provider(env.provider).terminate(env.pod_id)

@@ -14,9 +14,9 @@ import pytest
 
 from fakes.s3_proxy import ALWAYS, Kind, Proxy, Request, running_proxy, silence_without_a_clock
 from helpers import wait_until
-from infra.store import AccessDenied, NotFound, Store, StoreError, Unavailable, open_store, s3_client, transfer
+from infra.store import AccessDenied, NotFound, Store, StoreError, Unavailable, open_store, s3_client, s3_download
+from infra.store.s3_download import RANGE_BYTES
 from infra.store.s3_upload import PART_BYTES
-from infra.store.transfer import RANGE_BYTES
 from servers.server import S3Server, use
 
 LARGE = random.Random(1).randbytes(2 * RANGE_BYTES + 12345)
@@ -28,7 +28,7 @@ def proxy(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]
     use(radosgw, monkeypatch)
     monkeypatch.setattr(s3_client, "SILENCE_SECONDS", 600)  # only a stall is silence, however busy the machine is
     monkeypatch.setattr(s3_client, "CONNECT_SECONDS", 600)
-    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(s3_download, "PAUSE_SECONDS", 0.01)
     with running_proxy(radosgw.endpoint) as proxy, silence_without_a_clock(proxy):
         yield proxy
 
@@ -100,14 +100,14 @@ def test_a_fault_without_end_is_an_error_with_an_end(
     with pytest.raises(Unavailable):
         through.download("key", tmp_path / "copy")
     assert list(tmp_path.iterdir()) == []
-    assert len(proxy.requests) <= 2 * transfer.TRIES * 3
+    assert len(proxy.requests) <= 2 * s3_download.TRIES * 3
 
 
 @pytest.mark.parametrize("kind", ["stall", "stall in body"])
 def test_the_clock_ends_silence(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
     """The limit by the real clock. Every request stalls, so that a busy machine gets the same answer."""
     use(radosgw, monkeypatch)
-    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(s3_download, "PAUSE_SECONDS", 0.01)
     url = radosgw.new_url()
     open_store(url).put("key", SMALL)
     monkeypatch.setattr(s3_client, "SILENCE_SECONDS", 0.5)
@@ -219,7 +219,7 @@ def child(work: Callable[..., Any], *arguments: Any) -> multiprocessing.process.
 
 
 def download(url: str, path: Path) -> None:
-    transfer.AT_ONCE = 1
+    s3_download.AT_ONCE = 1
     open_store(url).download("key", path)
 
 

@@ -29,8 +29,8 @@ from infra.pods.local import LocalProvider
 from infra.pods.runpod import RunPodProvider
 from infra.store import open_store
 from job.cli import cli, submit
-from job.record import Attempt, Run
-from job.rules.limits import DEFAULT_CAUSES
+from job.record.run import Attempt, Run
+from job.verdict.rules.limits import DEFAULT_CAUSES
 from servers.server import S3Server, use
 
 ROOT = Path(__file__).parents[3]
@@ -98,7 +98,7 @@ class Desk:
         return str(outcome.outcome)
 
     def processes(self, run: Run, module: str) -> list[psutil.Process]:
-        """The living processes of a run that run a module, such as job.agent."""
+        """The living processes of a run that run a module, such as job.pod.agent."""
         pods = {pod.id for pod in self.provider.find(run.run_id)}
         found = []
         for process in psutil.process_iter():

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 
 from infra.pods import LaunchRequest, Pod, ProviderError, Transient
-from job import launch
-from job.choice import look_for
 from job.errors import UsageError
-from job.pod_env import client_part
-from job.record import Claim, Run, Submission
+from job.record.run import Claim, Run, Submission
+from job.run import launch
+from job.run.offers import look_for
+from job.run.pod_env import client_part
 
 # The agent as it is, but for the time it waits for its claim.
-IMPATIENT = "import sys, job.agent; job.claim.CLAIM_SECONDS = 2; sys.exit(job.agent.main())"
+IMPATIENT = "import sys, job.pod.agent; job.pod.claim.CLAIM_SECONDS = 2; sys.exit(job.pod.agent.main())"
 
 
 @pytest.fixture
 def run(desk: Any) -> Run:
     """A run that exists in the record and has no pod yet."""
     from job.dataset import look_at, push
-    from job.spec import load_spec
+    from job.spec.model import load_spec
 
     spec = load_spec(desk.spec())
     run = Run(desk.store, "tiny-20260101-000000-0000")

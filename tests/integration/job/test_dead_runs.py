@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from infra.pods import LaunchRequest, Pod
-from job import dataset, launch
-from job.choice import look_for
-from job.pod_env import client_part
-from job.record import Run, Submission
-from job.spec import load_spec
+from job import dataset
+from job.record.run import Run, Submission
+from job.run import launch
+from job.run.offers import look_for
+from job.run.pod_env import client_part
+from job.spec.model import load_spec
 
 LONG = {"num_epochs": 2000}
 
@@ -88,7 +89,7 @@ def test_a_loop_that_cannot_answer_is_killed(desk: Any) -> None:
 
 def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_writes_it_down(desk: Any) -> None:
     run = training(desk, watch={"poll_seconds": 0.5})
-    send(desk, run, signal.SIGKILL, "job.agent")
+    send(desk, run, signal.SIGKILL, "job.pod.agent")
     desk.wait_for(lambda: not desk.provider.find(run.run_id))
     closed = desk.command("abort-on-bad-signs", run.run_id, "--json")
     assert (closed.returncode, json.loads(closed.stdout)["finding"]) == (21, "lost")
@@ -99,9 +100,9 @@ def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_wri
 def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: signal.Signals) -> None:
     run = training(desk, watch={"agent": 3, "poll_seconds": 0.5})
     if number == signal.SIGKILL:
-        send(desk, run, number, "job.supervisor", "job.agent")
+        send(desk, run, number, "job.supervisor", "job.pod.agent")
     else:
-        send(desk, run, number, "job.agent", "codec")
+        send(desk, run, number, "job.pod.agent", "codec")
     ended = desk.command("abort-on-bad-signs", run.run_id, "--watch", "--json")
     report = json.loads(ended.stdout)
     assert (ended.returncode, report["finding"]) == (21, "agent silent"), ended.stderr
@@ -119,7 +120,7 @@ def test_a_run_without_its_supervisor_goes_on_to_its_end(desk: Any) -> None:
 
 
 # A pod's first process and its agent as they are, but for the time that the agent leaves to the first.
-AGENT = "import sys, job.agent; job.own_pod.LAST_RESORT_SECONDS = 1; sys.exit(job.agent.main())"
+AGENT = "import sys, job.pod.agent; job.pod.self_termination.LAST_RESORT_SECONDS = 1; sys.exit(job.pod.agent.main())"
 LEADER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {AGENT!r}])"
 
 

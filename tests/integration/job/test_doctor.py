@@ -9,14 +9,14 @@ import pytest
 
 from infra.store import Store, open_store
 from infra.store.folder import FolderStore
-from job.doctor import pod as about_the_pod
-from job.doctor import store as about
-from job.doctor.check import Patient, look
-from job.doctor.pod import about_pod
-from job.doctor.store import about_store
-from job.pod_access import KEY_VARIABLE, SECRET_VARIABLE
-from job.preflight.finding import Finding, Level
-from job.spec import JobSpec, check_spec
+from job.checks.doctor import pod as about_the_pod
+from job.checks.doctor import store as about
+from job.checks.doctor.check import Patient, look
+from job.checks.doctor.pod import about_pod
+from job.checks.doctor.store import about_store
+from job.checks.finding import Finding, Level
+from job.run.store_access import KEY_VARIABLE, SECRET_VARIABLE
+from job.spec.model import JobSpec, check_spec
 from servers.radosgw import ROLE
 from servers.server import S3Server, use
 

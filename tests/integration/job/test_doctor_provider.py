@@ -7,10 +7,10 @@ import pytest
 
 from fakes.runpod.desk import Desk
 from infra.store import open_store
-from job.doctor.check import Patient, look
-from job.doctor.provider import about_provider
-from job.preflight.finding import Finding, Level
-from job.spec import check_spec
+from job.checks.doctor.check import Patient, look
+from job.checks.doctor.provider import about_provider
+from job.checks.finding import Finding, Level
+from job.spec.model import check_spec
 
 IMAGE = "ghcr.io/me/codecjob:1"
 

@@ -8,8 +8,8 @@ import pytest
 
 from fakes.s3_proxy import ALWAYS, Kind, Proxy, Request, running_proxy
 from infra.store import open_store
-from job import checkpoints
-from job.metrics_log import collate
+from job.record import checkpoints
+from job.verdict.rows import collate
 from servers.server import S3Server, use
 
 FAULTS: tuple[Kind, ...] = ("reset", "answer lost", "upload cut", "truncate", "corrupt", "internal error")

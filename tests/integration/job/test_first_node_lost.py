@@ -9,14 +9,14 @@ from typing import Any
 import psutil
 
 from job.dataset import look_at, push
-from job.findings import NODE_LOST
-from job.pod_env import client_part
-from job.record import Claim, Run, Submission
-from job.spec import load_spec
+from job.record.run import Claim, Run, Submission
+from job.run.pod_env import client_part
+from job.spec.model import load_spec
+from job.watch.end_reasons import NODE_LOST
 from servers.server import free_ports
 
 # The node as it is, but for how long the first may be silent.
-SECOND = "import sys, job.node; job.node.SILENT_SECONDS = 3; sys.exit(job.node.main())"
+SECOND = "import sys, job.pod.worker_node; job.pod.worker_node.SILENT_SECONDS = 3; sys.exit(job.pod.worker_node.main())"
 
 
 def start(desk: Any, run: Run, rank: int, port: int, *words: str) -> "subprocess.Popen[bytes]":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fakes.runpod.desk import Desk
-from job.cli.boot import BootLog
+from job.cli.boot_log import BootLog
 
 
 def test_the_phases_of_a_run_on_a_narrow_terminal(desk: Any, terminal: Callable[..., tuple[int, str]]) -> None:

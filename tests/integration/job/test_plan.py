@@ -10,9 +10,9 @@ from click.testing import Result
 
 from fakes.runpod.desk import Desk
 from infra.pods.runpod_body import without_cmd
-from job.ending import end
-from job.pod_access import HIDDEN
-from job.record import Run
+from job.record.run import Run
+from job.run.store_access import HIDDEN
+from job.run.termination import end
 
 # As on a laptop without torch: no two steps are trained first. Nor is the image's registry anywhere.
 COMMAND = [

@@ -14,8 +14,8 @@ from infra.store.credentials.policy import as_text
 from infra.store.credentials.session import Session, SessionRefused
 from infra.store.s3 import S3Store
 from infra.store.s3_upload import PART_BYTES
-from job.pod_access import KEY_VARIABLE, SECRET_VARIABLE, store_access
-from job.spec import AccessSpec
+from job.run.store_access import KEY_VARIABLE, SECRET_VARIABLE, store_access
+from job.spec.model import AccessSpec
 from servers.radosgw import ROLE, ROLE_WITHOUT_DATA
 from servers.server import S3Server, use
 

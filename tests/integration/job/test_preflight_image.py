@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import docker
-from job.preflight.finding import Finding, Level
-from job.preflight.image import about_image
-from job.spec import JobSpec, check_spec
+from job.checks.finding import Finding, Level
+from job.checks.preflight.image import about_image
+from job.spec.model import JobSpec, check_spec
 from servers.images import push_empty
 from servers.registry import Registry
 

@@ -14,11 +14,11 @@ import pytest
 
 from fakes.s3_proxy import Proxy, Request, running_proxy
 from infra.store import Store, open_store, s3_upload
-from job import checkpoints
-from job.courier import Courier
-from job.metrics_log import collate
-from job.record import Run
-from job.shipping import Shipper
+from job.pod.checkpoint_uploader import Courier
+from job.pod.shipper import Shipper
+from job.record import checkpoints
+from job.record.run import Run
+from job.verdict.rows import collate
 from servers.server import S3Server, use
 
 PROCESSES = multiprocessing.get_context("fork")

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from infra.pods import LaunchRequest
-from job.launch import store_mark
-from job.record import Claim, Intent, Run, Submission
-from job.spec import load_spec
+from job.record.run import Claim, Intent, Run, Submission
+from job.run.launch import store_mark
+from job.spec.model import load_spec
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(300)")
 

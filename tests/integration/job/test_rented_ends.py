@@ -14,9 +14,9 @@ from click.testing import Result
 
 from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
-from job.launch import store_mark
-from job.pod_env import client_part
-from job.record import Run, Submission
+from job.record.run import Run, Submission
+from job.run.launch import store_mark
+from job.run.pod_env import client_part
 
 IMAGE = "127.0.0.1:9/me/codecjob:1"
 RENTED = {"provider": "runpod", "image": IMAGE, "access": {"share_own_key": True}, "max_price_per_hour": 0.5}
@@ -83,7 +83,7 @@ def test_a_provider_that_does_not_confirm_the_end_is_not_believed(
     client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], spec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = json.loads(codecjob("submit", spec, *ALONE, "--json").stdout)["run"]
-    monkeypatch.setattr("job.ending.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("job.run.termination.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(RunPodProvider, "terminate", lambda self, pod_id: None)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "expired")
     stopped = codecjob("stop", run_id)
@@ -109,8 +109,8 @@ def test_a_watchdog_counts_for_the_providers_whose_key_it_has(
 def test_an_orphan_is_ended_although_no_run_names_its_provider(
     client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("job.reconcile.UNCLAIMED_SECONDS", 0.0)
-    monkeypatch.setattr("job.reconcile.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("job.watch.reconcile.UNCLAIMED_SECONDS", 0.0)
+    monkeypatch.setattr("job.watch.reconcile.PAUSE_SECONDS", 0.0)
     other = Submission(submitted=1.0, dataset="none", spec={"name": "speech", "data": "/clips"})
     Run(client.store, "speech-20260101-000000-0000").create(other)
     mark = store_mark(client.store)

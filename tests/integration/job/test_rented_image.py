@@ -13,8 +13,8 @@ from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
 from job.cli import submit as submit_module
 from job.cli.resume import command as resume
-from job.ending import end
-from job.record import Run
+from job.record.run import Run
+from job.run.termination import end
 from servers.images import push_empty
 from servers.registry import Registry
 

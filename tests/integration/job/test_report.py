@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from infra.store import Store
 from job.cli import cli as codecjob
-from job.record import Run, list_runs
+from job.record.run import Run, list_runs
 from job.report.palette import COLOURS
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from job.metrics_log import collate
-from job.record import Run
+from job.record.run import Run
+from job.verdict.rows import collate
 
 LONG = {"num_epochs": 2000}
 
@@ -63,12 +63,12 @@ def test_a_bad_run_is_stopped_with_its_evidence_and_is_not_resumed(desk: Any) ->
     assert desk.command("abort-on-bad-signs", "@last").returncode == 21
 
 
-@pytest.mark.parametrize("victim", ["codec", "job.agent", "all"])
+@pytest.mark.parametrize("victim", ["codec", "job.pod.agent", "all"])
 def test_a_killed_run_resumes_from_its_last_checkpoint(desk: Any, victim: str) -> None:
     run = desk.submit(desk.spec(train=LONG))
     first = run.attempt(1)
     desk.wait_for(first.checkpoints)
-    modules = ["job.supervisor", "job.agent", "codec"] if victim == "all" else [victim]
+    modules = ["job.supervisor", "job.pod.agent", "codec"] if victim == "all" else [victim]
     for module in modules:
         for process in desk.processes(run, module):
             process.send_signal(signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(desk: Any, victim: str) -
 def test_a_trainer_left_alone_is_still_billed_and_can_be_stopped(desk: Any) -> None:
     run = desk.submit(desk.spec(train=LONG))
     desk.wait_for(run.attempt(1).checkpoints)
-    for module in ("job.supervisor", "job.agent"):
+    for module in ("job.supervisor", "job.pod.agent"):
         for process in desk.processes(run, module):
             process.send_signal(signal.SIGKILL)
     assert desk.processes(run, "codec")

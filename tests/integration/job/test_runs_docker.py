@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import docker
-from job.record import Run
+from job.record.run import Run
 
 LONG = {"num_epochs": 2000}
 
@@ -37,7 +37,7 @@ def test_a_killed_container_is_lost_and_its_run_resumes(container_desk: Any, eng
     desk.wait_for(run.attempt(1).checkpoints)
     (pod,) = desk.provider.find(run.run_id)
     container = engine.containers.get(pod.id)
-    health = container.exec_run(["python", "-m", "job.health"])
+    health = container.exec_run(["python", "-m", "job.pod.healthcheck"])
     assert health.exit_code == 0, health.output
     container.kill()
     desk.wait_for(lambda: not desk.provider.find(run.run_id))
@@ -92,6 +92,6 @@ def test_the_image_says_what_it_is(engine: docker.DockerClient, image: str) -> N
     assert float(found.labels["codecjob.cuda"]) >= 12
     assert config["Entrypoint"] == ["tini", "--"]
     assert config["Cmd"] == ["python", "-m", "job.supervisor"]
-    assert config["Healthcheck"]["Test"][-1] == "job.health"
+    assert config["Healthcheck"]["Test"][-1] == "job.pod.healthcheck"
     history = json.dumps(found.history())
     assert "PIP_INDEX_URL=" not in history

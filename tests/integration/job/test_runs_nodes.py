@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import docker
-from job.findings import NODE_LOST
-from job.record import Run
+from job.record.run import Run
+from job.watch.end_reasons import NODE_LOST
 
 
 def spec(desk: Any, **changes: Any) -> Any:
@@ -44,7 +44,7 @@ def test_a_run_on_two_nodes_survives_the_loss_of_one(container_desk: Any, engine
     desk.wait_for(lambda: len(nodes_of(engine, run)) == 2)
     second = nodes_of(engine, run)[1]
     desk.wait_for(lambda: run.attempt(2).node_beat(1))
-    health = second.exec_run(["python", "-m", "job.health"])
+    health = second.exec_run(["python", "-m", "job.pod.healthcheck"])
     assert health.exit_code == 0, health.output
     assert desk.wait_for_end(run.attempt(2)) == "succeeded"
     resumed = starts(run)[1]

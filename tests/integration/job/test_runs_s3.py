@@ -10,7 +10,7 @@ import pytest
 
 from infra.pods.local import LocalProvider
 from infra.store import open_store
-from job.record import Run
+from job.record.run import Run
 from servers.server import S3Server, use
 
 LONG = {"num_epochs": 2000}
@@ -46,7 +46,7 @@ def test_a_run_goes_from_submit_to_pull(cloud_desk: Any, radosgw: S3Server, tmp_
 def test_a_killed_run_resumes_on_another_machine_from_the_bucket_alone(cloud_desk: Any, tmp_path: Path) -> None:
     run = cloud_desk.submit(cloud_desk.spec(train=LONG))
     cloud_desk.wait_for(run.attempt(1).checkpoints)
-    for module in ("job.supervisor", "job.agent", "codec"):
+    for module in ("job.supervisor", "job.pod.agent", "codec"):
         for process in cloud_desk.processes(run, module):
             process.send_signal(signal.SIGKILL)
     cloud_desk.wait_for(lambda: not cloud_desk.provider.find(run.run_id))

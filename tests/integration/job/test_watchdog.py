@@ -11,16 +11,17 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod, Transient
 from infra.pods.local import LocalProvider
-from job import findings, launch, reconcile, watchdog
-from job.choice import look_for
-from job.ending import end
 from job.errors import CannotTellError
-from job.pod_env import client_part
-from job.record import Beat, Claim, Intent, Outcome, Run, Submission
-from job.resume import resume
-from job.spec import load_spec
-from job.watch_beat import StoreClock
-from job.watchdog import Report, look_after, look_after_all
+from job.record.run import Beat, Claim, Intent, Outcome, Run, Submission
+from job.run import launch
+from job.run.offers import look_for
+from job.run.pod_env import client_part
+from job.run.resume import resume
+from job.run.termination import end
+from job.spec.model import load_spec
+from job.watch import end_reasons, reconcile, watchdog
+from job.watch.heartbeat import StoreClock
+from job.watch.watchdog import Report, look_after, look_after_all
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 # Seconds where a user has minutes.
@@ -164,7 +165,7 @@ def test_a_spent_budget_ends_a_run_whose_agent_is_dead(desk: Any) -> None:
 
 
 def test_the_deadline_ends_a_run_whose_agent_is_dead(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "AGENT_SECONDS", 0.5)
+    monkeypatch.setattr(end_reasons, "AGENT_SECONDS", 0.5)
     run = start(desk, max_hours=1 / 3600, watch={})
     desk.wait_for(lambda: look(desk, run).result == "stopped")
     assert run.attempt(1).outcome().outcome == "expired"
@@ -174,7 +175,7 @@ def test_the_deadline_ends_a_run_whose_agent_is_dead(desk: Any, monkeypatch: pyt
 def test_an_unclaimed_pod_is_ended_once_it_is_old_enough(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = start(desk, claimed=False)
     assert look(desk, run).result == "undecided"
-    monkeypatch.setattr(findings, "UNCLAIMED_SECONDS", 1.0)
+    monkeypatch.setattr(end_reasons, "UNCLAIMED_SECONDS", 1.0)
     time.sleep(1.1)
     report = look(desk, run)
     assert report.finding is not None
@@ -184,7 +185,7 @@ def test_an_unclaimed_pod_is_ended_once_it_is_old_enough(desk: Any, monkeypatch:
 
 
 def test_a_second_pod_is_ended_and_the_claimed_one_goes_on(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "UNCLAIMED_SECONDS", 0.0)
+    monkeypatch.setattr(end_reasons, "UNCLAIMED_SECONDS", 0.0)
     run = start(desk)
     mine = run.attempt(1).claim().pod_id
     desk.provider.launch(LaunchRequest("second", run.run_id, 1, "other", SLEEP, {}))
@@ -198,7 +199,7 @@ def test_a_pod_that_outlives_its_outcome_is_ended(desk: Any, monkeypatch: pytest
     ended = Outcome(outcome="succeeded", reason="done", by="agent", time=time.time())
     run.attempt(1).write_once("outcome.json", ended)
     assert look(desk, run).result == "undecided", "it may be about to end itself"
-    monkeypatch.setattr(findings, "AGENT_SECONDS", 0.0)
+    monkeypatch.setattr(end_reasons, "AGENT_SECONDS", 0.0)
     report = look(desk, run)
     assert report.finding is not None
     assert (report.result, report.finding.kind, lives(desk, run)) == ("stopped", "still billed", False)

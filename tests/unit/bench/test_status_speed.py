@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from infra.store import open_store
-from job.metrics_log import parse
-from job.record import Run, list_runs
+from job.record.run import Run, list_runs
+from job.verdict.rows import parse
 from tests.bench.status_speed import _fill, drawn_out
 
 

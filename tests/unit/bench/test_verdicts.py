@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from job.verdict import State
+from job.verdict.signs import State
 from tests.bench.verdicts.case import Shows
 from tests.bench.verdicts.cases import CASES
 from tests.bench.verdicts.made import MADE

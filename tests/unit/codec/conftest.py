@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import torch
 
-from codec import checkpoint
 from codec.config import ModelConfig, TrainConfig
-from codec.model import Codec
+from codec.model import checkpoint
+from codec.model.codec import Codec
 
 torch.set_num_threads(1)  # many tiny convolutions: threads would only wait for each other
 

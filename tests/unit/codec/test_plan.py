@@ -9,15 +9,15 @@ import pytest
 import soundfile
 import torch
 
-from codec import checkpoint
-from codec.adversary import Adversary
 from codec.audio import AudioError, pack, split
 from codec.config import ModelConfig, TrainConfig, config_from_flags
-from codec.dataset import CropDataset
-from codec.discriminators import Discriminators
-from codec.model import Codec
+from codec.model import checkpoint
+from codec.model.codec import Codec
+from codec.model.discriminators import Discriminators
 from codec.plan import checkpoint_bytes, discriminator_parameters, parameters, plan
-from codec.ranks import Ranks
+from codec.training.adversary import Adversary
+from codec.training.dataset import CropDataset
+from codec.training.ranks import Ranks
 
 WriteClip = Callable[..., Path]
 TINY = ModelConfig(hidden_dim=16, strides=(2, 4), num_quantizers=2, codebook_size=32, codebook_dim=4)

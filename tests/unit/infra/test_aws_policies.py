@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.store.credentials.policy import policy
-from job.pod_access import grant
+from job.run.store_access import grant
 
 AWS = Path(__file__).parents[3] / "infra" / "aws"
 

@@ -5,7 +5,7 @@ import pytest
 
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
-from job.record import Run, Submission
+from job.record.run import Run, Submission
 
 
 @pytest.fixture

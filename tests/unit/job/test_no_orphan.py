@@ -17,10 +17,11 @@ from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, History, Story
 from fakes.world import EPOCH
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
 from infra.store import StoreError
-from job import agent, launch, own_pod, resume
-from job.node import AGAIN_SECONDS
-from job.pod_env import PodEnv
-from job.record import Attempt
+from job.pod import agent, self_termination
+from job.pod.worker_node import AGAIN_SECONDS
+from job.record.run import Attempt
+from job.run import launch, resume
+from job.run.pod_env import PodEnv
 
 SUBMIT = Action(0.0, "submit")
 # More calls to the outside than any process makes that a history kills; `test_every_step...` checks that.
@@ -72,7 +73,7 @@ def test_an_agent_that_cannot_start_takes_its_pod_along_though_nobody_watches(mo
     assert rented.starts == 1
     outcome = story.run.attempt(1).outcome()
     assert outcome is not None
-    assert (outcome.by, outcome.reason) == (own_pod.SUPERVISOR, own_pod.NO_AGENT)
+    assert (outcome.by, outcome.reason) == (self_termination.SUPERVISOR, self_termination.NO_AGENT)
 
 
 def test_an_agent_that_is_killed_at_every_start_costs_no_more_than_max_hours() -> None:
@@ -247,10 +248,10 @@ def test_a_launch_that_creates_again_after_a_timeout_is_caught(monkeypatch: pyte
 
 
 def test_a_resume_that_does_not_wait_for_the_old_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("job.ending.is_gone", lambda *_: True)
+    monkeypatch.setattr("job.run.termination.is_gone", lambda *_: True)
     monkeypatch.setattr(resume, "is_gone", lambda *_: True)
-    monkeypatch.setattr("job.ending.check_silent", lambda *_: None)
-    monkeypatch.setattr("job.ending._close", closed_at_once)
+    monkeypatch.setattr("job.run.termination.check_silent", lambda *_: None)
+    monkeypatch.setattr("job.run.termination._close", closed_at_once)
     find_trouble("two pods train one run")
 
 
@@ -259,5 +260,5 @@ def closed_at_once(provider: Any, attempt: Any, outcome: Any) -> Any:
 
 
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_pod, "end", lambda env, attempt: True)
+    monkeypatch.setattr(self_termination, "end", lambda env, attempt: True)
     find_trouble("billed after the deadline, with nobody watching")

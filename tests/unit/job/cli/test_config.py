@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from job import known_image
 from job.cli import cli
-from job.known_image import KnownImage
+from job.run import last_image
+from job.run.last_image import KnownImage
 
 IMAGE = KnownImage(tag="lab:1", id="sha256:1", version="0.1.0", commit="c", torch="2.11", cuda="13.0")
 
@@ -69,9 +69,9 @@ def test_wandb_s_key_is_found_and_not_shown(home: Path) -> None:
 
 
 def test_the_image_that_pods_would_run(home: Path) -> None:
-    known_image.write(IMAGE)
+    last_image.write(IMAGE)
     assert config()["image"]["value"] == "lab:1"
-    known_image.write(IMAGE.model_copy(update={"pushed": "registry.example.com/lab@sha256:2"}))
+    last_image.write(IMAGE.model_copy(update={"pushed": "registry.example.com/lab@sha256:2"}))
     assert config()["image"]["value"] == "registry.example.com/lab@sha256:2"
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from infra.pods import NoCapacity, Pod, PodState
 from infra.store import AccessDenied, Unavailable, open_store
-from job import state
 from job.cli import follow
-from job.findings import AGENT_SECONDS
-from job.record import Beat, Claim, Intent, Outcome, Run, Submission
+from job.record.run import Beat, Claim, Intent, Outcome, Run, Submission
+from job.run import state
+from job.watch.end_reasons import AGENT_SECONDS
 
 
 class Stuck:
@@ -88,7 +88,7 @@ def test_who_follows_keeps_the_deadline_while_the_store_is_away(
     provider.pods.append(replace(provider.pods[0], id="pod-2", attempt=2))
     ended: list[str] = []
     provider.terminate = ended.append
-    monkeypatch.setattr("job.ending.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("job.run.termination.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
     looks = iter([None, Unavailable("the store is away"), KeyboardInterrupt()])
 

@@ -10,7 +10,7 @@ from infra.store import Store
 from job.cli import logs
 from job.cli.logs import command
 from job.errors import UsageError
-from job.record import Intent, Run, Submission
+from job.record.run import Intent, Run, Submission
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 
 from infra.pods import Pod, PodState
 from job.cli.phases import phase_of, planned_steps
-from job.metrics_log import Row
-from job.money import Amount, Money
-from job.record import Outcome, Progress
-from job.spec import check_spec
-from job.state import RunState
-from job.verdict import State, Verdict
+from job.record.run import Outcome, Progress
+from job.run.cost import Amount, Money
+from job.run.state import RunState
+from job.spec.model import check_spec
+from job.verdict.rows import Row
+from job.verdict.signs import State, Verdict
 
 NOW = 1_000_000.0
 PAID = Amount(0.117, "0.69 USD/h x 0.17 h")

@@ -12,8 +12,8 @@ from rich.console import Console
 from fakes.records import add_run, rows, run_id
 from infra.store import Store, open_store
 from job.cli import cli, status
-from job.cli.looks import ManyRuns
-from job.overview import FIELDS
+from job.cli.status_views import ManyRuns
+from job.watch.run_list import FIELDS
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import pytest
 from infra.pods import ANY_MACHINE, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
-from job.choice import look_for
 from job.cli.unwatched import check_watched
 from job.errors import UsageError
-from job.spec import JobSpec, check_spec
+from job.run.offers import look_for
+from job.spec.model import JobSpec, check_spec
 
 
 class Priced(LocalProvider):

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from infra.store import open_store
-from job.record import Claim, Intent, Outcome, Run, Submission
+from job.record.run import Claim, Intent, Outcome, Run, Submission
 
 RUN_ID = "speech-20250102-030405-00ff"
 SPEC = {

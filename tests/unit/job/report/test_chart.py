@@ -7,14 +7,14 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from job.checklist import evaluate
-from job.checklist_spec import Checklist
-from job.metrics_log import Row, collate, parse
-from job.report import thresholds, words
+from job.report import labels, thresholds
 from job.report.chart import axis_of
 from job.report.codebooks import codebooks
 from job.report.curves import Chart, charts
 from job.report.palette import light
+from job.verdict.checklist import evaluate
+from job.verdict.checklist_spec import Checklist
+from job.verdict.rows import Row, collate, parse
 
 CHECKLIST = Checklist.model_validate({"min_steps": 10})
 
@@ -40,7 +40,7 @@ def test_every_metric_of_either_kind_of_row_has_a_chart() -> None:
     )
     assert set(found) == {"snr_db", "loss", "amplitude", "mel_distance", "lr", "own"}
     assert [trace["name"] for trace in found["loss"].figure["data"]][:2] == ["train", "validation"]
-    assert found["own"].metric.group == words.OTHER
+    assert found["own"].metric.group == labels.OTHER
     assert [chart.judged for chart in found.values()] == [True, True, True, False, False, False]
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from fakes.rows import start, train, validation
 from infra.store import Unavailable
-from job.record import Run
+from job.record.run import Run
 from job.report.gather import gather
-from job.verdict import State
+from job.verdict.signs import State
 
 AddAttempt = Callable[..., None]
 

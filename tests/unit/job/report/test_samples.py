@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from job.record import Run
+from job.record.run import Run
 from job.report import samples
 
 AddSample = Callable[..., None]

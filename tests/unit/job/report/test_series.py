@@ -2,9 +2,9 @@
 
 import math
 
-from job.metrics_log import Row
 from job.report import series
 from job.report.series import Point
+from job.verdict.rows import Row
 
 
 def row(step: int | None, **values: float) -> Row:

@@ -1,0 +1,1 @@
+"""Audio to files of codes and back; export of a trained model."""

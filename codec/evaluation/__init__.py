@@ -1,0 +1,1 @@
+"""A trained codec compared with Opus, by SNR and by models of hearing."""

@@ -1,0 +1,1 @@
+"""The trainer: data, steps, losses, ranks, validation, rows."""

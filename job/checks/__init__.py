@@ -1,0 +1,1 @@
+"""What is checked before money is spent: preflight and doctor."""

@@ -1,0 +1,158 @@
+"""The pod's first process: runs the agent, and ends everything at the absolute deadline, whatever else fails.
+
+Standard library only, no store, no network: the last line of defence must not depend on what it guards against. Where
+an exit ends nothing, since the provider starts the container again, another process asks it for the pod's end.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# Set where several nodes train together: the first has the agent, the others what trains beside it.
+NODES_VARIABLE, NODE_RANK_VARIABLE, PROVIDER_VARIABLE = "NUM_NODES", "NODE_RANK", "CODECJOB_PROVIDER"
+# What the agent gets for a last checkpoint and upload after the deadline or a request to end.
+GRACE_SECONDS = 60.0
+POLL_SECONDS = 1.0
+# What a trainer that outlived its agent gets to end by itself.
+CHILDREN_SECONDS = 5.0
+# What SIGKILL gets. A process that a driver or a file system holds does not die of it.
+KILL_SECONDS = 30.0
+# Their pods end with their first process. Any other is started again, and has to be ended by its provider.
+EXITING_ENDS = ("local", "docker")
+# What asking for that gets: a little more than all tries of `job.pod.self_termination`.
+END_POD_SECONDS = 300.0
+
+
+class Agent(Protocol):
+    """What of a process is used here."""
+
+    def wait(self, timeout: float) -> int:
+        """The exit code; raises TimeoutExpired."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Does nothing once it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """Cannot be refused."""
+        ...
+
+
+def main() -> int:
+    """Runs the agent until it ends, is told to end, or the deadline passes; returns its exit code."""
+    deadline = float(os.environ[DEADLINE_VARIABLE])
+    agent = subprocess.Popen([sys.executable, "-m", module(os.environ)])
+    told_to_end: list[float] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        tell_to_end(agent, told_to_end)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, pass_on)
+    code = supervise(agent, deadline, told_to_end)
+    if code < 0:
+        _say(f"the agent was ended by {signal.Signals(-code).name}")
+    left = _end_group() if os.getpgrp() == os.getpid() else set()  # not when started by hand, in another's group
+    if may_end_pod(os.environ) and has_to_end(code, deadline, left):
+        _end_pod()
+    return code if code >= 0 else 128 - code
+
+
+def module(env: Mapping[str, str]) -> str:
+    """What runs in this container."""
+    several = int(env.get(NODES_VARIABLE) or 1) > 1 and env.get(PROVIDER_VARIABLE) != "local"
+    return "job.pod.worker_node" if several and int(env.get(NODE_RANK_VARIABLE) or 0) > 0 else "job.pod.agent"
+
+
+def may_end_pod(env: Mapping[str, str]) -> bool:
+    """Whether this process can and has to ask the provider for the pod's end: no node can end several."""
+    return env.get(PROVIDER_VARIABLE) not in EXITING_ENDS and int(env.get(NODES_VARIABLE) or 1) == 1
+
+
+def has_to_end(code: int, deadline: float, left: Collection[int] = ()) -> bool:
+    """Whether the pod has to end now that its agent has ended and left it: another start would do no better.
+
+    An agent that works ends its pod and exits with 0; one that was killed is started again, and goes on from its newest
+    checkpoint. ``left`` are the processes that cannot be killed.
+    """
+    return code > 0 or bool(left) or time.time() > deadline
+
+
+def supervise(agent: Agent, deadline: float, told_to_end: list[float]) -> int:
+    """Waits for the agent's end, and sees to it; returns its exit code. ``told_to_end`` holds when it was told."""
+    # By both clocks: a wall clock that is set back must not move the deadline.
+    last = time.monotonic() + max(deadline - time.time(), 0.0)
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return agent.wait(timeout=POLL_SECONDS)
+        if not told_to_end and (time.time() > deadline or time.monotonic() > last):
+            _say("the deadline has passed: ending the agent")
+            tell_to_end(agent, told_to_end)
+        late = time.monotonic() - told_to_end[0] - GRACE_SECONDS if told_to_end else 0.0
+        if late > 0:
+            _say("the agent did not end in time: killing it")
+            agent.kill()
+        if late > KILL_SECONDS:
+            return -signal.SIGKILL
+
+
+def tell_to_end(agent: Agent, told_to_end: list[float]) -> None:
+    """Asks the agent to end, and remembers when."""
+    told_to_end.append(time.monotonic())
+    agent.send_signal(signal.SIGTERM)
+
+
+def _end_group() -> set[int]:
+    """A killed agent leaves its trainer behind; nothing may live on in a pod that has ended. Returns what does."""
+    killing_from = time.monotonic() + CHILDREN_SECONDS
+    asked: set[int] = set()
+    while members := _other_members():
+        killing = time.monotonic() > killing_from
+        if time.monotonic() > killing_from + KILL_SECONDS:
+            _say(f"cannot be killed: {', '.join(map(str, sorted(members)))}")
+            return members
+        for pid in members if killing else members - asked:  # asked once: a second SIGTERM ends a trainer at once
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if killing else signal.SIGTERM)
+        asked |= members
+        time.sleep(0.1)
+    return set()
+
+
+def _end_pod() -> None:
+    _say("the agent has not ended this pod: asking the provider to")
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "-m", "job.pod.self_termination"], timeout=END_POD_SECONDS, check=False)
+
+
+def _other_members() -> set[int]:
+    """The living processes of this process's group, without itself."""
+    members = set()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            state, _parent, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # gone between the listing and the reading
+        if int(group) == os.getpgrp() and state != "Z":
+            members.add(int(folder.name))
+    return members
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"supervisor: {what}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What lies in the store for a run, and who may write it."""

@@ -1,0 +1,223 @@
+"""Starting an attempt: intent, pod, claim, in this order, so that no crash between them leaves a paid orphan."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from infra.pods import (
+    InvalidRequest,
+    LaunchRequest,
+    NoBalance,
+    NoCapacity,
+    OfferRefused,
+    Pod,
+    Provider,
+    ProviderError,
+    RateLimited,
+    Unauthorised,
+)
+from infra.store import Store, StoreError
+from job.errors import UsageError
+from job.record import compile_cache
+from job.record.run import Attempt, Claim, Intent, Outcome
+from job.run import wandb_access
+from job.run.machine import command, in_words, mounts
+from job.run.offers import Candidate
+from job.run.pod_env import SEAL_KEY_VARIABLE, client_part
+from job.run.store_access import Access
+from job.spec.model import JobSpec
+
+CLIENT = "client"
+# After these answers certainly no pod was made; after any other, one may exist.
+NO_POD = (NoCapacity, NoBalance, Unauthorised, RateLimited, InvalidRequest)
+# How often, and how far apart, a pod is looked for whose launch gave no clear answer.
+LOOKS = 3
+LOOK_PAUSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What will be written and sent. `--dry-run` prints it, `start` sends it: they cannot differ."""
+
+    intent: Intent
+    requests: tuple[LaunchRequest, ...]
+    """One for each offer that fits, in their order; only what may be one offer's own fault leads to the next."""
+
+
+def plan(
+    store: Store,
+    run_id: str,
+    attempt: int,
+    spec: JobSpec,
+    candidates: Sequence[Candidate],
+    access: Access | None = None,
+) -> Launch:
+    """The intent and the provider's requests, one a candidate, for an attempt that starts now.
+
+    Its pods get ``access`` to the store.
+    """
+    now = time.time()
+    deadline = now + spec.max_hours * 3600
+    launch_id = store_mark(store) + secrets.token_hex(8)
+    pod_name = f"codecjob-{run_id}-{attempt}"
+    secret = {SEAL_KEY_VARIABLE: compile_cache.seal_key(run_id)}
+    requests = tuple(
+        LaunchRequest(
+            name=pod_name,
+            run_id=run_id,
+            attempt=attempt,
+            launch_id=f"{launch_id}-{number}",
+            command=command(spec),
+            env={
+                **client_part(run_id, attempt, store.url, deadline),
+                **secret,
+                **(access.env if access else {}),
+                **wandb_access.pod_env(spec),
+            },
+            machine=replace(candidate.machine, mounts=mounts(spec, store)),
+            offer=candidate.offer,
+        )
+        for number, candidate in enumerate(candidates, start=1)
+    )
+    return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), requests)
+
+
+def store_mark(store: Store) -> str:
+    """How the launch ids of a store's runs begin: whoever sees only a pod can tell where its record has to be."""
+    return mark_of(store.url)
+
+
+def mark_of(url: str) -> str:
+    """The same of a store that cannot be reached."""
+    return hashlib.sha256(url.encode()).hexdigest()[:8]
+
+
+def start(
+    provider: Provider, attempt: Attempt, launch: Launch, trying: Callable[[Candidate], None] = lambda candidate: None
+) -> Pod:
+    """Writes the intent, creates the pod, writes the claim that the agent waits for.
+
+    ``trying`` hears of each candidate before it is asked for.
+
+    Raises:
+        UsageError: another client is starting this attempt, or has closed it meanwhile.
+        NoCapacity, NoBalance, Unauthorised, RateLimited, InvalidRequest: there is no pod; the attempt has its outcome.
+        ProviderError: nobody knows whether there is a pod. Without a claim it ends itself; the attempt stays open.
+        StoreError: the claim could not be written, and the pod was ended; the attempt stays open.
+    """
+    if not attempt.write_once("intent.json", launch.intent):
+        raise UsageError(
+            f"attempt {attempt.number} of {attempt.run_id} has been started by somebody else: "
+            f"`codecjob status {attempt.run_id}` shows it"
+        )
+    compile_cache.remember_secret()
+    try:
+        request, pod = _first_to_be_had(provider, attempt, launch.requests, trying)
+    except NO_POD as error:
+        fail(attempt, f"no pod could be had: {error}")
+        raise
+    claim = Claim(
+        launch_id=request.launch_id,
+        pod_id=pod.id,
+        price_per_hour=_price(pod, request),
+        gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
+        time=time.time(),
+    )
+    try:
+        _write_claim(attempt, claim)
+    except BaseException:  # Ctrl-C as well
+        # Without a claim it ends itself, but only if it ever begins to run; and nobody will look for it.
+        with suppress(ProviderError):
+            provider.terminate(pod.id)
+        raise
+    _note(attempt, "launched", pod=pod.id, provider=provider.name, price_per_hour=claim.price_per_hour)
+    return pod
+
+
+def _price(pod: Pod, request: LaunchRequest) -> float:
+    """What the budget is reckoned from: a provider may list a pod that has only just been made without a price."""
+    return pod.price_per_hour or (request.offer.total_price(request.machine) if request.offer else 0.0)
+
+
+def _note(attempt: Attempt, what: str, **details: object) -> None:
+    """For the audit trail, which is not worth a pod that nobody looks for or claims."""
+    with suppress(StoreError):
+        attempt.note(what, CLIENT, **details)
+
+
+def _write_claim(attempt: Attempt, claim: Claim) -> None:
+    if not attempt.write_once("claim.json", claim) and (other := attempt.claim()) and other.pod_id != claim.pod_id:
+        raise UsageError(
+            f"attempt {attempt.number} of {attempt.run_id} has been claimed for pod {other.pod_id} meanwhile: "
+            f"`codecjob status {attempt.run_id}` shows it"
+        )
+
+
+def asking(provider: Provider, candidate: Candidate) -> str:
+    """What a launch waits for, in words."""
+    price = f" at {candidate.price_per_hour:.2f} USD/h" if candidate.price_per_hour else ""
+    return f"asking {provider.name} for {in_words(candidate.machine, candidate.offer.gpu)}{price}"
+
+
+def fail(attempt: Attempt, reason: str) -> None:
+    """Ends an attempt that has no pod."""
+    attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by=CLIENT, time=time.time()))
+    attempt.note("failed", CLIENT, reason=reason)
+
+
+def _first_to_be_had(
+    provider: Provider, attempt: Attempt, requests: Sequence[LaunchRequest], trying: Callable[[Candidate], None]
+) -> tuple[LaunchRequest, Pod]:
+    """Tries one request after another. The next is tried only where the last has certainly made no pod."""
+    refused: list[ProviderError] = []
+    for request in requests:
+        if request.offer is not None:
+            trying(Candidate(request.offer, request.machine))
+        try:
+            return request, _create_or_adopt(provider, attempt, request)
+        except (NoCapacity, OfferRefused) as error:
+            refused.append(error)
+            gpu = request.offer.gpu if request.offer else None
+            _note(attempt, "refused", launch_id=request.launch_id, gpu=gpu, answer=str(error))
+    if len(refused) == 1:
+        raise refused[0]
+    if all(isinstance(error, OfferRefused) for error in refused):
+        raise InvalidRequest(f"all {len(refused)} offers were refused: {refused[-1]}")
+    raise NoCapacity(f"none of {len(refused)} offers had room: {refused[-1]}")
+
+
+def _create_or_adopt(provider: Provider, attempt: Attempt, request: LaunchRequest) -> Pod:
+    try:
+        return provider.launch(request)
+    except NO_POD:
+        raise
+    except KeyboardInterrupt:
+        if pod := _look_for(provider, request):
+            with suppress(ProviderError):
+                provider.terminate(pod.id)
+        raise
+    except ProviderError as error:
+        # No clear answer: the pod may exist. Creating again blindly is how two are paid for.
+        _note(attempt, "no clear answer", launch_id=request.launch_id, answer=str(error))
+        pod = _look_for(provider, request)
+        if pod is None:
+            raise
+        _note(attempt, "adopted", launch_id=request.launch_id, pod=pod.id)
+        return pod
+
+
+def _look_for(provider: Provider, request: LaunchRequest) -> Pod | None:
+    """The pod of a launch, if the provider lists it at one of several looks."""
+    for look in range(LOOKS):
+        try:
+            mine = [pod for pod in provider.find(request.run_id) if pod.launch_id == request.launch_id]
+        except ProviderError:
+            mine = []  # the launch's own error says more
+        if mine:
+            return mine[0]
+        if look < LOOKS - 1:
+            time.sleep(LOOK_PAUSE_SECONDS)
+    return None

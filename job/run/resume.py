@@ -1,0 +1,140 @@
+"""Resuming a run: a new attempt from the newest complete checkpoint, once the old pod is known to be gone."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from infra.pods import Pod, Provider
+from job.errors import UsageError
+from job.record.run import Attempt, Outcome, Run
+from job.run.cost import bills, spent
+from job.run.launch import CLIENT, NO_POD, asking, plan, start
+from job.run.offers import Choice, look_for, still_good
+from job.run.store_access import for_attempt
+from job.run.termination import Say, close_if_lost, end, is_gone
+from job.watch.end_reasons import STUCK, stuck_in_words
+
+# How often a run may change its machine because a pod never began to run.
+MOST_REPLACEMENTS = 3
+
+
+Agree = Callable[[Choice, float | None], object]
+
+
+def resume(
+    run: Run,
+    provider: Provider,
+    override: str | None = None,
+    say: Say = lambda said: None,
+    agree: Agree = lambda choice, spent: None,
+) -> Pod:
+    """Starts the next attempt. ``say`` hears what the user should know of the credentials that its pod gets.
+
+    ``agree`` hears what the provider has, and what the run has cost (USD, None without a pod), before the attempt is
+    begun; what it raises leaves the run as it is.
+
+    A run that was aborted goes on only for a reason, ``override``, which is kept in the audit trail. The checklist
+    judges it anew: what older attempts wrote after the restored checkpoint does not count any more.
+
+    Raises:
+        UsageError: the run goes on, has finished, was aborted and there is no reason to override that, has spent its
+            max_cost, or its old pod is still listed.
+    """
+    spec = run.spec()
+    number = 0
+    cost: float | None = None
+    outcome: Outcome | None = None
+    attempts = run.attempts()
+    if attempts:
+        newest = attempts[-1]
+        number = newest.number
+        outcome = close_if_lost(provider, newest, CLIENT)
+        if outcome is None:
+            raise UsageError(f"{run.run_id} is still running: `codecjob stop {run.run_id}` ends it")
+        if outcome.outcome == "succeeded":
+            raise UsageError(f"{run.run_id} has finished: `codecjob pull {run.run_id} DIR` fetches what it made")
+        if outcome.outcome == "aborted" and override is None:
+            raise UsageError(
+                f"{run.run_id} was aborted: {outcome.reason}; change the spec and submit again, "
+                'or continue it all the same with --override "the reason"'
+            )
+        if outcome.outcome != "aborted" and override is not None:
+            raise UsageError(
+                f"{run.run_id} was not aborted ({outcome.outcome}): `codecjob resume {run.run_id}` will do"
+            )
+        cost = spent(bills(attempts, billed=False), time.time())
+        if spec.max_cost is not None and (cost or 0.0) >= spec.max_cost:
+            raise UsageError(
+                f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more, such as "
+                f"`codecjob submit SPEC --set max_cost={2 * spec.max_cost:g}`"
+            )
+        if not is_gone(provider, newest):
+            raise UsageError(f"{run.run_id}: its last pod is still listed: `codecjob stop {run.run_id}` ends it")
+    places = stuck_places(attempts)
+    choice = look_for(provider, spec, places)
+    agree(choice, cost)
+    choice = still_good(choice, provider, spec, places)
+    attempt = run.attempt(number + 1)
+    if override is not None:
+        attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
+    access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
+    for warning in access.warnings:
+        say(f"warning: {warning}")
+    planned = plan(run.store, run.run_id, attempt.number, spec, choice.candidates, access)
+    return start(provider, attempt, planned, lambda candidate: say(asking(provider, candidate)))
+
+
+def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:
+    """Ends an attempt whose pod never began to run, and starts the next one elsewhere; True once that has a pod.
+
+    Raises:
+        UsageError: too many attempts of the run were stuck, its money is spent, no other machine can be had, or
+            somebody else does the same. Nothing of the attempt is billed then.
+        ProviderError, StoreError, CannotTellError: no clear answer.
+    """
+    reason = stuck_in_words(pod, waited)
+    unwanted = attempt.stop_request()
+    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, waited=waited)
+    ended = end(provider, attempt, "failed", reason, by, say, agent_grace=0.0)
+    if not ended.billing_off:
+        return False
+    if unwanted or ended.outcome is None or ended.outcome.reason != reason:
+        raise UsageError(f"{run.run_id} has ended otherwise meanwhile: `codecjob status {run.run_id}` shows how")
+    if sum(is_stuck(other) for other in run.attempts()) > MOST_REPLACEMENTS:
+        raise UsageError(
+            f"{run.run_id}: {MOST_REPLACEMENTS + 1} machines never began to run; later: `codecjob resume {run.run_id}`"
+        )
+    say(f"{reason}: taking another machine")
+    try:
+        resume(run, provider)
+    except NO_POD as error:
+        raise UsageError(
+            f"{run.run_id}: its pod is ended, and no other can be had: {error}; later: `codecjob resume {run.run_id}`"
+        ) from error
+    return True
+
+
+def go_on(run: Run, provider: Provider, say: Say) -> None:
+    """Starts the next attempt of a run that has lost a node.
+
+    Raises:
+        UsageError: somebody wants it ended, its money is spent, or somebody else does the same.
+        ProviderError, StoreError, CannotTellError: no clear answer.
+    """
+    attempt = run.attempts()[-1]
+    if attempt.stop_request() is not None:
+        raise UsageError(f"{run.run_id} was asked to end: `codecjob resume {run.run_id}` continues it all the same")
+    outcome = attempt.outcome()
+    say(f"{outcome.reason if outcome else ''}: going on from the newest checkpoint")
+    resume(run, provider)
+
+
+def is_stuck(attempt: Attempt) -> bool:
+    """Whether an attempt ended because its pod never began to run."""
+    outcome = attempt.outcome()
+    return outcome is not None and outcome.reason.startswith(STUCK)
+
+
+def stuck_places(attempts: Iterable[Attempt]) -> frozenset[str]:
+    """The data centers in which a pod of these attempts never began to run."""
+    events = [event for attempt in attempts if is_stuck(attempt) for event in attempt.events()]
+    return frozenset(str(event["data_center"]) for event in events if event["what"] == STUCK and event["data_center"])

@@ -1,0 +1,239 @@
+"""Ending an attempt from outside: ask the agent, then terminate the pod, then prove that billing is off."""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from infra.pods import Pod, Provider, ProviderError
+from infra.store import StoreError
+from job.errors import RECORD_AWAY, CannotTellError
+from job.record.run import Attempt, Beat, Outcome, OutcomeName, Run, StopRequest
+from job.run.cost import bills, reckon
+from job.verdict.pace import pace
+
+# What the agent gets to save, upload (180 s at most) and end its pod by itself before somebody outside does it,
+AGENT_GRACE_SECONDS = 240.0
+# if it gives signs of life. It beats every two seconds, also while it uploads.
+SILENT_AGENT_SECONDS = 30.0
+# An agent whose beat is younger than this may still be alive, and has beaten again after the next few seconds.
+RECENT_BEAT_SECONDS = 60.0
+BEAT_AGAIN_SECONDS = 5.0
+CONFIRM_SECONDS = 60.0
+# Pods are looked for this often, and less often the longer it takes: a quota of calls is for all of an account.
+POLL_SECONDS = 0.5
+SLOWEST_POLL_SECONDS = 5.0
+# Of what a pod itself has printed, the end.
+LAST_WORDS_BYTES = 1 << 20
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What ending an attempt came to."""
+
+    outcome: Outcome | None
+    billing_off: bool
+
+
+class NotRecordedError(CannotTellError):
+    """An attempt has been ended and bills nothing any more, but its outcome could not be written."""
+
+
+def pods_of(provider: Provider, attempt: Attempt) -> list[Pod]:
+    """What the provider still lists for this attempt."""
+    return [pod for pod in provider.find(attempt.run_id) if pod.attempt == attempt.number]
+
+
+def is_gone(provider: Provider, attempt: Attempt) -> bool:
+    """Whether the provider has said twice, far enough apart, that the attempt has no pod.
+
+    Raises ProviderError when the provider gives no answer: an outage proves nothing.
+    """
+    return _answers_twice(provider, lambda: not pods_of(provider, attempt))
+
+
+def end(
+    provider: Provider,
+    attempt: Attempt,
+    outcome: OutcomeName,
+    reason: str,
+    by: str,
+    say: Say,
+    agent_grace: float = AGENT_GRACE_SECONDS,
+) -> Ended:
+    """Ends an attempt and everything it bills, whoever has to do it.
+
+    The agent is asked first, since only it can save and upload. What it has not ended within ``agent_grace`` seconds is
+    terminated; an agent without a sign of life gets less. What becomes of the run is written once its pod is gone.
+
+    Raises:
+        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats.
+        StoreError: the agent cannot be asked; nothing has been ended.
+        NotRecordedError: nothing is billed any more, and the record cannot be reached.
+    """
+    listed = pods_of(provider, attempt)
+    if not listed:
+        check_silent(attempt)
+    elif attempt.outcome() is None:
+        attempt.write("stop.json", StopRequest(outcome=outcome, reason=reason, by=by, time=time.time()))
+        with suppress(StoreError):  # the agent knows; whoever reads the record later sees the request itself
+            attempt.note("stop requested", by, outcome=outcome, reason=reason)
+        say("asked the agent to save and stop")
+    _give_the_agent_time(provider, attempt, agent_grace)
+    living = pods_of(provider, attempt)
+    for pod in living:
+        say(f"pod {pod.id} is still there: terminating it")
+        with suppress(StoreError):  # the money comes before the audit trail
+            attempt.note("terminating", by, pod=pod.id)
+    _terminate(provider, [pod.id for pod in living])
+    _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
+    if not is_gone(provider, attempt):
+        return Ended(attempt.outcome(), billing_off=False)
+    try:
+        return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
+    except RECORD_AWAY as error:
+        raise NotRecordedError(f"{attempt.run_id}: billing is off, but that cannot be recorded: {error}") from error
+
+
+def end_pods(provider: Provider, run_id: str, pod_ids: Collection[str]) -> bool:
+    """Terminates pods that have no agent to ask; returns whether the provider has confirmed that they are gone."""
+    _terminate(provider, pod_ids)
+
+    def gone() -> bool:
+        return not any(pod.id in pod_ids for pod in provider.find(run_id))
+
+    _wait_until(gone, CONFIRM_SECONDS)
+    return _answers_twice(provider, gone)
+
+
+def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | None:
+    """Writes the outcome of an attempt whose pod is gone without one; None while the attempt goes on."""
+    outcome = attempt.outcome()
+    if outcome is not None:
+        return outcome
+    if not is_gone(provider, attempt):
+        return None
+    check_silent(attempt)
+    lost = Outcome(outcome="failed", reason="the pod vanished without an outcome", by=by, time=time.time())
+    return _close(provider, attempt, lost)
+
+
+def check_silent(attempt: Attempt) -> None:
+    """Makes sure that a pod which the provider does not list has no living agent: it may be another account's pod.
+
+    Raises CannotTellError when it has.
+    """
+    beat = attempt.beat()
+    if beat is None or attempt.outcome() is not None or abs(time.time() - beat.time) > RECENT_BEAT_SECONDS:
+        return
+    time.sleep(BEAT_AGAIN_SECONDS)
+    if attempt.beat() != beat:
+        raise still_beats(attempt)
+
+
+def still_beats(attempt: Attempt) -> CannotTellError:
+    """What to say of a pod that is not listed and not gone."""
+    return CannotTellError(
+        f"{attempt.run_id}: the provider lists no pod of attempt {attempt.number}, but its agent still beats: "
+        "ask with the account (or the $CODECJOB_HOME) that started it"
+    )
+
+
+def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | None:
+    """Writes the outcome of an attempt whose pod is gone, unless the pod's own last word is there."""
+    if attempt.outcome() is None:
+        claim = attempt.claim()
+        if claim is not None:
+            _keep_last_words(provider, attempt, claim.pod_id)
+            provider.terminate(claim.pod_id)  # clears away what a pod that died by itself has left
+        if attempt.write_once("outcome.json", outcome):
+            attempt.note("ended", outcome.by, **_grounds(provider, attempt, outcome))
+    return attempt.outcome()
+
+
+def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
+    """What the attempt ended for, what the provider said, and the money."""
+    run, intent = Run(attempt.store, attempt.run_id), attempt.intent()
+    attempts = [other for other in run.attempts() if other.number <= attempt.number]
+    reckoned = reckon(
+        bills(attempts, billed=False),
+        pace(run.rows(attempts)),
+        outcome.outcome,
+        intent.deadline if intent else None,
+        outcome.time,
+    )
+    return {
+        "outcome": outcome.outcome,
+        "reason": outcome.reason,
+        "provider": f"{provider.name} listed no pod of the attempt, twice, {provider.settle_seconds:g} s apart",
+        "money": reckoned.as_dict(),
+    }
+
+
+def _terminate(provider: Provider, pod_ids: Iterable[str]) -> None:
+    """Ends each of them, whatever becomes of the others; then raises the first trouble that there was."""
+    troubles = []
+    for pod_id in pod_ids:
+        try:
+            provider.terminate(pod_id)
+        except ProviderError as error:
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
+
+
+def _keep_last_words(provider: Provider, attempt: Attempt, pod_id: str) -> None:
+    """What the pod itself printed, where the provider still has it: the agent could not ship it any more."""
+    try:
+        printed = b""
+        for piece in provider.logs(pod_id):
+            printed = (printed + piece)[-LAST_WORDS_BYTES:]
+    except ProviderError:
+        return  # the end of an attempt does not wait for its pod's output
+    if printed:
+        last = max((sequence for sequence, _ in attempt.segments("log")), default=0)
+        attempt.add_segment("log", last + 1, b"--- what the pod itself printed\n" + printed)
+
+
+def _give_the_agent_time(provider: Provider, attempt: Attempt, seconds: float) -> None:
+    began = now = time.monotonic()
+    until, heard_at, beat = now + seconds, now, _newest_beat(attempt, None)
+    while pods_of(provider, attempt):
+        now, newest = time.monotonic(), _newest_beat(attempt, beat)
+        if newest != beat:
+            beat, heard_at = newest, now
+        if now > until or now - heard_at > SILENT_AGENT_SECONDS:
+            return
+        time.sleep(_pause(began))
+
+
+def _newest_beat(attempt: Attempt, known: Beat | None) -> Beat | None:
+    """Through a store that is away nobody is heard."""
+    try:
+        return attempt.beat()
+    except RECORD_AWAY:
+        return known
+
+
+def _answers_twice(provider: Provider, true: Callable[[], bool]) -> bool:
+    if not true():
+        return False
+    time.sleep(provider.settle_seconds)
+    return true()
+
+
+def _wait_until(done: Callable[[], bool], seconds: float) -> bool:
+    began = time.monotonic()
+    while not done():
+        if time.monotonic() - began > seconds:
+            return False
+        time.sleep(_pause(began))
+    return True
+
+
+def _pause(began: float) -> float:
+    """Before the next look for pods: in proportion to what has been waited, so that nobody waits much longer for it."""
+    return min(max(POLL_SECONDS, (time.monotonic() - began) / 4), SLOWEST_POLL_SECONDS)

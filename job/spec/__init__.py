@@ -1,0 +1,1 @@
+"""job.yaml: its model, how it is read, and the template that `codecjob init` writes."""

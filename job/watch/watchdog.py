@@ -1,0 +1,277 @@
+"""The watchdog outside the pod: the same verdict as the agent's, and what the agent cannot see: that it is dead itself.
+
+It needs the store and the provider, and keeps nothing anywhere else, so it may run once from cron on any machine. It
+ends a pod only when it is sure. An error of the store or of the provider means "cannot tell", never a kill.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
+from infra.store import Store
+from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.record.run import Attempt, Run, list_runs
+from job.run.cost import broke_at
+from job.run.resume import go_on, replace_stuck
+from job.run.state import judge as judge_rows
+from job.run.store_access import AT_HOME
+from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
+from job.verdict.pace import pace
+from job.verdict.signs import State, Verdict
+from job.watch import reconcile
+from job.watch.end_reasons import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
+from job.watch.heartbeat import Clock, StoreClock
+
+WATCHDOG = "watchdog"
+
+Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
+PodsOf = Callable[[str], list[Pod]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the watchdog found of one run, or of one pod without a run, and what came of it."""
+
+    run_id: str
+    result: Result
+    said: str
+    verdict: Verdict | None = None
+    finding: Finding | None = None
+    ended: bool = False
+    """Whether nothing of it goes on: there is an outcome, and the provider lists no pod."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: the verdict's own fields, and the watchdog's beside them."""
+        verdict = self.verdict.as_dict() if self.verdict else {"verdict": None, "signs": [], "summary": self.said}
+        return {
+            "run": self.run_id,
+            **verdict,
+            "result": self.result,
+            "finding": self.finding.kind if self.finding else None,
+            "reason": self.said,
+        }
+
+
+def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) -> Report:
+    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that."""
+    try:
+        if not run.attempts():
+            return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
+        sight, finding = _look_surely(run, provider, clock)
+    except (*NO_ANSWER, UsageError) as error:
+        return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
+    ended = sight.newest.outcome is not None and not sight.pods
+    if finding is None:
+        result: Result = "good" if sight.verdict.verdict is State.GOOD else "undecided"
+        return Report(run.run_id, result, sight.verdict.summary, sight.verdict, ended=ended)
+    if not act:
+        return Report(run.run_id, "bad", finding.reason, sight.verdict, finding, ended)
+    return _end(run, provider, sight, finding, say)
+
+
+def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
+    """Judges every run that has not ended, and every pod whose run this store should know and does not.
+
+    Raises StoreError when the store cannot even say which runs there are.
+    """
+    # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
+    # key for one watches nothing there.
+    asked = {name: _ask(name) for name in PROVIDERS if name not in AT_HOME}
+    if isinstance(clock, StoreClock):
+        clock.sees = [name for name, answer in asked.items() if answer.pods is not None]
+    now = clock()  # the beat: somebody watches
+    reports: list[Report] = []
+    told: set[str] = set()
+    for run_id in list_runs(store):
+        run = Run(store, run_id)
+        try:
+            name = run.spec().provider
+            if name not in asked:
+                asked[name] = _ask(name)
+            provider, pods, trouble = asked[name]
+            if provider is None:
+                raise CannotTellError(trouble)
+            if trouble and name not in told:
+                told.add(name)
+                reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
+            if not _has_ended(run, pods, now):
+                reports.append(look_after(run, provider, clock, act, say))
+        except (*NO_ANSWER, UsageError) as error:
+            reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
+        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
+            reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
+    for provider, pods, _ in asked.values():
+        if provider is not None and pods:
+            reports += _orphans(store, provider, pods, clock, act)
+    return reports
+
+
+def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
+    """Everything that is known of a run now. Raises when the store or the provider gives no answer."""
+    spec, attempts = run.spec(), run.attempts()
+    pods = provider.find(run.run_id)
+    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
+    rows = run.rows(attempts)
+    facts = [reconcile.facts_of(attempt) for attempt in attempts]
+    beat_written = _modified(attempts[-1], "alive.json")
+    beat = attempts[-1].beat()
+    now = clock()
+    return Sight(
+        now=now,
+        spec=spec,
+        attempts=tuple(facts),
+        pods=tuple(pods),
+        verdict=judge_rows(rows, attempts, spec),
+        pace=pace(rows),
+        beat=beat,
+        beat_age=None if beat_written is None else max(now - beat_written, 0.0),
+        progress=attempts[-1].progress(),
+        broke_at=broke_at(attempts, spec.max_cost),
+    )
+
+
+def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Finding | None]:
+    """Looks as often as it takes to be sure: what is not the same at every look is not found at all."""
+    sight = observe(run, provider, clock)
+    finding = judge(sight)
+    if finding is None or finding.sure_at_once:
+        return sight, finding
+    watch = sight.spec.watch
+    for _ in range(watch.polls - 1):
+        time.sleep(watch.poll_seconds)
+        before, sight = sight, observe(run, provider, clock)
+        again = judge(sight)
+        if finding.kind == "lost" and sight.beat != before.beat:
+            raise still_beats(run.attempt(finding.attempt))
+        if again is None or not again.is_same_as(finding) or sight.beat != before.beat:
+            return sight, None
+        finding = again
+    return sight, finding
+
+
+def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
+    try:
+        confirmed = _act(run, provider, sight, finding, say)
+        replaced = finding.kind in (STUCK, "node lost") and confirmed and run.attempts()[-1].number > finding.attempt
+    except NO_ANSWER as error:
+        if finding.kind == "node lost":  # its pod is gone already; the next look tries again
+            return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
+        said = f"{finding.reason}; the stop is not confirmed: {error}"
+        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
+    if replaced:
+        said = f"{finding.reason}: {'another machine was taken' if finding.kind == STUCK else 'resumed'}"
+        return Report(run.run_id, "undecided", said, sight.verdict, finding)
+    result: Result = "stopped" if confirmed else "not confirmed"
+    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
+
+
+def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> bool:
+    """Ends what was found; returns whether the provider has confirmed that nothing of it is billed any more."""
+    attempt = run.attempt(finding.attempt)
+    already_over = sight.newest.outcome is not None and not sight.pods
+    if not already_over:
+        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
+    if finding.kind == "lost":
+        return close_if_lost(provider, attempt, WATCHDOG) is not None
+    if finding.kind == "node lost":
+        return _go_on(run, provider, say)
+    if finding.kind == STUCK:
+        return _replace(run, provider, sight, say)
+    if finding.pods:
+        say(f"terminating {', '.join(finding.pods)}")
+        confirmed = end_pods(provider, run.run_id, finding.pods)
+    else:
+        grace = 0.0 if finding.kind == "agent silent" else AGENT_GRACE_SECONDS
+        ended = end(provider, attempt, finding.outcome, finding.reason, WATCHDOG, say, grace)
+        confirmed = ended.billing_off
+    if not already_over:
+        attempt.note("billing off" if confirmed else "still billed", WATCHDOG, finding=finding.kind)
+    return confirmed
+
+
+def _replace(run: Run, provider: Provider, sight: Sight, say: Say) -> bool:
+    """Takes another machine for one that never began to run; False where the old one is still billed."""
+    (pod,) = [pod for pod in sight.own_pods if sight.newest.claim and pod.id == sight.newest.claim.pod_id]
+    waited = stuck_for(pod, sight.newest, sight.now) or 0.0
+    try:
+        return replace_stuck(run, provider, run.attempt(sight.newest.number), pod, waited, WATCHDOG, say)
+    except UsageError as error:  # the old one is gone; no other is taken
+        say(str(error))
+        return True
+
+
+def _go_on(run: Run, provider: Provider, say: Say) -> bool:
+    """Resumes a run that has lost a node; its pod is gone."""
+    try:
+        go_on(run, provider, say)
+    except UsageError as error:
+        say(str(error))
+    return True
+
+
+def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
+    """Whether a run has its outcome, no pod, and is not to go on; one that was never started bills nothing, either."""
+    if any(pod.run_id == run.run_id for pod in listed or ()):
+        return False
+    attempts = run.attempts()
+    if not attempts:
+        return True
+    outcome = attempts[-1].outcome()
+    if outcome is None or not outcome.reason.startswith(NODE_LOST):
+        return outcome is not None
+    return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
+
+
+class _Answer(NamedTuple):
+    """What a provider lists; without pods why it gave no answer, and without a provider why it cannot be asked."""
+
+    provider: Provider | None
+    pods: list[Pod] | None
+    trouble: str
+
+
+def _ask(name: str) -> _Answer:
+    provider: Provider | None = None
+    try:
+        provider = open_provider(name)
+        return _Answer(provider, provider.find(None), "")
+    except ProviderError as error:
+        return _Answer(provider, None, str(error))
+
+
+def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
+    """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
+    try:
+        suspects = [
+            entry
+            for entry in reconcile.survey_pods(store, provider, pods, clock())
+            if entry.kind is reconcile.Kind.ORPHANED and entry.unknown_run
+        ]
+    except NO_ANSWER:
+        return []
+    return [
+        _end_orphan(store, provider, entry, act) for entry in reconcile.still_orphaned(store, provider, suspects, clock)
+    ]
+
+
+def _end_orphan(store: Store, provider: Provider, entry: reconcile.Entry, act: bool) -> Report:
+    said = f"pod {entry.pod_id} {entry.reason}"
+    finding = Finding("unclaimed", said, pods=(entry.pod_id,))
+    if not act:
+        return Report(entry.run_id, "bad", said, finding=finding)
+    try:
+        confirmed = reconcile.end_orphan(store, provider, entry, WATCHDOG)
+    except NO_ANSWER as error:
+        return Report(entry.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
+    return Report(entry.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
+
+
+def _modified(attempt: Attempt, name: str) -> float | None:
+    """When the store has got a document, by its own clock."""
+    key = f"{attempt.prefix}/{name}"
+    for info in attempt.store.list(f"{attempt.prefix}/"):
+        if info.key >= key:  # sorted, and fetched while it is read: the beat is the first of all
+            return info.modified if info.key == key else None
+    return None

@@ -1,0 +1,230 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codec.config import config_from_flags
+from job.errors import UsageError
+from job.spec.model import JobSpec, check_spec, load_spec
+
+MINIMAL = {"name": "speech", "data": "clips"}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write_spec(text: str) -> Path:
+        path = tmp_path / "job.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_spec
+
+
+def complaint(**settings: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        check_spec({**MINIMAL, **settings}, "job.yaml")
+    return str(caught.value)
+
+
+def test_a_minimal_spec_takes_every_default(write: Any, tmp_path: Path) -> None:
+    spec = load_spec(write("name: speech\ndata: clips\n"))
+    assert spec.data == tmp_path / "clips"
+    assert (spec.provider, spec.store, spec.max_hours) == ("local", None, 24.0)
+    assert spec.train.flags() == []
+    assert spec.checklist.min_steps == 3000
+
+
+def test_relative_folders_are_read_from_the_specs_folder(write: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", "/home/of-somebody")
+    spec = load_spec(write("name: a\ndata: ../clips\nstore: kept"))
+    assert (spec.data, spec.store) == (tmp_path.parent / "clips", str(tmp_path / "kept"))
+    spec = load_spec(write("name: a\ndata: ~/clips\nstore: ~/kept"))
+    assert (spec.data, spec.store) == (Path("/home/of-somebody/clips"), "/home/of-somebody/kept")
+    assert load_spec(write("name: a\ndata: /clips\nstore: s3://bucket/x")).store == "s3://bucket/x"
+
+
+def test_the_trainers_flags() -> None:
+    train = {"num_epochs": 3, "learning_rate": "1e-3", "strides": [2, 2, 4], "use_wandb": True, "wandb_mode": "offline"}
+    flags = check_spec({**MINIMAL, "train": train}, "job.yaml").train.flags()
+    assert flags == [
+        *("--num_epochs", "3", "--learning_rate", "0.001", "--strides", "2,2,4"),
+        *("--use_wandb", "--wandb_mode", "offline"),
+    ]
+    assert check_spec({**MINIMAL, "train": {"use_wandb": False}}, "job.yaml").train.flags() == []
+
+
+def test_yaml_reads_a_number_without_a_point_as_text_and_that_is_accepted(write: Any) -> None:
+    assert load_spec(write("name: a\ndata: b\ntrain: {learning_rate: 1e-3}")).train.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"datas": "x"}, "job.yaml: unknown key 'datas': did you mean 'data'?"),
+        ({"colour": "x"}, "job.yaml: unknown key 'colour'"),
+        ({"train": {"num_epoch": 3}}, "unknown key 'num_epoch': did you mean 'num_epochs'? (in train.num_epoch)"),
+        ({"checklist": {"min_step": 3}}, "did you mean 'min_steps'? (in checklist.min_step)"),
+        ({"checklist": {"signs": {"loss": {"bad_abov": 1}}}}, "did you mean 'bad_above'?"),
+        ({"checklist": {"improvement": {"metrics": "x"}}}, "did you mean 'metric'?"),
+        ({"checklist": {"faults": {"nonfinite": 1}}}, "did you mean 'nonfinite_"),
+        (
+            {"checklist": {"signs": {"snr": {"bad_below": 1}}}},
+            "checklist.signs.snr: unknown metric 'snr': did you mean 'snr_db'?",
+        ),
+        ({"checklist": {"signs": {"loss": {"bad_above": 0.1}}}}, "checklist.signs.loss: bad_above 0.1 lies below"),
+        ({"train": {"num_epochs": "many"}}, "train.num_epochs: Input should be a valid integer"),
+        ({"train": {"num_epochs": 1.5}}, "not 1.5"),
+        ({"train": {"num_epochs": 0}}, "greater than or equal to 1, not 0"),
+        ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: Input should be a finite number"),
+        ({"train": {"strides": "2,,2"}}, "train.strides: "),
+        ({"train": {"device": "gpu"}}, "train.device: Input should be 'auto', 'cpu' or 'cuda', not 'gpu'"),
+        ({"train": None}, "train: Input should be a valid dictionary"),
+        ({"max_hours": float("inf")}, "max_hours: Input should be a finite number"),
+        ({"max_hours": 0}, "max_hours: Input should be greater than 0"),
+        ({"name": "My Run"}, "name: should be 1 to 40 lower-case letters, digits and dashes, not 'My Run'"),
+        ({"name": "-a"}, "name: should be"),
+        ({"name": "a\n"}, "name: should be"),
+        ({"name": "a" * 41}, "name: should be"),
+        ({"data": None}, "data: "),
+    ],
+)
+def test_what_does_not_fit_is_named_in_one_line(settings: dict[str, Any], said: str) -> None:
+    text = complaint(**settings)
+    assert said in text
+    assert len(text.splitlines()) == 1
+
+
+def test_every_problem_has_its_line() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_spec({"nam": "a", "max_hours": "long"}, "job.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("job.yaml: ") for line in lines)
+    assert {"job.yaml: name is missing", "job.yaml: data is missing"} < set(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: [a", "line 1, column 9: not valid YAML"),
+        ("name: a\n\tdata: b", "line 2, column 1: not valid YAML"),
+        ("name: a\nsince: 2024-13-45", "not valid YAML: month must be in 1..12"),
+        ("name: \x00", "not valid YAML"),
+        ("", "a spec is a mapping"),
+        ("- name", "a spec is a mapping"),
+        ("just text", "a spec is a mapping"),
+        ("1: a", "Keys should be strings"),
+    ],
+)
+def test_yaml_that_is_no_spec(write: Any, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=r"job\.yaml") as caught:
+        load_spec(write(text))
+    assert said in str(caught.value)
+
+
+def test_a_spec_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.yaml: cannot read the spec: No such file"):
+        load_spec(tmp_path / "none.yaml")
+    with pytest.raises(UsageError, match="cannot read the spec: Is a directory"):
+        load_spec(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xe9")
+    with pytest.raises(UsageError, match="is not UTF-8 text"):
+        load_spec(tmp_path / "latin.yaml")
+
+
+def test_values_are_laid_over_the_spec(write: Any) -> None:
+    path = write("name: a\ndata: b\ntrain: {num_epochs: 9, seed: 4}")
+    overrides = ["train.num_epochs=3", "train.learning_rate=1e-3", "name=other", "checklist.signs.loss.bad_above=2"]
+    spec = load_spec(path, overrides)
+    assert (spec.name, spec.train.num_epochs, spec.train.seed, spec.train.learning_rate) == ("other", 3, 4, 0.001)
+    assert spec.checklist.signs["loss"] is not None
+    assert spec.checklist.signs["loss"].bad_above == 2.0
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.num_epochs", "write it as key=value"),
+        ("=3", "write it as key=value"),
+        ("train..seed=3", "write it as key=value"),
+        ("name.first=x", "name is not a mapping"),
+        ("train.seed=[1", "--set train.seed=[1, line 1"),
+        ("train.sed=1", "did you mean 'seed'?"),
+    ],
+)
+def test_an_override_that_makes_no_sense(write: Any, override: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_spec(write("name: a\ndata: b"), [override])
+    assert said in str(caught.value)
+
+
+def test_a_spec_survives_the_record(write: Any) -> None:
+    text = "name: a\ndata: b\ntrain: {strides: [2, 4]}\nchecklist: {improvement: null, signs: {loss: null}}"
+    spec = load_spec(write(text))
+    assert JobSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+def test_the_examples_are_specs() -> None:
+    examples = sorted((Path(__file__).parents[4] / "examples").glob("*.yaml"))
+    assert examples
+    for example in examples:
+        assert load_spec(example).name == example.stem
+
+
+def test_the_checklist_is_that_of_the_trainers_recipe_unless_it_names_its_own() -> None:
+    def signs(**settings: Any) -> list[str]:
+        return [name for name, _ in check_spec({**MINIMAL, **settings}, "job.yaml").checklist.bands()]
+
+    perceptual = {"recipe": "perceptual"}
+    assert "snr_db" in signs(train={"recipe": "waveform"})
+    assert signs(train=perceptual) == ["mel_distance", "amplitude", "perplexity"]
+    assert signs(train=perceptual, checklist={"epoch": 2}) == signs(train=perceptual)
+    assert signs(train=perceptual, checklist={"recipe": "waveform"}) == signs()
+    spec = check_spec({**MINIMAL, "train": perceptual}, "job.yaml")
+    assert check_spec(spec.model_dump(mode="json"), "record") == spec
+    with pytest.raises(UsageError, match=r"train\.recipe: .*not 'mel'") as caught:
+        signs(train={"recipe": "mel"})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({}, None),
+        ({"wandb": True}, "online"),
+        ({"wandb": {}}, "online"),
+        ({"wandb": {"project": "speech"}}, "online"),
+        ({"wandb": {"mode": "offline", "tags": "telugu"}}, "offline"),
+        ({"wandb": {"entity": "lab"}, "train": {"wandb_mode": "offline"}}, "offline"),
+        ({"train": {"use_wandb": True}}, "online"),
+        ({"train": {"use_wandb": True, "wandb_mode": "offline"}}, "offline"),
+        ({"train": {"wandb_mode": "offline"}}, None),
+        ({"wandb": False}, "disabled"),
+        ({"wandb": False, "train": {"use_wandb": True}}, "disabled"),
+    ],
+)
+def test_wandb_has_one_meaning_wherever_it_is_asked_for(given: dict[str, Any], mode: str | None) -> None:
+    spec = check_spec({**MINIMAL, **given}, "job.yaml")
+    assert (spec.wandb.mode, spec.wandb.on) == (mode, mode in ("online", "offline"))
+    trainer = config_from_flags({"data_dir": "", **spec.train.model_dump(exclude_none=True)})
+    assert (trainer.use_wandb and trainer.wandb_mode != "disabled") == spec.wandb.on
+    if spec.wandb.on:
+        assert trainer.wandb_mode == mode
+    assert check_spec(spec.model_dump(mode="json"), "the record") == spec
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"wandb": True, "train": {"use_wandb": False}}, "keep one"),
+        ({"wandb": {"mode": "offline"}, "train": {"wandb_mode": "online"}}, "contradict each other"),
+        ({"wandb": {"api_key": "s3cr3t"}}, "unknown key 'api_key'"),
+        ({"wandb": {"tags": ["a,b"]}}, "no comma"),
+    ],
+)
+def test_wandb_that_contradicts_itself_is_refused_and_no_key_is_taken(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        check_spec({**MINIMAL, **given}, "job.yaml")
+    assert "s3cr3t" not in str(caught.value)
+    assert "\n" not in str(caught.value)
