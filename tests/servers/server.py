@@ -15,6 +15,8 @@ from pathlib import Path
 import boto3
 import pytest
 
+from helpers import PATIENCE_SECONDS
+
 HERE = Path(__file__).parent
 PORTS, WORKERS = range(10_000, 20_000), 16
 _given: set[int] = set()
@@ -104,13 +106,13 @@ def daemon(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> 
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(60)
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = PATIENCE_SECONDS) -> None:
     """Return when a daemon accepts connections; fail with its log if it ends or takes too long."""
 
     def accepts() -> bool:
