@@ -15,6 +15,8 @@ from pathlib import Path
 import boto3
 import pytest
 
+from helpers import PATIENCE_SECONDS
+
 HERE = Path(__file__).parent
 PORTS, WORKERS = range(10_000, 20_000), 16
 _given: set[int] = set()
@@ -122,7 +124,7 @@ def daemon(
             process.wait(60)
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = PATIENCE_SECONDS) -> None:
     """Return when a daemon accepts connections; fail with its log if it ends or takes too long."""
 
     def accepts() -> bool:

@@ -10,7 +10,7 @@ import pytest
 ENDS = """
 import os, socket, sys, time, torch, torch.distributed as dist
 from codec.errors import UserError
-from codec.ranks import Ranks
+from codec.training.ranks import Ranks
 torch.set_num_threads(1)
 
 def refuse(ranks):
