@@ -129,9 +129,8 @@ class KeepSpec(_Part):
 
 
 class NotifySpec(_Part):
-    """Who is told of a run's turns (job/watch/notify.py). Holds no secret: specs are kept in the record."""
+    """Who is notified of a run's events (job/watch/notify.py). Holds no secret: specs are kept in the record."""
 
-    command: str | None = Field(None, min_length=1, description="shell command; gets the message on its stdin")
     webhook: str | None = Field(None, description="${NAME}: the variable that holds the URL; the message is posted")
 
     @field_validator("webhook")
