@@ -13,7 +13,7 @@ from job.cli.output import BAD, GOOD, UNDECIDED, print_json
 from job.cli.verdict_text import print_verdict
 from job.errors import UsageError
 from job.nearest import did_you_mean
-from job.spec.model import check_spec, load_spec
+from job.spec.load import check_spec, load_spec
 from job.verdict.checklist import Judge
 from job.verdict.checklist_spec import Checklist
 from job.verdict.readers.columns import FIELDS

@@ -28,7 +28,8 @@ from job.run import launch
 from job.run.offers import Choice, look_for, still_good
 from job.run.store_access import for_attempt
 from job.run.termination import Say
-from job.spec.model import JobSpec, load_spec
+from job.spec.load import load_spec
+from job.spec.model import JobSpec
 from job.watch import trusted_commands
 
 

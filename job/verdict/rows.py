@@ -132,6 +132,11 @@ def collate(rows: Iterable[Row]) -> list[Row]:
     return [row for _, row in ordered]
 
 
+def is_baseline(row: Row) -> bool:
+    """Whether a validation row is the untrained model's."""
+    return row.step == 0 or row.epoch == 0
+
+
 def place(row: Row) -> tuple[int, int, int] | None:
     """Where `collate` puts a row: places sort as rows do. None for a row without a step, which follows another."""
     return None if row.step is None else (row.step, row.attempt, RANK.get(row.kind, 1))

@@ -113,7 +113,7 @@ def _named_kind(fields: Mapping[str, Any], plan: Plan) -> str | None:
     raw = fields.get(plan.kind_field) if plan.kind_field else None
     if not isinstance(raw, str):
         return None
-    # Another word is kept: such rows are neither training nor validation, and nobody judges them.
+    # Another word is kept. Such rows are neither training nor validation, and nobody judges them.
     word = raw.strip().lower()
     return KINDS.get(word, raw if plan.kind_field == "kind" else None)
 
