@@ -42,11 +42,11 @@ class LastWord:
             json.dump(told, question)
             question.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "job.pod.wandb_summary", str(spec.wandb.mode), str(folder)],
+                [sys.executable, "-P", "-m", "job.pod.wandb_summary", str(spec.wandb.mode), str(folder)],
                 stdin=question,
                 stdout=answer,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **run_env(spec, run_id)},
+                env={**os.environ, "PYTHONSAFEPATH": "1", **run_env(spec, run_id)},
             )
         self._killing_at = time.monotonic() + SECONDS
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError, UsageError
 from job.record.causes import OUTCOMES, Cause, OutcomeName
-from job.spec.model import NAME_PATTERN, JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import NAME_PATTERN, JobSpec
 from job.verdict.rows import Row, parse
 
 Kind = Literal["metrics", "log"]

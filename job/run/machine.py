@@ -11,7 +11,9 @@ from job.errors import UsageError
 from job.run import last_image
 from job.spec.model import JobSpec
 
-SUPERVISOR = ("-m", "job.supervisor")
+# A pod starts in a folder that may be a user's own volume: -P keeps what lies there from being imported. Images pushed
+# earlier know the module by this name.
+SUPERVISOR = ("-P", "-m", "job.supervisor")
 
 
 def machine(spec: JobSpec) -> Machine:

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from infra.pods import kind_of
 from job.errors import UsageError
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 from job.spec.trainer_plan import ask_trainer
 
 # What a provider has no use for is not offered: on the own machine, and for processes of this user.

@@ -31,7 +31,7 @@ from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
 from job.run.resume import resume
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.watch import reconcile, stop_without_record, watchdog
 from job.watch.heartbeat import ALL, StoreClock
 

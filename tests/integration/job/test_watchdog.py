@@ -18,7 +18,7 @@ from job.run.offers import look_for
 from job.run.pod_env import client_part
 from job.run.resume import resume
 from job.run.termination import end
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 from job.watch import end_reasons, reconcile, watchdog
 from job.watch.heartbeat import StoreClock
 from job.watch.watchdog import Report, look_after, look_after_all

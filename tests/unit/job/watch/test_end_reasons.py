@@ -5,7 +5,7 @@ import pytest
 
 from infra.pods import Pod, PodState
 from job.record.run import Beat, Claim, Intent, Outcome, Progress
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.verdict.pace import pace
 from job.verdict.rows import Row
 from job.verdict.signs import State, Verdict
