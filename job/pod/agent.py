@@ -206,7 +206,7 @@ class Agent:
         self._still_alive(VOUCH_SECONDS)
         progress = self.shipper.progress()
         together = progress.time if progress and progress.phase == "training" else None
-        fault = lost_node.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log), together)
+        fault = lost_node.whose_fault(self.attempt, self.env.place.nodes, code, together)
         return self._outcome(*fault) if fault else None
 
     def _hung(self, silence: Silence | None) -> Outcome | None:

@@ -25,7 +25,7 @@ from job.dataset.manifest import Manifest
 from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
 from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
 from job.pod import lost_node as nodes
-from job.pod.trainer import STOPPED_ON_REQUEST
+from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
 from job.record.run import Run, Submission
 from job.run import launch, termination
 from job.run.offers import look_for
@@ -330,7 +330,7 @@ class Trainer:
             self.ended = self.failed = True
             with self.log.open("a") as log:
                 log.write("error: rank 0 has lost the others: Connection closed by peer\n")
-            return 1
+            return LOST_OTHERS
         trained = self.story.world.now - self.began
         over = trained >= TRAINING_SECONDS
         if self.asked or over or trained >= (self.saved + 1) * CHECKPOINT_SECONDS:
@@ -394,7 +394,7 @@ class BesideTrainer:
             if self.first.ended and not self.first.failed:
                 self.code = STOPPED_ON_REQUEST if self.first.asked else 0
             elif not self.first.lives():
-                self.code = 1
+                self.code = LOST_OTHERS
                 with self.log.open("a") as log:
                     log.write("error: rank 1 has lost the others: Connection closed by peer\n")
         return self.code
