@@ -9,7 +9,12 @@ STEPS = 4  # of a gain, an octave
 
 def gain_of(rms: float) -> float:
     """A power of 2 in quarters of an octave that brings an RMS near TARGET_RMS."""
-    return float(2 ** (gain_step(rms) / STEPS))
+    return gain(gain_step(rms))
+
+
+def gain(step: int) -> float:
+    """The gain of a step."""
+    return float(2.0 ** (step / STEPS))
 
 
 def gain_step(rms: float) -> int:
