@@ -48,7 +48,7 @@ def write(block: Block, tables: Tables) -> bytes:
     writer, group = Writer(), tables.settings.group
     symbols, of = envelope.symbols_of(block.levels, tables.envelope)
     classes = classes_of(block, tables)
-    sets = tables.set_of(block.bases).tolist()
+    sets = tables.sets_of(block.bases)
     steps = (block.bases // BASE_STEP).tolist()
     for index, step in enumerate(steps):
         if index:
@@ -79,7 +79,7 @@ def read(data: bytes, groups: int, tables: Tables) -> Block:
         amplitude = bands.amplitudes(levels[index], settings.hop)
         exponents = bands.exponents(amplitude, base, settings.share)
         likely = fixed(amplitude - exponents)
-        tables_now = tables.contexts[int(tables.set_of(np.int64(base)))]
+        tables_now = tables.contexts[tables.sets_of(bases[index : index + 1])[0]]
         for frame in range(index * settings.group, (index + 1) * settings.group):
             context = _context(past, exponents, likely)
             of = contexts.classes_of(context, None, tables_now.weights[0])
@@ -96,7 +96,7 @@ def classes_of(block: Block, tables: Tables) -> tuple[Ints, Ints]:
     values = np.abs(block.codes)
     frame = frames_of(values, *block.exponents(tables))
     now = contexts.padded(values)
-    sets = np.repeat(tables.set_of(block.bases), tables.settings.group)
+    sets = np.repeat(tables.sets_of(block.bases), tables.settings.group)
     found = (np.zeros_like(values[:, 0::2]), np.zeros_like(values[:, 0::2]))
     for index in np.unique(sets).tolist():
         weights = tables.contexts[index].weights

@@ -91,8 +91,8 @@ class Decoder:
         """What a block stands for, [frames, hop]."""
         settings = self._tables.settings
         step = powers.real(coded.exponents(self._tables)[0])
-        sets = self._tables.set_of(coded.bases)
-        centroids = np.stack([self._tables.contexts[index].centroids for index in sets.tolist()])
+        sets = self._tables.sets_of(coded.bases)
+        centroids = np.stack([self._tables.contexts[index].centroids for index in sets])
         decoded = scalar.dequantize(coded.codes, step, np.repeat(centroids, settings.group, 0))
         if self._fill:
             levels = np.repeat(coded.levels, settings.group, 0)

@@ -47,7 +47,10 @@ def padded(values: Ints) -> Ints:
 
 
 def inputs_of(frame: Frame, now: Ints | None) -> list[Ints]:
-    """What predicts the bins of a pass, [.., hop / 2] each; `now` is the frame's own padded magnitudes in the second."""
+    """What predicts the bins of a pass, [.., hop / 2] each.
+
+    `now` is None in the first pass, in the second the padded magnitudes of the frame itself.
+    """
     first = 0 if now is None else 1
     last, earlier = frame.last, frame.earlier
     known = [

@@ -17,8 +17,8 @@ LIMIT = MOST_LEVEL - LEAST_LEVEL  # of a difference: predictions are clipped to 
 ALPHABET = 2 * LIMIT + 1
 INPUTS = 8  # of a prediction
 CLASSES = 5  # by the error of the band below, and one for the first group behind a restart
-_FIRST = CLASSES - 1
-_BITS = 12  # behind the point of a weight
+FIRST_CLASS = CLASSES - 1
+WEIGHT_BITS = 12  # behind the point of a weight
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,13 @@ def read(reader: Reader, previous: list[int] | None, before: list[int] | None, t
     for band, weights in enumerate(tables.weights.tolist()):
         below = levels[-1] - last[band - 1] if band else 0
         below2 = levels[-2] - last[band - 2] if band > 1 else below
-        known = (last[band], last[max(band - 1, 0)], last[min(band + 1, BANDS - 1)], earlier[band], below, below2, error)
+        beside = last[max(band - 1, 0)], last[min(band + 1, BANDS - 1)]
+        known = (last[band], *beside, earlier[band], below, below2, error)
         total = weights[INPUTS - 1]
         for weight, value in zip(weights, known, strict=False):
             total += weight * value
-        predicted = _clipped(total + (1 << _BITS - 1) >> _BITS)
-        of = _FIRST if first else min(abs(error), _FIRST - 1)
+        predicted = _clipped(total + (1 << WEIGHT_BITS - 1) >> WEIGHT_BITS)
+        of = FIRST_CLASS if first else min(abs(error), FIRST_CLASS - 1)
         symbol = reader.one(tables.models[band][of])
         error = symbol - LIMIT
         levels.append(_clipped(predicted + error))
@@ -62,14 +63,14 @@ def read(reader: Reader, previous: list[int] | None, before: list[int] | None, t
 def symbols_of(levels: Ints, tables: EnvelopeTables) -> tuple[Ints, Ints]:
     """(symbols, classes) of the levels of one block, [groups, BANDS] each; the first group is behind a restart."""
     symbols, classes = np.zeros_like(levels), np.zeros_like(levels)
-    last, earlier = _history(levels, tables.typical)
+    last, earlier = history(levels, tables.typical)
     error = np.zeros(len(levels), np.int64)
     for band in range(BANDS):
         known = inputs_of(levels, last, earlier, error, band)
-        classes[:, band] = np.minimum(np.abs(error), _FIRST - 1)
+        classes[:, band] = np.minimum(np.abs(error), FIRST_CLASS - 1)
         error = levels[:, band] - predicted_of(known, tables.weights[band])
         symbols[:, band] = error + LIMIT
-    classes[0] = _FIRST
+    classes[0] = FIRST_CLASS
     return symbols, classes
 
 
@@ -83,7 +84,10 @@ def inputs_of(levels: Ints, last: Ints, earlier: Ints, error: Ints, band: int) -
 
 def predicted_of(known: Ints, weights: Ints) -> Ints:
     """The predictions of a band, [groups]."""
-    return np.clip(((known * weights).sum(1) + (1 << _BITS - 1)) >> _BITS, LEAST_LEVEL, MOST_LEVEL)
+    predicted: Ints = np.clip(
+        ((known * weights).sum(1) + (1 << WEIGHT_BITS - 1)) >> WEIGHT_BITS, LEAST_LEVEL, MOST_LEVEL
+    )
+    return predicted
 
 
 def bits_of(symbols: Ints, classes: Ints, tables: EnvelopeTables) -> float:
@@ -91,10 +95,10 @@ def bits_of(symbols: Ints, classes: Ints, tables: EnvelopeTables) -> float:
     return float(tables.bits[np.arange(BANDS), classes, symbols].sum())
 
 
-def _history(levels: Ints, typical: Ints) -> tuple[Ints, Ints]:
+def history(levels: Ints, typical: Ints) -> tuple[Ints, Ints]:
     """The levels of the last group and of the one before, [groups, BANDS]."""
     last = np.concatenate([typical[None], levels[:-1]])
-    return last, np.concatenate([last[:1], last[:1], levels[:-2]])[: len(levels)] if len(levels) > 1 else last
+    return last, np.concatenate([typical[None], last[:-1]])
 
 
 def _clipped(level: int) -> int:

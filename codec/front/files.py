@@ -14,7 +14,7 @@ import soundfile
 
 from codec.audio import AudioError
 from codec.audio.read import Float32Array, Resampler, channel_blocks, not_finite, opened
-from codec.audio.scan import EXTENSIONS
+from codec.audio.write import write
 from codec.errors import UserError
 from codec.front import channel, fronts, level, stream
 from codec.front.bands import RATE
@@ -96,9 +96,9 @@ def decode(source: Path, target: Path, kind: str, salvage: bool, progress: Progr
         with source.open("rb") as file:
             header = stream.read_header(source, file)
             pieces = _decoded(source, header, stream.read_blocks(source, file, _blocks_of(header), salvage), lost)
-            # Resampling and cutting last, so that all of it is streamed.
-            restored = _resampled(_of_length(pieces, samples_of(header.rate, header.length)), header)
-            _write(target, kind, _reported(_of_length(restored, header.length), header, progress), header)
+            restored = _resampled(pieces, header)
+            whole = _of_length(restored, header.length, fill=not salvage)
+            write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
     except FileNotFoundError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror}); check the path") from error
     return _summary(header, source.stat().st_size, sum(lost))
@@ -224,17 +224,15 @@ def _finite_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Arr
         yield block
 
 
-def _of_length(pieces: Iterable[Float32Array], length: int) -> Iterator[Float32Array]:
-    """Pieces [channels, any] of exactly `length` samples together: cut, or with zeros at their end."""
+def _of_length(pieces: Iterable[Float32Array], length: int, fill: bool = True) -> Iterator[Float32Array]:
+    """Pieces [channels, any] of `length` samples together: cut, or with `fill` with zeros at their end."""
     missing, channels = length, 1
     for piece in pieces:
         channels = len(piece)
         yield piece[:, :missing]
         missing -= min(piece.shape[1], missing)
-    while missing:
-        size = min(missing, RATE * 60)
-        yield np.zeros((channels, size), np.float32)
-        missing -= size
+    if fill:
+        yield np.zeros((channels, missing), np.float32)
 
 
 def _reported(pieces: Iterable[Float32Array], header: stream.Header, progress: Progress) -> Iterator[Float32Array]:
@@ -243,30 +241,6 @@ def _reported(pieces: Iterable[Float32Array], header: stream.Header, progress: P
         yield np.broadcast_to(piece, (header.channels, piece.shape[1]))
         done += piece.shape[1]
         progress(done / header.rate)
-
-
-def _write(path: Path, kind: str, pieces: Iterable[Float32Array], header: stream.Header) -> None:
-    try:
-        file = soundfile.SoundFile(path, "w", header.rate, header.channels, format=kind.removeprefix(".").upper())
-    except soundfile.SoundFileError as error:
-        raise UserError(
-            f"{kind} can't hold {header.channels} channels at {header.rate} Hz ({error}); choose .wav"
-        ) from error
-    try:
-        with file:
-            for piece in pieces:
-                file.write(piece.T)
-    except (soundfile.SoundFileError, AssertionError) as error:
-        # libsndfile doesn't say why it wrote less than it was given, and soundfile has only an assertion for that.
-        raise UserError("the audio cannot be written: the disk is full or fails; make room and run it again") from error
-
-
-def check_kind(path: Path) -> str:
-    """The suffix of a path that audio is to be written to; raises UserError for a format that is not known."""
-    kind = path.suffix.lower()
-    if kind not in EXTENSIONS:
-        raise UserError(f"{path}: can't tell a format from its name; end it with {', '.join(EXTENSIONS)}")
-    return kind
 
 
 def _summary(header: stream.Header, size: int, lost: float = 0.0) -> Coded:

@@ -72,7 +72,7 @@ def fit(clips: Sequence[Float32Array], front: Front) -> Arrays:
 def _fit_envelope(all_levels: Sequence[Ints]) -> Arrays:
     levels = np.concatenate(all_levels)
     typical = np.round(levels.mean(0)).astype(np.int64)
-    pairs = [envelope._history(one, typical) for one in all_levels]
+    pairs = [envelope.history(one, typical) for one in all_levels]
     last, earlier = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
     still = np.broadcast_to(typical, levels.shape)
     weights = np.zeros((bands.BANDS, envelope.INPUTS), np.int64)
@@ -81,13 +81,13 @@ def _fit_envelope(all_levels: Sequence[Ints]) -> Arrays:
     for band in range(bands.BANDS):
         known = envelope.inputs_of(levels, last, earlier, error, band)
         exact = np.linalg.lstsq(known.astype(float), levels[:, band].astype(float), rcond=None)[0]
-        weights[band] = np.round(exact * (1 << envelope._BITS))
-        of = np.minimum(np.abs(error), envelope._FIRST - 1)
+        weights[band] = np.round(exact * (1 << envelope.WEIGHT_BITS))
+        of = np.minimum(np.abs(error), envelope.FIRST_CLASS - 1)
         error = levels[:, band] - envelope.predicted_of(known, weights[band])
         np.add.at(counts[band], (of, error + envelope.LIMIT), 1)
         known = envelope.inputs_of(levels, still, still, first_error, band)
         first_error = levels[:, band] - envelope.predicted_of(known, weights[band])
-        np.add.at(counts[band], (np.full(len(levels), envelope._FIRST), first_error + envelope.LIMIT), 1)
+        np.add.at(counts[band], (np.full(len(levels), envelope.FIRST_CLASS), first_error + envelope.LIMIT), 1)
     shares = counts / counts.sum(-1, keepdims=True)
     return {
         "typical": typical.astype(np.int16),
@@ -122,7 +122,9 @@ def _fit_contexts(speech: Speech, base: int, rounding: float, rng: np.random.Gen
         bits[:, turn::2] = magnitudes.bits_of(target, classes, -np.log2(counts / tables.TOTAL))
     offsets, magnitude = np.concatenate(inside), np.minimum(codes, 3)
     centroids = [offsets[magnitude == size].mean() if (magnitude == size).any() else 0.0 for size in (1, 2, 3)]
-    ratio = np.clip(np.concatenate(ratios), rate_control.LEAST_RATIO, rate_control.MOST_RATIO) - rate_control.LEAST_RATIO
+    ratio = (
+        np.clip(np.concatenate(ratios), rate_control.LEAST_RATIO, rate_control.MOST_RATIO) - rate_control.LEAST_RATIO
+    )
     return {
         "weights": np.array(found["weights"], np.int32),
         "counts": np.stack(found["counts"]).astype(np.uint16),
@@ -174,7 +176,9 @@ def _side_bits(speech: Speech, arrays: Arrays) -> float:
     """Bits of a group's levels, and half a bit for its step."""
     partial = arrays | {"prior": np.zeros(1), "side": 0.0}
     ready = tables.from_arrays(partial)
-    total = sum(envelope.bits_of(*envelope.symbols_of(levels, ready.envelope), ready.envelope) for levels in speech.levels)
+    total = sum(
+        envelope.bits_of(*envelope.symbols_of(levels, ready.envelope), ready.envelope) for levels in speech.levels
+    )
     return total / sum(map(len, speech.levels)) + 0.5
 
 

@@ -45,5 +45,7 @@ def _basis(hop: int) -> Float32Array:
     """Rows of the transform, [hop, 2 hop]."""
     sample, row = np.arange(2 * hop) + 0.5, np.arange(hop)[:, None] + 0.5
     window = np.sin(np.pi / (2 * hop) * sample)
-    basis: Float32Array = (np.sqrt(2 / hop) * window * np.cos(np.pi / hop * row * (sample + hop / 2))).astype(np.float32)
+    basis: Float32Array = (np.sqrt(2 / hop) * window * np.cos(np.pi / hop * row * (sample + hop / 2))).astype(
+        np.float32
+    )
     return basis

@@ -1,6 +1,6 @@
 """Noise in the decoder where nothing was coded, so that a band comes nearer to the energy that its envelope names.
 
-Nothing is sent for it. Without it, empty bins sound hollow: at 8 kbit/s it is worth more to the ear than any other part.
+Nothing is sent for it. Without it, empty bins sound hollow: at 8 kbit/s it is worth more than any other part by PESQ.
 """
 
 import numpy as np
@@ -12,10 +12,13 @@ _TABLE = (np.random.Generator(np.random.PCG64(0)).uniform(-1, 1, 1 << 16) * np.s
 _STRIDE = 40_503  # odd: where in the table a frame's noise begins
 
 
-def fill(decoded: Float32Array, codes: Ints, levels: Ints, step: Float32Array, amount: float, first: int) -> Float32Array:
-    """Coefficients [n, hop] with noise where `codes` are zero; `levels` [n, BANDS], `first` is the first frame's number.
+def fill(
+    decoded: Float32Array, codes: Ints, levels: Ints, step: Float32Array, amount: float, first: int
+) -> Float32Array:
+    """Coefficients [n, hop] with noise where `codes` are zero.
 
-    The noise of a band has `amount` times the RMS that is missing per empty bin, at most half a mean step.
+    `levels` are [n, BANDS], `first` is the number of the first frame. The noise of a band has `amount` times the RMS
+    that is missing per empty bin, at most half a mean step.
     """
     hop = decoded.shape[1]
     empty = (codes == 0).astype(np.float32)
@@ -25,4 +28,5 @@ def fill(decoded: Float32Array, codes: Ints, levels: Ints, step: Float32Array, a
     gain = np.minimum(gain, by_bands(step) / bins / 2) * np.float32(amount)
     starts = (np.arange(first, first + len(decoded)) * _STRIDE) % (len(_TABLE) - hop)
     noise = _TABLE[starts[:, None] + np.arange(hop)]
-    return decoded + gain[:, band_of_bin(hop)] * noise * empty
+    filled: Float32Array = decoded + gain[:, band_of_bin(hop)] * noise * empty
+    return filled

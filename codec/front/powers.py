@@ -24,7 +24,8 @@ LEAST, MOST = -160, 224  # sixteenths that `fixed` tells apart
 
 def real(sixteenths: Ints) -> Float32Array:
     """2 ** (x / 16) as float32."""
-    return np.ldexp(_SIXTEENTHS[sixteenths & 15].astype(np.float32), (sixteenths >> 4) - 16)
+    value: Float32Array = np.ldexp(_SIXTEENTHS[sixteenths & 15].astype(np.float32), (sixteenths >> 4) - 16)
+    return value
 
 
 def fixed(sixteenths: Ints) -> Ints:

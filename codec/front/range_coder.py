@@ -68,7 +68,8 @@ class Writer:
 
     def bytes(self) -> bytes:
         """What was written. Zeros at its end are left out: a reader finds zeros behind the end."""
-        return self._coder.get_compressed().astype(">u4").tobytes().rstrip(b"\0")
+        words: npt.NDArray[np.uint32] = self._coder.get_compressed()
+        return words.astype(">u4").tobytes().rstrip(b"\0")
 
 
 class Reader:

@@ -17,4 +17,5 @@ def dequantize(codes: Ints, step: Float32Array, centroids: Float32Array) -> Floa
     magnitudes = np.abs(codes)
     table = np.concatenate([np.zeros((len(centroids), 1), np.float32), centroids], 1)
     offset = np.take_along_axis(table, np.minimum(magnitudes, 3), 1)
-    return np.sign(codes).astype(np.float32) * (magnitudes.astype(np.float32) + offset) * step
+    decoded: Float32Array = np.sign(codes).astype(np.float32) * (magnitudes.astype(np.float32) + offset) * step
+    return decoded

@@ -60,13 +60,17 @@ class Writer:
         self._file.write(data)
 
 
-def is_stream(path: Path) -> bool:
-    """Whether a file begins like a stream of a front. False where it cannot be read."""
+def version_of(path: Path) -> int | None:
+    """The version of a stream of any codec of this project, None for another file.
+
+    Raises UserError for a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            return file.read(4) == MAGIC + bytes([VERSION])
-    except OSError:
-        return False
+            start = file.read(4)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    return start[3] if start[:3] == MAGIC and len(start) == 4 else None
 
 
 def read_header(path: Path, file: BinaryIO) -> Header:
@@ -96,8 +100,8 @@ def read_header(path: Path, file: BinaryIO) -> Header:
 def read_blocks(path: Path, file: BinaryIO, blocks: int, salvage: bool) -> Iterator[bytes | None]:
     """The bytes of all blocks, from an open file behind its header.
 
-    Raises UserError at the first one that is damaged or missing; with `salvage` None stands in its place, and the end of
-    the file ends the blocks.
+    Raises UserError at the first one that is damaged or missing; with `salvage` None stands in its place, and the
+    blocks end where the file ends.
     """
     for index in range(blocks):
         size = _read_number(file)
@@ -117,9 +121,7 @@ def read_blocks(path: Path, file: BinaryIO, blocks: int, salvage: bool) -> Itera
 
 
 def _header_bytes(header: Header) -> bytes:
-    fixed = _FIXED.pack(
-        MAGIC, VERSION, header.tables, header.front, header.fill, header.channels, len(header.gains)
-    )
+    fixed = _FIXED.pack(MAGIC, VERSION, header.tables, header.front, header.fill, header.channels, len(header.gains))
     data = fixed + b"".join(map(_number, (header.rate, header.length, header.tenths)))
     data += struct.pack(f"<{len(header.gains)}b", *header.gains)
     return data + _CRC.pack(zlib.crc32(data))

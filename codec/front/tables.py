@@ -46,9 +46,11 @@ class Tables:
     prior: Float32Array  # mean bits of a group of speech by the base of the step, see rate_control
     side: float  # bits of a group's envelope and step, on average
 
-    def set_of(self, base: Ints) -> Ints:
-        """The index of the context tables for a base of the step."""
-        return np.clip((base - self.first_base + OCTAVE // 2) // OCTAVE, 0, len(self.contexts) - 1)
+    def sets_of(self, bases: Ints) -> list[int]:
+        """Indices of the context tables for bases of the step."""
+        octaves = (bases - self.first_base + OCTAVE // 2) // OCTAVE
+        found: list[int] = np.clip(octaves, 0, len(self.contexts) - 1).tolist()
+        return found
 
 
 def save(path: Path, all_tables: dict[str, dict[str, Any]]) -> None:
@@ -72,7 +74,7 @@ def from_arrays(arrays: dict[str, Any]) -> Tables:
     lengths = -np.log2(shares)
     sets = tuple(
         ContextTables(
-            tuple(weights[: contexts.INPUTS[turn]].tolist() for turn, weights in enumerate(of_set)),  # type: ignore[arg-type]
+            tuple(weights[: contexts.INPUTS[turn]].tolist() for turn, weights in enumerate(of_set)),
             (shares[index, 0], shares[index, 1]),
             (lengths[index, 0], lengths[index, 1]),
             arrays["centroids"][index].astype(np.float32),
@@ -99,7 +101,7 @@ def from_arrays(arrays: dict[str, Any]) -> Tables:
 def whole(shares: Any) -> Any:
     """Rows of probabilities as counts of at least 1 that sum to TOTAL: a float32 holds them exactly."""
     counts = np.maximum(np.round(shares * (TOTAL - shares.shape[-1])), 1).astype(np.int64)
-    largest = counts.argmax(-1)
-    missing = TOTAL - counts.sum(-1)
-    np.put_along_axis(counts, largest[..., None], np.take_along_axis(counts, largest[..., None], -1) + missing[..., None], -1)
+    largest = counts.argmax(-1)[..., None]
+    missing = TOTAL - counts.sum(-1, keepdims=True)
+    np.put_along_axis(counts, largest, np.take_along_axis(counts, largest, -1) + missing, -1)
     return counts
