@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     split = arguments.index("train")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torchrun's own default, without its warning
+    os.environ["PYTHONSAFEPATH"] = "1"  # torchrun starts the ranks with -m: they import nothing from this folder
     logging.disable(logging.ERROR)  # torchrun's report of a rank's end: the rank has said why itself
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _pass_on)

@@ -36,6 +36,9 @@ ANSWERS: dict[str, tuple[int, str]] = {
 }
 ALWAYS = 1_000_000
 
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
+
 
 @dataclass
 class Request:
@@ -68,6 +71,8 @@ class Proxy:
     """Called with each request before it is forwarded, and again (True) when the server has answered it."""
     silent: set[tuple[str, int]] = field(default_factory=set)
     """The client's ends of connections on which a stall has begun: see `fakes.silence`."""
+    rewrite: Callable[[Request, Answer], Answer] | None = None
+    """Changes each answer of the server on its way to the client."""
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -144,6 +149,8 @@ def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fa
         status, code = ANSWERS[kind]
         return _answer(handler, status, [], f"<Error><Code>{code}</Code><Message>x</Message></Error>".encode())
     status, headers, answer = _ask(proxy.upstream, handler, body)
+    if proxy.rewrite:
+        status, headers, answer = proxy.rewrite(request, (status, headers, answer))
     if proxy.watch:
         proxy.watch(request, True)
     if kind == "answer lost":
@@ -159,7 +166,7 @@ def _stall(handler: BaseHTTPRequestHandler, proxy: Proxy) -> None:
     proxy.ended.wait(600)
 
 
-def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
     connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=300)
     try:
         connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)

@@ -199,6 +199,15 @@ def test_what_is_wrong_is_said_once(trainer) -> None:
         assert err.count("\n") == 1
 
 
+def test_ranks_import_nothing_from_the_folder_they_start_in(trainer, tmp_path: Path) -> None:
+    for name in ("codec.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit(7)\n")
+    python, *words = trainer("run").command(ranks=2, data_dir=tmp_path / "nothing")
+    command = [python, "-P", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "nothing" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_rank_that_dies_ends_the_run_and_a_launcher_that_is_killed_takes_its_ranks_along(trainer) -> None:
     run = trainer("run")
     process = run.start(ranks=2, look_seconds=5, num_epochs=100)  # as on a busy machine: it sees two ends at once

@@ -19,7 +19,7 @@ from job.record.run import Run, Submission
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import client_part
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 LONG = {"num_epochs": 2000}
 

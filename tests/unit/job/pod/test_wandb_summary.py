@@ -18,7 +18,8 @@ from job.pod.shipper import Shipper
 from job.pod.wandb_summary import LastWord, word
 from job.record.run import Outcome, Run
 from job.run.wandb_access import run_env
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 from job.verdict.signs import Sign, State, Verdict
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
