@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from job.errors import RECORD_AWAY
 from job.pod.trainer import BAD_INPUT, LOST_OTHERS, how_it_ended
 from job.record.causes import NODE_LOST, Cause, lost_in_words
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Attempt, NodeBeat
 
 BEAT_SECONDS = 3.0
