@@ -23,7 +23,18 @@ from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
-from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
+from job.pod import (
+    agent,
+    checkpoint_uploader,
+    claim,
+    conclusion,
+    member,
+    record_sync,
+    self_termination,
+    supervisor,
+    training,
+    worker_node,
+)
 from job.pod import lost_node as nodes
 from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
@@ -238,7 +249,7 @@ class Story:
         worker = worker_node.Node(env)
 
         def told() -> None:
-            worker.told = True
+            worker.told_at = worker.told_at or self.world.now
 
         container.told = told
         return worker.work()
@@ -275,20 +286,22 @@ class Story:
                     patch.setattr(module, "time", self.world.time)
             patch.setattr(record_sync, "threading", self.world.threading)
             patch.setattr(checkpoint_uploader, "threading", self.world.threading)
-            patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
+            patch.setattr(training, "Trainer", lambda *given: Trainer(self, *given))
             patch.setattr(worker_node, "Trainer", lambda *given: BesideTrainer(self, *given))
-            for module in (agent, worker_node, self_termination):
+            for module in (member, self_termination):
                 patch.setattr(module, "open_store", lambda url: self.store)
             # Paid pods that are at home would want no bucket; nothing ends with its first process here.
             kind = ProviderKind(lambda: self.provider, "the fake", at_home=True, pulls_image=False)
             patch.setitem(PROVIDERS, RentedPods.name, kind)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
             patch.setattr(watchdog, "paid_providers", list)  # what the run names is asked
-            patch.setattr(agent, "TICK_SECONDS", 15.0)
+            patch.setattr(training, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
             patch.setattr(worker_node, "TICK_SECONDS", 15.0)
             patch.setattr(nodes, "POLL_SECONDS", 5.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
+            patch.setattr(conclusion, "INSIST_PAUSE_SECONDS", 20.0)
+            patch.setattr(worker_node, "INSIST_PAUSE_SECONDS", 60.0)
             patch.setattr(record_sync, "ROUND_SECONDS", 15.0)
             patch.setattr(record_sync, "BEAT_SECONDS", 15.0)
             patch.setattr(supervisor, "POLL_SECONDS", 60.0)
