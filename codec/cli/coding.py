@@ -84,7 +84,7 @@ def decode(source: Path, target: Path, model: Path, force: bool, as_json: bool) 
 
 
 def _report(target: Path, as_json: bool, work: "Callable[[Progress], Coded]") -> None:
-    from codec.training.rows import to_json
+    from codec.files import to_json
 
     started = time.monotonic()
     coded = work(_progress())

@@ -8,7 +8,8 @@ from job.errors import UsageError
 from job.run import offers as choosing
 from job.run.machine import command, machine
 from job.run.offers import Candidate, candidates, look_for, means, still_good
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 OFFERS = [
     Offer("p", "NVIDIA L4", 0.4, True, "secure", ("EU-1", "US-1"), 24),
@@ -119,7 +120,7 @@ def test_this_machine_is_taken_as_it_is() -> None:
     (only,) = candidates(LocalProvider().offers(), wanted, machine(wanted))
     assert (only.price_per_hour, only.machine.image) == (0.0, "")
     assert command(wanted)[0] != "python"
-    assert command(spec()) == ("python", "-m", "job.supervisor")
+    assert command(spec()) == ("python", "-P", "-m", "job.supervisor")
 
 
 def test_what_can_not_be_had_here_is_refused_before_anything_is_sent() -> None:
