@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from infra.pods import PROVIDERS, Pod, Provider, ProviderError
 from infra.store import Store
-from job.errors import NO_ANSWER, UsageError
+from job.errors import UsageError
 from job.record.causes import NODE_LOST, STUCK
+from job.record.no_answer import NO_ANSWER
 from job.record.run import Attempt, Run, list_runs
 from job.run.cost import broke_at
 from job.run.resume import go_on, replace_stuck

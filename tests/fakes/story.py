@@ -22,10 +22,11 @@ from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
-from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
+from job.errors import UsageError
 from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
 from job.pod import lost_node as nodes
 from job.pod.trainer import STOPPED_ON_REQUEST
+from job.record.no_answer import NO_ANSWER, RECORD_AWAY
 from job.record.run import Run, Submission
 from job.run import launch, termination
 from job.run.offers import look_for
