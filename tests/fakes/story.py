@@ -33,7 +33,7 @@ from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
 from job.run.resume import resume
 from job.spec.load import check_spec
-from job.watch import reconcile, stop_without_record, watchdog
+from job.watch import reconcile, run_list, stop_without_record, watchdog
 from job.watch.heartbeat import ALL, StoreClock
 
 RUN_ID = "speech-20270115-080000-0000"
@@ -281,7 +281,7 @@ class Story:
                 patch.setattr(module, "open_store", lambda url: self.store)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
             patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
-            for module in (self_termination, stop_without_record, watchdog):
+            for module in (self_termination, stop_without_record, run_list):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
