@@ -13,11 +13,14 @@ import signal
 import sys
 from types import FrameType
 
-import psutil
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.run import parse_args, run
+from codec.loading import exit_without_library
 
-from codec.errors import BAD_INPUT, tell
+with exit_without_library():
+    import psutil
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    from codec.errors import BAD_INPUT, tell
 
 CRASHED = 1  # exit code
 
