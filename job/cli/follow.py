@@ -9,7 +9,8 @@ from job.cli.boot_log import BootLog
 from job.cli.live_follow import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
-from job.errors import NO_ANSWER, UsageError
+from job.errors import UsageError
+from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
 from job.run.launch import CLIENT
 from job.run.resume import go_on, replace_stuck

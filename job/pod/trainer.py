@@ -36,7 +36,7 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
     flags = ["train", "--data_dir", str(data), "--checkpoint_dir", str(folder)]
     if spec.train.experiment_name is None:
         flags += ["--experiment_name", run_id]
-    flags += spec.train.flags()
+    flags += [*spec.train.flags(), *spec.wandb.flags()]
     ranks = ranks_per_node(spec)
     if place is None and ranks == 1:
         return [sys.executable, "-P", "-m", "codec", *flags]

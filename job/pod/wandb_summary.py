@@ -71,6 +71,7 @@ def word(spec: JobSpec, attempt: int, verdict: Verdict | None, outcome: Outcome)
     """What is to be said, as JSON: config, summary, verdict, alert, and whether the attempt went well."""
     summary: dict[str, Any] = {
         "outcome": outcome.outcome,
+        "cause": outcome.cause,
         "reason": outcome.reason,
         "attempt": attempt,
         "verdict": verdict.verdict.value if verdict else None,

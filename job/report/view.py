@@ -105,7 +105,8 @@ def attempt_ends(attempt: AttemptFacts) -> str:
     """How an attempt ended, in a sentence."""
     if attempt.outcome is None:
         return "no outcome yet" if attempt.claim else "no pod was claimed"
-    return f"{attempt.outcome.outcome}: {attempt.outcome.reason} (by {attempt.outcome.by})"
+    cause = f" ({attempt.outcome.cause})" if attempt.outcome.cause else ""
+    return f"{attempt.outcome.outcome}{cause}: {attempt.outcome.reason} (by {attempt.outcome.by})"
 
 
 def attempt_cost(facts: Facts, attempt: AttemptFacts) -> str:

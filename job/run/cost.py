@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from infra.pods import Bills, ProviderError
-from job.record.run import Attempt, OutcomeName
+from job.record.causes import OutcomeName
+from job.record.run import Attempt
 from job.verdict.pace import Pace
 
 # What a provider writes down by the hour is complete when the pod's last hour is over, with some delay.

@@ -164,7 +164,7 @@ def asking(provider: Provider, candidate: Candidate) -> str:
 
 def fail(attempt: Attempt, reason: str) -> None:
     """Ends an attempt that has no pod."""
-    attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by=CLIENT, time=time.time()))
+    attempt.write_once("outcome.json", Outcome.of("no pod", reason, CLIENT))
     attempt.note("failed", CLIENT, reason=reason)
 
 

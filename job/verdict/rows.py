@@ -127,17 +127,22 @@ def collate(rows: Iterable[Row]) -> list[Row]:
     last = 0
     for row in kept:
         last = row.step if row.step is not None else last
-        ordered.append(((last, row.attempt, _RANK.get(row.kind, 1)), row))
+        ordered.append(((last, row.attempt, RANK.get(row.kind, 1)), row))
     ordered.sort(key=lambda item: item[0])
     return [row for _, row in ordered]
 
 
+def is_baseline(row: Row) -> bool:
+    """Whether a validation row is the untrained model's."""
+    return row.step == 0 or row.epoch == 0
+
+
 def place(row: Row) -> tuple[int, int, int] | None:
     """Where `collate` puts a row: places sort as rows do. None for a row without a step, which follows another."""
-    return None if row.step is None else (row.step, row.attempt, _RANK.get(row.kind, 1))
+    return None if row.step is None else (row.step, row.attempt, RANK.get(row.kind, 1))
 
 
-_RANK = {"start": 0, "train": 1, "validation": 2}
+RANK = {"start": 0, "train": 1, "validation": 2}
 
 
 def reach(starts: Mapping[int, int]) -> Callable[[int], float]:

@@ -5,7 +5,6 @@ those that a test has chosen.
 """
 
 import http.client
-import select
 import socket
 import struct
 import threading
@@ -15,8 +14,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
-
-import pytest
 
 Kind = Literal[
     "reset",  # the connection is reset before the request reaches the server
@@ -38,6 +35,9 @@ ANSWERS: dict[str, tuple[int, str]] = {
     "denied": (403, "AccessDenied"),
 }
 ALWAYS = 1_000_000
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
 
 
 @dataclass
@@ -70,7 +70,9 @@ class Proxy:
     watch: Callable[[Request, bool], None] | None = None
     """Called with each request before it is forwarded, and again (True) when the server has answered it."""
     silent: set[tuple[str, int]] = field(default_factory=set)
-    """The client's ends of connections on which a stall has begun: see `silence_without_a_clock`."""
+    """The client's ends of connections on which a stall has begun: see `fakes.silence`."""
+    rewrite: Callable[[Request, Answer], Answer] | None = None
+    """Changes each answer of the server on its way to the client."""
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -129,27 +131,6 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
         thread.join(60)
 
 
-@contextmanager
-def silence_without_a_clock(proxy: Proxy) -> Iterator[None]:
-    """End the client's reads by events: a stall of the proxy at once, a slow answer never.
-
-    With a short limit, a busy machine turns good answers into silence. Each stall ends one read, as the clock would.
-    """
-    read = socket.SocketIO.readinto
-
-    def readinto(stream: socket.SocketIO, buffer: bytearray) -> int | None:
-        connection: socket.socket = stream._sock  # type: ignore[attr-defined]
-        while not select.select([connection], [], [], 0.02)[0]:
-            if connection.getsockname() in proxy.silent:
-                proxy.silent.discard(connection.getsockname())
-                raise TimeoutError("timed out")
-        return read(stream, buffer)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.SocketIO, "readinto", readinto)
-        yield
-
-
 def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fault: Fault | None) -> None:
     kind = fault.kind if fault else None
     length = int(handler.headers.get("Content-Length") or 0)
@@ -168,6 +149,8 @@ def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fa
         status, code = ANSWERS[kind]
         return _answer(handler, status, [], f"<Error><Code>{code}</Code><Message>x</Message></Error>".encode())
     status, headers, answer = _ask(proxy.upstream, handler, body)
+    if proxy.rewrite:
+        status, headers, answer = proxy.rewrite(request, (status, headers, answer))
     if proxy.watch:
         proxy.watch(request, True)
     if kind == "answer lost":
@@ -183,7 +166,7 @@ def _stall(handler: BaseHTTPRequestHandler, proxy: Proxy) -> None:
     proxy.ended.wait(600)
 
 
-def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
     connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=300)
     try:
         connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)

@@ -6,45 +6,13 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("codec", "infra", "job")
+from rooms import MODULES, ROOT, imported, imports
+
 HEAVY = ("torch", "torchaudio")
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
-
-
-def imports(name: str) -> set[str]:
-    """Every module that a module imports anywhere in it, inside functions too."""
-    path = MODULES[name]
-    return set(imported(ast.parse(path.read_text(encoding="utf-8")), name, is_package=path.name == "__init__.py"))
-
-
-def imported(tree: ast.AST, name: str, is_package: bool) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = name.split(".") if is_package else name.split(".")[:-1]
-                package = package[: len(package) - node.level + 1]
-                base = ".".join([*package, *([base] if base else [])])
-            # `from infra import pods` takes a module of a package, `from infra.pods import Pod` a name of a module.
-            names = [f"{base}.{alias.name}" for alias in node.names]
-            yield from (name if name in MODULES else base for name in names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
-            yield from (str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant))
 
 
 def is_in(name: str, *packages: str) -> bool:

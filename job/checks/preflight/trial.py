@@ -35,8 +35,6 @@ OVER = {
     "num_epochs": 1,
     "validation_share": HELD_OUT / CROPS,
     "keep_checkpoints": 1,
-    "use_wandb": None,
-    "wandb_mode": None,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from job.pod.trainer import command, environment
 from job.run.pod_env import Place
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 
 
 def words(place: Place | None = None, **keys: Any) -> list[str]:
@@ -44,7 +44,7 @@ def test_every_attempt_goes_on_with_the_same_wandb_run_and_only_where_wandb_is_w
 ) -> None:
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.delenv("WANDB_RUN_ID", raising=False)
-    wanted = check_spec({"name": "a", "data": "b", "train": {"use_wandb": True}}, "here")
+    wanted = check_spec({"name": "a", "data": "b", "wandb": True}, "here")
     given = environment(wanted, "run-1")
     assert (given["WANDB_RUN_ID"], given["WANDB_RESUME"], given["KEPT"]) == ("run-1", "allow", "1")
     assert "WANDB_RUN_ID" not in environment(check_spec({"name": "a", "data": "b"}, "here"), "run-1")

@@ -8,7 +8,8 @@ from job.errors import UsageError
 from job.run import offers as choosing
 from job.run.machine import command, machine
 from job.run.offers import Candidate, candidates, look_for, means, still_good
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 OFFERS = [
     Offer("p", "NVIDIA L4", 0.4, True, "secure", ("EU-1", "US-1"), 24),
