@@ -95,7 +95,7 @@ class _Builder:
         found = interpret(fields, chosen, broken.append)
         if broken:
             self._unreadable(record.line)
-        device = fields.get("device") if "start" in found else None
+        device = fields.get("device")
         for kind, (values, stages) in found.items():
             if chosen.plain or kind == "start":
                 self.flush()

@@ -14,6 +14,8 @@ DELIMITERS = (",", ";", "\t")
 # W&B's export of a chart: "run - metric", beside it the metric's extremes within a step.
 _CHART = re.compile(r"^(?P<run>.+?) - (?P<metric>.+)$")
 _EXTREMES = ("__MIN", "__MAX")
+# What a printed line has and a header has not: a number of its own.
+_FIGURE = re.compile(r"=|(?:^|[\s:\[])[+-]?\d")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 
 
@@ -93,7 +95,7 @@ def delimiter_of(header: str, first: str | None) -> str | None:
     """The delimiter of a table by its first two lines; None where they are no table."""
     for delimiter in sorted(DELIMITERS, key=header.count, reverse=True):
         names = next(csv.reader([header], delimiter=delimiter), [])
-        if len(names) < 2 or any(_is_value(name) or "=" in name for name in names):
+        if len(names) < 2 or any(_is_value(name) or _FIGURE.search(name) for name in names):
             continue
         if first is None:
             return delimiter
