@@ -47,7 +47,7 @@ def read(lines: Iterable[str], mapped: Mapping[str, str] | None = None) -> Readi
         mapped: column -> our name, for columns that would not be recognised.
 
     Raises:
-        UsageError: the file has a known format and cannot be read; the message lacks the file's name.
+        UnreadableFileError: the file has a known format and cannot be read; the message lacks the file's name.
     """
     lines = iter(lines)
     head = list(islice(lines, HEAD_LINES))

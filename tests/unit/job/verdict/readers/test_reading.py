@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from job.errors import UsageError
 from job.verdict.readers.reading import Reading, read
+from job.verdict.readers.records import UnreadableFileError
 from job.verdict.rows import Row, collate, parse
 
 BENCH = Path(__file__).parents[4] / "bench" / "verdicts" / "rows"
@@ -81,7 +81,7 @@ def test_a_chart_of_wandb() -> None:
     (row,) = validations(text)
     assert (row.step, row.get("snr_db")) == (4000, 5.5)
     assert not reading_of(text).left_out
-    with pytest.raises(UsageError, match="holds 2 runs"):
+    with pytest.raises(UnreadableFileError, match="holds 2 runs"):
         reading_of('"Step","a - val/snr","b - val/snr"\n1,2,3\n')
 
 
@@ -214,7 +214,7 @@ def _in_words(row: Row) -> str:
 def test_what_is_no_metrics_file() -> None:
     assert len(reading_of("hello\nworld\n").table) == 0
     assert len(reading_of("").table) == 0
-    with pytest.raises(UsageError, match="log_history"):
+    with pytest.raises(UnreadableFileError, match="log_history"):
         reading_of('{\n "a": 1\n}\n')
-    with pytest.raises(UsageError, match="not a whole JSON document"):
+    with pytest.raises(UnreadableFileError, match="not a whole JSON document"):
         reading_of('[\n{"a": 1},\n')
