@@ -11,11 +11,10 @@ PACKAGES = ("codec", "infra", "job")
 
 JOB = {
     "errors": "",
-    "nearest": "",
     "paths": "",
     "supervisor": "pod",
-    "verdict": "nearest",
-    "spec": "errors nearest verdict",
+    "verdict": "errors",
+    "spec": "errors verdict",
     "record": "errors paths verdict spec",
     "dataset": "errors paths record",
     "run": "errors paths verdict spec record",
@@ -23,7 +22,7 @@ JOB = {
     "watch": "errors paths verdict spec record run",
     "checks": "errors paths verdict spec record dataset run",
     "report": "errors verdict spec record run",
-    "cli": "errors nearest paths verdict spec record dataset run watch checks report",
+    "cli": "errors paths verdict spec record dataset run watch checks report",
     "__main__": "cli",
 }
 CODEC = {
@@ -39,8 +38,9 @@ CODEC = {
     "training": "audio errors files config acoustics model",
     "coding": "audio errors codes config acoustics model",
     "evaluation": "audio errors files codes config acoustics model coding",
+    "front": "audio errors files presets",
     "launch": "errors",
-    "cli": "audio errors files presets codes config plan acoustics model training coding evaluation",
+    "cli": "audio errors files presets codes config plan acoustics model training coding evaluation front",
     "__main__": "cli",
 }
 ROOMS = {

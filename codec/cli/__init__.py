@@ -126,8 +126,10 @@ def _run() -> int:
     except click.ClickException as error:
         _let_the_first_rank_speak()
         return _complain(error.format_message())
-    except SystemExit as error:  # of a rank: all has been told
-        return int(error.code or 0)
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            raise
+        return error.code or 0  # of a rank: all has been told
     except click.Abort:
         return _complain("interrupted")
     except UserError as error:

@@ -11,8 +11,7 @@ import click
 from job.cli.options import json_option
 from job.cli.output import BAD, GOOD, UNDECIDED, print_json
 from job.cli.verdict_text import print_verdict
-from job.errors import UsageError
-from job.nearest import did_you_mean
+from job.errors import UsageError, did_you_mean
 from job.spec.load import check_spec, load_spec
 from job.verdict.checklist import Judge
 from job.verdict.checklist_spec import Checklist

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from infra.store import StoreError, Unavailable, open_store
 from job import dataset
-from job.errors import RECORD_AWAY, CannotTellError
+from job.errors import CannotTellError
 from job.pod import claim, lost_node, self_termination
 from job.pod.checkpoint_uploader import Courier
 from job.pod.record_sync import Reporter
@@ -26,6 +26,7 @@ from job.pod.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_end
 from job.pod.wandb_summary import NOT_TOLD, LastWord, word
 from job.record import checkpoints, compile_cache
 from job.record.causes import Cause
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Outcome, Run
 from job.run import cost
 from job.run.pod_env import PodEnv

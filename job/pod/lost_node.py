@@ -6,9 +6,9 @@ of them can tell from its own trainer alone.
 
 import time
 
-from job.errors import RECORD_AWAY
 from job.pod.trainer import how_it_ended
 from job.record.causes import NODE_LOST, Cause, lost_in_words
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Attempt, NodeBeat
 
 BEAT_SECONDS = 3.0

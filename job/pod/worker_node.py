@@ -17,12 +17,12 @@ from typing import Literal, TypeVar
 
 from infra.store import open_store
 from job import dataset
-from job.errors import RECORD_AWAY
 from job.pod import claim
 from job.pod.lost_node import BEAT_SECONDS
 from job.pod.shipper import last_error
 from job.pod.trainer import STOPPED_ON_REQUEST, Trainer
 from job.record.causes import NODE_LOST, lost_in_words
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Beat, NodeBeat, Outcome, Run
 from job.run.pod_env import PodEnv
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import StoreError
-from job.errors import RECORD_AWAY, CannotTellError
+from job.errors import CannotTellError
 from job.record.causes import OUTCOMES, Cause
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Attempt, Beat, Outcome, Run, StopRequest
 from job.run.cost import bills, reckon
 from job.verdict.pace import pace
