@@ -43,7 +43,7 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         "-volume.max=16",
         *listen,
     ]
-    with daemon(command, {"HOME": str(folder)}, log) as process:
+    with daemon(command, {"HOME": str(folder)}, log, grace=0) as process:  # its data goes with the folder
         wait_for_port(ports[-2], process, log)
         server = S3Server(f"http://127.0.0.1:{ports[-2]}", KEY, SECRET)
         server.make_bucket()
