@@ -13,11 +13,14 @@ import signal
 import sys
 from types import FrameType
 
-import psutil
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
-from torch.distributed.run import parse_args, run
+from codec.loading import exit_without_library
 
-from codec.errors import BAD_INPUT, CRASHED, LOST_OTHERS, tell
+with exit_without_library():
+    import psutil
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+    from torch.distributed.run import parse_args, run
+
+    from codec.errors import BAD_INPUT, CRASHED, LOST_OTHERS, tell
 
 CLOSING_SECONDS = 30  # from torchrun's SIGTERM to its SIGKILL
 
