@@ -41,7 +41,9 @@ def test_levels_cost_what_their_tables_say(name: str) -> None:
     writer = block.Writer()
     for symbol, of in zip(symbols, classes, strict=True):
         envelope.write(writer, symbol, of, tables.envelope)
-    assert len(writer.bytes()) * 8 == pytest.approx(envelope.bits_of(symbols, classes, tables.envelope), abs=48, rel=0.01)
+    assert len(writer.bytes()) * 8 == pytest.approx(
+        envelope.bits_of(symbols, classes, tables.envelope), abs=48, rel=0.01
+    )
 
 
 def test_classes_are_quarter_octaves_of_what_is_expected() -> None:
