@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
-from codec.coding.packing import code_bits, count_bits
+from codec.codes import code_bits, count_bits
 from codec.errors import UserError
 from codec.presets import PRESETS
 

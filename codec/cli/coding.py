@@ -167,7 +167,7 @@ def _report(target: Path, as_json: bool, work: "Callable[[Progress], Coded]") ->
 
 
 def _as_json(target: Path, coded: "Coded | FrontCoded", speed: float) -> None:
-    from codec.training.rows import to_json
+    from codec.files import to_json
 
     facts: dict[str, Any] = {"file": str(target), **asdict(coded), "times_real_time": speed}
     click.echo(to_json(facts, indent=2))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.training.rows import to_json, write_atomically
+from codec.files import to_json, write_atomically
 
 Row = Mapping[str, Any]
 
@@ -17,11 +17,15 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("nominal_kbps", "kbit/s", 2),
     ("effective_kbps", "effective", 2),
     ("snr_db", "SNR dB", 2),
+    ("snr_db_error", "+-", 2),
+    ("least_snr_db", "least", 1),
     ("si_sdr_db", "SI-SDR dB", 2),
     ("pesq", "PESQ", 2),
+    ("pesq_error", "+-", 2),
     ("stoi", "STOI", 3),
     ("mel_distance", "mel", 3),
     ("amplitude", "amplitude", 3),
+    ("delay_ms", "delay ms", 0),
     ("encode_times_real_time", "encode x", 1),
     ("decode_times_real_time", "decode x", 1),
 )

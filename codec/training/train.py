@@ -12,17 +12,18 @@ import torch
 
 from codec.config import TrainConfig, spell
 from codec.errors import UserError
+from codec.files import to_json, write_atomically
 from codec.model import checkpoint
 from codec.model.codec import Codec
-from codec.model.device import pick_device
 from codec.training.adversary import Adversary
+from codec.training.device import pick_device
 from codec.training.exchange import StopVote
 from codec.training.kernels import hasten, is_compiled, obstacle
 from codec.training.out_of_memory import too_large
 from codec.training.prepare import open_folder, prepare
 from codec.training.progress import Beat, Display
 from codec.training.ranks import Ranks
-from codec.training.rows import RowWriter, to_json, write_atomically
+from codec.training.rows import RowWriter
 from codec.training.run_logger import Recorder
 from codec.training.state import Position, Run, parallelized
 from codec.training.step import step

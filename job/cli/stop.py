@@ -37,7 +37,7 @@ def command(run: str, store: str | None, as_json: bool) -> None:
         wanted = found.run_id
         provider = open_provider(found.spec().provider)
         for attempt in found.attempts():
-            ended = end(provider, attempt, "stopped", "stopped by hand", CLIENT, _say)
+            ended = end(provider, attempt, "stop requested", "stopped by hand", CLIENT, _say)
             billing_off, outcome = billing_off and ended.billing_off, ended.outcome
     except RECORD_AWAY as error:
         wanted, billing_off = _stop_unrecorded(wanted, store, error)

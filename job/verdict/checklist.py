@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from job.verdict.checklist_spec import Band, Checklist
 from job.verdict.hard_faults import TrainingFaults
-from job.verdict.rows import Row, collate
+from job.verdict.rows import Row, collate, is_baseline
 from job.verdict.rules.adversarial import AdversarialSigns
+from job.verdict.rules.improvement import Improvement
 from job.verdict.rules.training import TrainingSigns
 from job.verdict.rules.validation import WITHHOLDING, ValidationCauses
 from job.verdict.signs import Severity, Sign, State, Verdict
@@ -77,12 +78,7 @@ class _Table:
         self.signs: list[Sign] = []
         self.beside: list[Sign] = []
         self.decisive_rows = 0
-        self.strikes = 0
-        # The improvement metric in every row so far, before training, and whether a decisive row had it.
-        self.history: list[float] = []
-        self.baseline: float | None = None
-        self.began_fine = False  # whether the baseline was good by every sign of the table
-        self.compared = False
+        self.improvement = Improvement(checklist.improvement) if checklist.improvement else None
 
     def new_attempt(self, start: Row) -> None:
         """A process has started."""
@@ -102,8 +98,7 @@ class _Table:
         bands = [_judge_band(name, band, row) for name, band in self.checklist.bands()]
         fine = bool(bands) and all(sign.state is State.GOOD for sign in bands)
         causes = [*self.causes.see(row, decisive, fine), *self._adversarial(row, decisive, fine)]
-        signs = [*bands, *self._improvement(row, decisive, fine)]
-        self._remember(row, decisive, fine)
+        signs = [*bands, self.improvement.see(row, decisive, fine)] if self.improvement else bands
         # A row that cannot decide covers neither the evidence nor the warnings of one that did.
         if decisive or not self.decisive_rows:
             self.beside = causes
@@ -139,7 +134,7 @@ class _Table:
         return Verdict(State.UNDECIDED, signs, f"nothing is bad; not yet good: {', '.join(open_signs)}{said}")
 
     def _adversarial(self, row: Row, decisive: bool, fine: bool) -> list[Sign]:
-        if _is_baseline(row):
+        if is_baseline(row):
             return []
         signs = self.adversarial.see_validation(row)
         # A dead discriminator is as dead beside good figures; a loss that has doubled is not a lost run there.
@@ -159,47 +154,10 @@ class _Table:
     def _blow_up(self, row: Row) -> Iterator[Sign]:
         # An untrained decoder may say anything, so the baseline row is left out, and a row that may be it.
         snr, limit = row.get("snr_db"), self.checklist.faults.blow_up_snr_db
-        trained = not _is_baseline(row) and (row.step is not None or row.epoch is not None)
+        trained = not is_baseline(row) and (row.step is not None or row.epoch is not None)
         if snr is not None and snr < limit and trained:
             said = f"SNR {snr:.1f} dB: the output is far louder than the input"
             yield Sign.at(row, "blow_up", State.BAD, said, snr, f"< {limit:g}")
-
-    def _improvement(self, row: Row, decisive: bool, fine: bool) -> Iterator[Sign]:
-        rule = self.checklist.improvement
-        if rule is None:
-            return
-        value = row.get(rule.metric)
-        state, threshold = State.UNDECIDED, "better at every epoch"
-        if value is None:
-            said = f"{rule.metric} is missing from the row"
-        elif not self.history:
-            said = "there is no earlier row to compare with"
-        elif rule.better(value, best := rule.best(self.history)):
-            self.strikes = 0
-            state, said = State.GOOD, f"{rule.metric} went from {best:.3g} to {value:.3g}"
-        else:
-            said = f"{rule.metric} {value:.3g} is no better than {best:.3g} before"
-            # Beside good figures it is no strike: a run may have had its best row by chance, or in the grace.
-            self.strikes += decisive and not fine
-            # At the first decisive row a dip below a better row of the grace time is a strike like any other: only a
-            # run that is no better than where it began is bad at once. Unless it began with good figures and has them
-            # still, as a model around a lapped transform does: such a one has little to learn.
-            begun_at = self.baseline
-            spared = fine and self.began_fine
-            nothing_learnt = not (self.compared or spared) and begun_at is not None and not rule.better(value, begun_at)
-            if decisive and (nothing_learnt or self.strikes >= rule.patience):
-                state = State.BAD
-        yield Sign.at(row, "improvement", state, said, value, threshold)
-
-    def _remember(self, row: Row, decisive: bool, fine: bool) -> None:
-        rule = self.checklist.improvement
-        value = row.get(rule.metric) if rule else None
-        if value is None:
-            return
-        self.history.append(value)
-        self.compared = self.compared or decisive
-        if self.baseline is None and _is_baseline(row):
-            self.baseline, self.began_fine = value, fine
 
     def _waiting(self, last: Sign) -> str:
         if last.step is None or last.epoch is None:
@@ -211,11 +169,6 @@ class _Table:
             f"the checklist decides from epoch {self.checklist.epoch} and step {self.checklist.min_steps} on; "
             f"the last validation was after epoch {last.epoch}, step {last.step}{never}"
         )
-
-
-def _is_baseline(row: Row) -> bool:
-    """Whether a validation row is the untrained model's."""
-    return row.step == 0 or row.epoch == 0
 
 
 def _judge_band(name: str, band: Band, row: Row) -> Sign:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
 from infra.store import Store
 from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.record.causes import NODE_LOST, STUCK
 from job.record.run import Attempt, Run, list_runs
 from job.run.cost import broke_at
 from job.run.resume import go_on, replace_stuck
@@ -21,7 +22,7 @@ from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, en
 from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
 from job.watch import reconcile
-from job.watch.end_reasons import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
+from job.watch.end_reasons import Finding, Sight, goes_on, judge, stuck_for
 from job.watch.heartbeat import Clock, StoreClock
 
 WATCHDOG = "watchdog"
@@ -154,9 +155,9 @@ def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Fin
 def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
     try:
         confirmed = _act(run, provider, sight, finding, say)
-        replaced = finding.kind in (STUCK, "node lost") and confirmed and run.attempts()[-1].number > finding.attempt
+        replaced = finding.kind in (STUCK, NODE_LOST) and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
-        if finding.kind == "node lost":  # its pod is gone already; the next look tries again
+        if finding.kind == NODE_LOST:  # its pod is gone already; the next look tries again
             return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
         said = f"{finding.reason}; the stop is not confirmed: {error}"
         return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
@@ -175,16 +176,16 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
         attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
-    if finding.kind == "node lost":
+    if finding.kind == NODE_LOST:
         return _go_on(run, provider, say)
     if finding.kind == STUCK:
         return _replace(run, provider, sight, say)
-    if finding.pods:
+    if finding.kind == "unclaimed" or finding.kind == "still billed":  # noqa: PLR1714 - mypy narrows by it
         say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
     else:
         grace = 0.0 if finding.kind == "agent silent" else AGENT_GRACE_SECONDS
-        ended = end(provider, attempt, finding.outcome, finding.reason, WATCHDOG, say, grace)
+        ended = end(provider, attempt, finding.kind, finding.reason, WATCHDOG, say, grace)
         confirmed = ended.billing_off
     if not already_over:
         attempt.note("billing off" if confirmed else "still billed", WATCHDOG, finding=finding.kind)
@@ -219,7 +220,7 @@ def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
     if not attempts:
         return True
     outcome = attempts[-1].outcome()
-    if outcome is None or not outcome.reason.startswith(NODE_LOST):
+    if outcome is None or outcome.cause != NODE_LOST:
         return outcome is not None
     return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
 

@@ -25,8 +25,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from codec.config import ModelConfig, TrainConfig
 from codec.model.codec import Codec
-from codec.model.device import pick_device
 from codec.training.dataset import Batch
+from codec.training.device import pick_device
 from codec.training.kernels import autocast, hasten, is_bf16, is_compiled
 from codec.training.losses import masked_l1, training_loss
 from codec.training.ranks import Ranks

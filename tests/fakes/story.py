@@ -31,7 +31,7 @@ from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
 from job.run.resume import resume
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.watch import reconcile, stop_without_record, watchdog
 from job.watch.heartbeat import ALL, StoreClock
 
@@ -162,6 +162,8 @@ class Story:
             outcome = attempt.outcome()
             if attempt.claim() is not None and outcome is None:
                 self.troubles.append(f"attempt {attempt.number} has a pod's claim and no outcome")
+            if outcome is not None and outcome.cause is None:
+                self.troubles.append(f"attempt {attempt.number} ended without a cause: {outcome.reason}")
             if outcome is not None and "crashed" in outcome.reason:
                 self.troubles.append(f"attempt {attempt.number}: {outcome.reason}")
         made: dict[int, list[str]] = {}
@@ -185,7 +187,7 @@ class Story:
         def stop() -> None:
             try:
                 for attempt in self.run.attempts():
-                    termination.end(self.provider, attempt, "stopped", "by hand", "client", say)
+                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", say)
             except RECORD_AWAY:
                 seen = stop_without_record.look([self.store.url])
                 if seen.run(RUN_ID, ()):

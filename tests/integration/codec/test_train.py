@@ -13,6 +13,8 @@ import safetensors.torch
 import soundfile
 import torch
 
+from helpers import wait_until
+
 EPOCHS = 6
 
 
@@ -70,7 +72,7 @@ DIFFERING |= {"quantizer_dropout": 0.5, "batch_size": 10}
     ids=["file", "perceptual", "kill"],
 )
 def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
-    trainer, wait_until, end: str, flags: dict[str, object], epochs: int, steps: int
+    trainer, end: str, flags: dict[str, object], epochs: int, steps: int
 ) -> None:
     """Weights, codebooks, optimizers, discriminators, counters, random numbers and the order of the data."""
     whole, broken = trainer("whole"), trainer("broken")
@@ -82,7 +84,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
         (broken.folder / "stop.json").write_text("{}")
     else:
         os.kill(process.pid, getattr(signal, end))
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == (-signal.SIGKILL if end == "SIGKILL" else 3)
     assert not (broken.folder / "stop.json").exists()
     saved = sorted(path.name for path in (broken.folder / "checkpoints").iterdir() if path.name.isdigit())
@@ -138,13 +140,13 @@ def test_a_damaged_checkpoint_is_done_again(trainer) -> None:
         assert weights.read_bytes() == good
 
 
-def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until) -> None:
+def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer) -> None:
     run = trainer("run")
     process = run.start(num_epochs=EPOCHS)
     wait_until(lambda: run.progress()["phase"] == "training")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 3
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert run.run(num_epochs=EPOCHS, batch_size=10)[0] == 0
     start, end = run.rows("start")[-1], run.rows("validation")[-1]
     assert start["planned_steps"] == end["step"] == start["step"] + 5 * (EPOCHS - start["epoch"])
@@ -239,7 +241,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(t
     run = trainer("run")
     run.folder.mkdir()
     if subprocess.run(
-        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False, timeout=120
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False, timeout=300
     ).returncode:
         pytest.skip("this machine does not let a test mount a small disk")
     script = (
@@ -253,7 +255,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(t
         text=True,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.stderr.startswith("error: ")
     assert "disk is full" in done.stderr
