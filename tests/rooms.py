@@ -38,9 +38,10 @@ CODEC = {
     "model": "audio errors files codes config",
     "training": "audio errors files config acoustics model",
     "coding": "audio errors codes config acoustics model",
-    "evaluation": "audio errors files codes config acoustics model coding",
+    "evaluation": "audio errors files front codes config acoustics model coding",
+    "front": "audio errors",
     "launch": "errors",
-    "cli": "audio errors files presets codes config plan acoustics model training coding evaluation",
+    "cli": "audio errors files front presets codes config plan acoustics model training coding evaluation",
     "__main__": "cli",
 }
 ROOMS = {

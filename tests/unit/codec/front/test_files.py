@@ -36,7 +36,7 @@ def clip(path: Path, audio: npt.NDArray[np.float32], rate: int = 16_000, **optio
 
 def there_and_back(source: Path, kbps: float = 16.0, tuning: str = "ear") -> tuple[files.Coded, Path]:
     coded, back = source.with_suffix(".cjc"), source.with_name(f"{source.stem}-back.wav")
-    summary = files.encode(source, coded, kbps, tuning, silent)
+    summary = files.encode(source, coded, files.Goal(kbps, tuning), silent)
     files.decode(coded, back, ".wav", False, silent)
     return summary, back
 
@@ -59,6 +59,15 @@ def test_the_commands_work_without_a_model(tmp_path: Path) -> None:
     assert facts["kbps"] == pytest.approx(coded.stat().st_size * 8 / 4000)
     assert facts["delay_ms"] <= 60
     assert snr(source, back) > 12
+
+
+@pytest.mark.parametrize("decibels", [12.0, 24.0, 40.0])
+def test_an_snr_that_is_asked_for_is_kept(tmp_path: Path, decibels: float) -> None:
+    source = clip(tmp_path / "a.wav", voice_like(6.0) * 0.3, subtype="FLOAT")
+    result = call("encode", source, tmp_path / "a.cjc", "--snr", decibels)
+    assert "(an SNR was asked)" in result.output
+    call("decode", tmp_path / "a.cjc", tmp_path / "b.wav")
+    assert snr(source, tmp_path / "b.wav") == pytest.approx(decibels, abs=0.6)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 44_100, 48_000])
@@ -123,7 +132,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         (["encode", source, out, "--kbps", "nan"], "--kbps nan: give 6 to 64"),
         (["encode", stereo, out, "--kbps", "8"], "--kbps 8: give 12 to 128 for 2 channels that differ"),
         (["encode", source, out, "--num_quantizers", "4"], "--num_quantizers is for a trained model"),
-        (["encode", source, out, "--kbps", "8", "--model", "run"], "--kbps and --tune are for the shipped codec"),
+        (
+            ["encode", source, out, "--kbps", "8", "--model", "run"],
+            "--kbps, --tune and --snr are for the shipped codec",
+        ),
+        (["encode", source, out, "--snr", "61"], "--snr 61: give 5 to 60 dB"),
+        (["encode", source, out, "--snr", "nan"], "--snr nan: give 5 to 60 dB"),
+        (["encode", source, out, "--snr", "20", "--kbps", "8"], "--snr takes what rate it needs"),
         (["encode", tmp_path / "missing.wav", out], "missing.wav: cannot be read (No such file or directory)"),
         (["encode", tmp_path / "text.wav", out], "text.wav: is not audio"),
         (["encode", tmp_path / "nan.wav", out], "nan.wav: holds NaN or infinite samples"),
@@ -220,7 +235,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
         "peaks = []\n"
         "for name in sys.argv[1:]:\n"
         "    coded = Path(name).with_suffix('.cjc')\n"
-        "    files.encode(Path(name), coded, 16.0, 'ear', lambda done: None)\n"
+        "    files.encode(Path(name), coded, files.Goal(), lambda done: None)\n"
         "    files.decode(coded, Path(name + '.wav'), '.wav', False, lambda done: None)\n"
         "    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "print(*peaks)\n"

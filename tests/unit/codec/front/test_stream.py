@@ -92,7 +92,6 @@ def header_of(folder: Path) -> bytes:
         {"length": 1 << 60},
         {"rate": 0},
         {"rate": 1_000_000_000},
-        {"tenths": 0},
         {"tenths": 1 << 40},
         {"channels": 0},
         {"channels": 3},
