@@ -30,6 +30,7 @@ from job.record.no_answer import RECORD_AWAY
 from job.record.run import Outcome, Run
 from job.run import cost
 from job.run.pod_env import PodEnv
+from job.run.seen import facts_of
 from job.run.staleness import DONE, LoopWatch, Silence, overdue
 from job.verdict.incremental import LiveJudge
 from job.verdict.pace import pace
@@ -108,7 +109,7 @@ class Agent:
         self.spec = self.run.spec()
         attempts = self.run.attempts()
         rows = self.run.rows(attempt for attempt in attempts if attempt.number < self.attempt.number)
-        self.broke_at = cost.broke_at(attempts, self.spec.max_cost)
+        self.broke_at = cost.broke_at(map(facts_of, attempts), self.spec.max_cost)
         self.judge = LiveJudge(self.spec.checklist, rows)
         row_attempt = max((row.attempt for row in rows), default=0) + 1
         self.shipper = Shipper(self.attempt, self.folder, self.log, row_attempt)
@@ -325,7 +326,9 @@ class Agent:
         """What the attempt ended for, with what that was decided by, and the money."""
         attempts = [attempt for attempt in self.run.attempts() if attempt.number <= self.attempt.number]
         fast = pace(self.judge.rows)
-        reckoned = cost.reckon(cost.bills(attempts), fast, outcome.outcome, self.env.deadline, outcome.time)
+        reckoned = cost.reckon(
+            cost.bills(map(facts_of, attempts)), fast, outcome.outcome, self.env.deadline, outcome.time
+        )
         progress, request = self.shipper.progress(), self.reporter.stop_request
         return {
             "outcome": outcome.outcome,

@@ -10,6 +10,7 @@ from job.record.run import Attempt, Outcome, Run
 from job.run.cost import bills, spent
 from job.run.launch import CLIENT, NO_POD, asking, plan, start
 from job.run.offers import Choice, look_for, still_good
+from job.run.seen import facts_of
 from job.run.store_access import for_attempt
 from job.run.termination import Say, close_if_lost, end, is_gone
 
@@ -61,7 +62,7 @@ def resume(
             raise UsageError(
                 f"{run.run_id} was not aborted ({outcome.outcome}): `codecjob resume {run.run_id}` will do"
             )
-        cost = spent(bills(attempts, billed=False), time.time())
+        cost = spent(bills(map(facts_of, attempts), billed=False), time.time())
         if spec.max_cost is not None and (cost or 0.0) >= spec.max_cost:
             raise UsageError(
                 f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more, such as "
