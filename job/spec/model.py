@@ -44,6 +44,9 @@ class TrainSpec(_Part):
     commitment_weight: float | None = Field(None, ge=0, description="of the commitment error beside the L1 error")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="share of the codebooks' state kept at each step")
     validation_share: float | None = Field(None, gt=0, lt=1, description="share of the clips that is held out")
+    validate_every: float | None = Field(
+        None, ge=0, description="seconds of audio between validations inside an epoch; 0: at its end only"
+    )
     keep_checkpoints: int | None = Field(None, ge=1, description="newest ones on the pod's disk; the store has `keep`")
     seed: int | None = Field(None, ge=0, description="of weights, split and crops")
     precision: Literal["auto", "bf16", "fp32"] | None = Field(None, description="auto: bf16 on GPUs that have it")

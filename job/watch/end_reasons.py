@@ -1,6 +1,6 @@
 """Why a run, or a pod, has to end: pure functions over what the record and the provider say at one moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -104,9 +104,9 @@ class Sight:
         }
 
 
-def judge(sight: Sight) -> Finding | None:
-    """The first reason to act on, in the order of certainty; None where there is none."""
-    return next(_findings(sight), None)
+def judge(sight: Sight, kinds: Collection[Kind] | None = None) -> Finding | None:
+    """The first reason to act on, in the order of certainty, of the ``kinds`` asked for; None where there is none."""
+    return next((finding for finding in _findings(sight) if kinds is None or finding.kind in kinds), None)
 
 
 def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
