@@ -14,6 +14,7 @@ from job.report import samples
 from job.run.state import RunState, finder, look
 from job.spec.model import JobSpec
 from job.verdict.checklist_spec import Checklist
+from job.verdict.rate import fit, rate_of
 from job.verdict.rows import Row, collate, parse
 from job.verdict.signs import Verdict
 
@@ -56,8 +57,9 @@ class Facts:
 
     @property
     def checklist(self) -> Checklist | None:
-        """What the run is judged by."""
-        return self.spec.checklist if self.spec else None
+        """What the run is judged by: the spec's, at the rate of the model."""
+        start = next((row for row in self.rows if row.kind == "start"), None)
+        return fit(self.spec.checklist, rate_of(start) if start else None) if self.spec else None
 
     def validations(self) -> list[Row]:
         """The validation rows that count."""

@@ -115,8 +115,8 @@ def collate(rows: Iterable[Row]) -> list[Row]:
 
 
 def is_baseline(row: Row) -> bool:
-    """Whether a validation row is the untrained model's."""
-    return row.step == 0 or row.epoch == 0
+    """Whether a validation row is the untrained model's. Epochs may count from 0: a step above 0 is a trained one."""
+    return row.epoch == 0 if row.step is None else row.step == 0
 
 
 def place(row: Row) -> tuple[int, int, int] | None:
@@ -138,7 +138,7 @@ def _row(fields: Mapping[str, Any], attempt: int) -> Row:
     stages = {name: numbers for name in PER_STAGE if (numbers := _list_of_numbers(fields.get(name)))}
     kind, device = fields.get("kind"), fields.get("device")
     if kind == "start" and isinstance(config := fields.get("config"), dict):
-        values = _numbers(config) | values
+        values = _numbers(config) | _shape(config) | values
     if not isinstance(kind, str):
         kind = "validation" if any(name in values for name in VALIDATION_ONLY) else "train"
     step, epoch = _integer(values.get("step")), _integer(values.get("epoch"))
@@ -147,6 +147,15 @@ def _row(fields: Mapping[str, Any], attempt: int) -> Row:
 
 def _numbers(fields: Mapping[str, Any]) -> dict[str, float]:
     return {name: number for name, raw in fields.items() if (number := _number(raw)) is not None}
+
+
+def _shape(config: Mapping[str, Any]) -> dict[str, float]:
+    """What the rate of a model follows from: samples a frame, and whether its frames differ in their codes."""
+    strides = _list_of_numbers(config.get("strides"))
+    lapped = config.get("transform") == "mdct" and bool(_number(config.get("mean_quantizers")))
+    # The bits of a scalar quantizer are entropy-coded: no start row says how many there will be.
+    known = strides and config.get("quantizer", "rvq") != "scalar"
+    return {"lapped": float(lapped)} | ({"hop": math.prod(strides)} if known else {})
 
 
 def _list_of_numbers(raw: Any) -> tuple[float, ...]:
