@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
-from codec.coding.packing import code_bits, count_bits
+from codec.codes import code_bits, count_bits
 from codec.errors import UserError
 from codec.presets import PRESETS
 
@@ -147,6 +147,9 @@ class TrainConfig:
     commitment_weight: float = _flag(0.25, "weight of the commitment error beside the L1 error", at_least=0)
     ema_decay: float = _flag(0.99, "share of the codebooks' state kept at each step", above=0, below=1)
     validation_share: float = _flag(0.1, "share of the clips that is held out", above=0, below=1)
+    validate_every: float = _flag(
+        16000.0, "seconds of audio between validations inside an epoch; 0: at its end only", at_least=0
+    )
     keep_checkpoints: int = _flag(3, "newest checkpoints to keep, beside the best one", at_least=1)
     seed: int = _flag(0, "seed of weights, split and crops", at_least=0)
     precision: str = _flag(

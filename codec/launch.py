@@ -14,12 +14,13 @@ import sys
 from types import FrameType
 
 import psutil
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.run import parse_args, run
 
 from codec.errors import BAD_INPUT, tell
 
 CRASHED = 1  # exit code
+CLOSING_SECONDS = 30  # from torchrun's SIGTERM to its SIGKILL
 
 
 def main(arguments: list[str]) -> int:
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     split = arguments.index("train")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torchrun's own default, without its warning
+    os.environ["PYTHONSAFEPATH"] = "1"  # torchrun starts the ranks with -m: they import nothing from this folder
     logging.disable(logging.ERROR)  # torchrun's report of a rank's end: the rank has said why itself
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _pass_on)
@@ -36,12 +38,29 @@ def main(arguments: list[str]) -> int:
     try:
         run(parse_args(command))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        rank, failure = _first_failure(error)
         if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
             tell(f"rank {rank} was killed by {name}")
         return failure.exitcode if failure.exitcode > 0 else CRASHED
     return 0
+
+
+def _first_failure(error: ChildFailedError) -> tuple[int, ProcessFailure]:
+    """The rank whose end was the cause of the others', and how it ended.
+
+    torchrun looks ten times in a second, less often on a busy machine. Of ranks that ended between two looks it takes
+    the lowest. That may be one that crashed only because another had been killed.
+    """
+    rank, first = error.get_first_failure()
+    if first.exitcode != CRASHED:
+        return rank, first
+    for other, failure in error.failures.items():
+        # SIGTERM is torchrun's, and so is a late SIGKILL. With SIGABRT NCCL ends a rank that has lost the others.
+        by_others = failure.exitcode < 0 and -failure.exitcode not in (signal.SIGTERM, signal.SIGABRT)
+        if by_others and failure.timestamp - first.timestamp < CLOSING_SECONDS:
+            return other, failure
+    return rank, first
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:

@@ -5,6 +5,7 @@ A generated part stands between two comments, `<!-- generated: NAME -->` and `<!
 
 import inspect
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -58,6 +59,11 @@ def flags() -> str:
     return _options(codec.commands["train"])
 
 
+def rooms() -> str:
+    """The imports between the rooms of the source."""
+    return str(runpy.run_path(str(DOCS.parent / "tests" / "rooms.py"))["table"]())
+
+
 def presets() -> str:
     """The named settings of the trainer."""
     lines = [
@@ -85,6 +91,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "codec-commands": codec_commands,
     "flags": flags,
     "presets": presets,
+    "rooms": rooms,
     "spec-keys": spec_keys,
 }
 

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all, also when the writer is killed or the power fails."""
+"""Files that appear whole or not at all, also when the writer is killed or the power fails; and the hash of one."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 TEMP_PREFIX = ".tmp-"
 """How the names of unfinished files begin."""
+_CHUNK = 1 << 20
 
 
 def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
@@ -41,3 +43,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_part(file: int, start: int, size: int) -> str:
+    """The SHA-256 of `size` bytes of an open file (its descriptor) from `start` on, or of what there is of them."""
+    content = hashlib.sha256()
+    for at in range(start, start + size, _CHUNK):
+        content.update(os.pread(file, min(_CHUNK, start + size - at), at))
+    return content.hexdigest()

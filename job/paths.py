@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from infra.store import Store, open_store
-from job.run.pod_env import STORE_VARIABLE
 
 HOME_VARIABLE = "CODECJOB_HOME"
+STORE_VARIABLE = "CODECJOB_STORE"
 
 
 def home() -> Path:

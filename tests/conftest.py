@@ -10,10 +10,15 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["servers.fixtures", "fakes.runpod.fixtures"]
 
 SmallDisk = Callable[..., list[str]]
+
+# An example may take as long as it takes: a busy machine is no failure. pytest's own limit ends what hangs.
+settings.register_profile("own", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("own")
 
 # Whoever runs the tests in the background has them started with SIGINT ignored, and so would be what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

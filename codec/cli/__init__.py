@@ -16,7 +16,8 @@ from codec.cli.torch_guard import needs_torch
 from codec.config import TrainConfig, config_from_flags, flag_fields, is_required, spell
 from codec.errors import BAD_INPUT, UserError, tell
 
-FIRST_RANK_SECONDS = 10.0  # more than its start may take longer than another's
+FIRST_RANK_SECONDS = 10.0  # more than its start may take longer than another machine's
+TORCHRUN_SECONDS = 600.0  # a rank that waits for torchrun to end it ends itself then
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -71,8 +72,8 @@ def plan(**flags: Any) -> None:
       codec plan --preset 16khz-6kbps
       codec plan --data_dir examples/telugu/clips --batch_size 8
     """
+    from codec.files import to_json
     from codec.plan import plan as work_out
-    from codec.training.rows import to_json
 
     click.echo(to_json(work_out(_config(flags)), indent=2))
 
@@ -87,8 +88,8 @@ def presets(as_json: bool) -> None:
       codec presets
       codec train --preset 16khz-6kbps --data_dir examples/telugu/clips
     """
+    from codec.files import to_json
     from codec.plan import about_presets
-    from codec.training.rows import to_json
 
     facts = about_presets()
     if as_json:
@@ -125,6 +126,10 @@ def _run() -> int:
     except click.ClickException as error:
         _let_the_first_rank_speak()
         return _complain(error.format_message())
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            raise
+        return error.code or 0  # of a rank: all has been told
     except click.Abort:
         return _complain("interrupted")
     except UserError as error:
@@ -143,7 +148,7 @@ def _complain(message: str) -> int:
 def _let_the_first_rank_speak() -> None:
     """A wrong command line is wrong on every rank. torchrun ends all when one has left: the others wait for that."""
     if os.environ.get("RANK", "0") != "0":
-        time.sleep(FIRST_RANK_SECONDS)
+        time.sleep(FIRST_RANK_SECONDS if os.environ.get("LOCAL_RANK") == "0" else TORCHRUN_SECONDS)
         sys.exit(BAD_INPUT)
 
 

@@ -46,7 +46,7 @@ def evaluate(
         from codec.evaluation.evaluate import evaluate as rows_of
         from codec.evaluation.evaluate import pieces_of, ticks
         from codec.model.device import device_in_words, inference_device
-    from codec.training.rows import to_json
+    from codec.files import to_json
 
     if limit < 1:
         raise UserError(f"--limit {limit}: give at least 1")

@@ -25,7 +25,7 @@ def export(model: Path, target: Path, force: bool, as_json: bool) -> None:
     with needs_torch():
         from codec.coding import trained
         from codec.coding.export import export as write
-    from codec.training.rows import to_json
+    from codec.files import to_json
 
     loaded = trained.load(model)
     with written(target, force) as partial:

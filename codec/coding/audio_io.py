@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from codec.audio import AudioError
+from codec.audio import write as audio_write
 from codec.audio.read import Float32Array, Resampler, channel_blocks, opened
-from codec.audio.scan import EXTENSIONS
-from codec.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -81,25 +80,7 @@ def of_length(pieces: Iterable[Tensor], length: int) -> Iterator[Tensor]:
 
 def write(path: Path, kind: str, pieces: Iterable[Tensor], rate: int, channels: int) -> None:
     """Write pieces [channels, any]; the suffix `kind` says the format. 16 bits where the format counts them."""
-    try:
-        file = soundfile.SoundFile(path, "w", rate, channels, format=kind.removeprefix(".").upper())
-    except soundfile.SoundFileError as error:
-        raise UserError(f"{kind} can't hold {channels} channels at {rate} Hz ({error}); choose .wav") from error
-    try:
-        with file:
-            for piece in pieces:
-                file.write(piece.T.numpy())
-    except (soundfile.SoundFileError, AssertionError) as error:
-        # libsndfile doesn't say why it wrote less than it was given, and soundfile has only an assertion for that.
-        raise UserError("the audio cannot be written: the disk is full or fails; make room and run it again") from error
-
-
-def check_kind(path: Path) -> str:
-    """The suffix of a path that audio is to be written to; raises UserError for a format that is not known."""
-    kind = path.suffix.lower()
-    if kind not in EXTENSIONS:
-        raise UserError(f"{path}: can't tell a format from its name; end it with {', '.join(EXTENSIONS)}")
-    return kind
+    audio_write.write(path, kind, (piece.numpy() for piece in pieces), rate, channels)
 
 
 def _finite_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:

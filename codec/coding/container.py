@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from codec.coding.packing import BLOCK_FRAMES, Codes, Fixed, Varying
+from codec.codes import BLOCK_FRAMES, Codes
+from codec.coding.packing import Fixed, Varying
 from codec.errors import UserError
 
 MAGIC = b"\x8bCJ"  # no text starts like this

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from codec.acoustics.normalize import gain_of
 from codec.audio import AudioError
+from codec.codes import ABSENT, BLOCK_FRAMES, Codes
 from codec.coding import audio_io
 from codec.coding.container import MOST_CHANNELS, Header, Packing, Writer, read_codes, read_header
-from codec.coding.packing import ABSENT, BLOCK_FRAMES, Codes, Fixed, Varying
+from codec.coding.packing import Fixed, Varying
 from codec.coding.trained import Trained
 from codec.coding.windows import reach, windows
 from codec.errors import UserError

@@ -4,22 +4,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-ABSENT = -1  # in place of a code where a frame has no such stage
-BLOCK_FRAMES = 8192  # of which Varying writes the counts together, and which spend one budget
-
-Codes = npt.NDArray[np.int64]
-
-
-def code_bits(size: int) -> int:
-    """Bits of a code of a codebook of so many."""
-    return (size - 1).bit_length()
-
-
-def count_bits(stages: int) -> int:
-    """Bits of a number of codes from 0 to `stages`."""
-    return stages.bit_length()
+from codec.codes import ABSENT, Codes, count_bits
 
 
 @dataclass(frozen=True)

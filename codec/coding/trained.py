@@ -10,8 +10,8 @@ from typing import Any
 import safetensors.torch
 from torch.nn.utils import parametrize
 
+from codec.codes import code_bits
 from codec.coding.container import ID_BYTES
-from codec.coding.packing import code_bits
 from codec.config import ModelConfig
 from codec.errors import UserError
 from codec.model import checkpoint

@@ -19,13 +19,13 @@ from codec.acoustics import metrics
 from codec.acoustics.normalize import normalize
 from codec.audio import SILENCE_RMS, Clip, Packed, Skipped, pack
 from codec.audio.pack import FULL_SCALE
-from codec.coding.packing import ABSENT
+from codec.codes import ABSENT
 from codec.coding.trained import Trained
 from codec.errors import UserError
 from codec.evaluation import opus
 from codec.evaluation.perception import Judge
 from codec.model import checkpoint
-from codec.training.dataset import sounds
+from codec.model.checkpoint import clip_ids
 
 PIECE_SECONDS = 10  # the longest piece that is scored at once: PESQ and STOI are made for sentences
 LEAST_SECONDS = 1  # a shorter rest of a clip is left out
@@ -65,7 +65,9 @@ def pieces_of(trained: Trained, data: Path, everything: bool, limit: int) -> Pie
         packed = pack(data, Path(cache), rate)
         known = frozenset() if everything else _learned(trained.folder)
         clips = [
-            clip for clip, sound in zip(packed.clips, sounds(packed.clips).tolist(), strict=True) if sound not in known
+            clip
+            for clip, sound in zip(packed.clips, clip_ids(packed.clips).tolist(), strict=True)
+            if sound not in known
         ]
         if not clips:
             raise UserError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.training.rows import to_json, write_atomically
+from codec.files import to_json, write_atomically
 
 Row = Mapping[str, Any]
 

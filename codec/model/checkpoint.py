@@ -14,7 +14,7 @@ import math
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,19 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from codec.audio import Clip
 from codec.config import ModelConfig, TrainConfig, spell
 from codec.errors import UserError
+from codec.files import to_json
 from codec.model.codec import Codec
-from codec.training.rows import to_json
 
 MODEL, TRAINER, CONFIG, MANIFEST = "model.safetensors", "trainer.pt", "config.json", "manifest.json"
+
+
+def clip_ids(clips: Sequence[Clip]) -> torch.Tensor:
+    """A number for the sound of each clip, int64 [N]: the first 8 bytes of its hash. Names and folders don't count."""
+    numbers = [int.from_bytes(bytes.fromhex(clip.sha256)[:8], "big", signed=True) for clip in clips]
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def save(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from codec.coding.packing import ABSENT, code_bits, count_bits
+from codec.codes import ABSENT, code_bits, count_bits
 from codec.model.allocation import allocate
 
 # A code used less than this share of uniform usage is dead. A share, not a count: with fewer vectors

@@ -16,6 +16,7 @@ from codec.acoustics.normalize import normalize
 from codec.audio import SILENCE_RMS, AudioError, Clip, Packed, crop_counts, steps_per_epoch
 from codec.audio.pack import FULL_SCALE
 from codec.audio.read import Int16Array
+from codec.model.checkpoint import clip_ids
 
 Crops = npt.NDArray[np.int64]  # [N, 2]: clip index, first sample within the clip
 
@@ -80,8 +81,8 @@ class CropDataset:
         return torch.from_numpy(_real_samples(self._clips, self.segment, crops))
 
     def learned(self) -> Tensor:
-        """Which sounds are trained on, see `sounds`: for a checkpoint to say."""
-        return sounds(self._clips)
+        """Ids of the clips that are trained on, int64 [N]: a checkpoint keeps them."""
+        return clip_ids(self._clips)
 
     def _epoch(self, epoch: int) -> Crops:
         if self._current is None or self._current[0] != epoch:
@@ -91,12 +92,6 @@ class CropDataset:
                 raise AudioError("all training clips are silent (below -50 dBFS); add speech, or record it louder")
             self._current = epoch, loud
         return self._current[1]
-
-
-def sounds(clips: Sequence[Clip]) -> Tensor:
-    """A number for the sound of each clip, int64 [N]: the first 8 bytes of its hash. Names and folders don't count."""
-    numbers = [int.from_bytes(bytes.fromhex(clip.sha256)[:8], "big", signed=True) for clip in clips]
-    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def epoch_crops(clips: Sequence[Clip], segment: int, seed: int, epoch: int) -> Crops:

@@ -60,6 +60,7 @@ def hasten(model: Codec, config: TrainConfig, device: torch.device, folder: Path
     if is_compiled(config, device):
         # Slow is better than not at all, unless somebody has asked for it.
         torch._dynamo.config.suppress_errors = config.compile == "auto"
+        os.environ.setdefault("PYTHONSAFEPATH", "1")  # compilers that torch starts import nothing from this folder
         # Each rank of a machine in a folder of its own: they compile at the same time.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((folder / COMPILED / str(ranks.local)).resolve()))
         for part in (model.encoder, model.quantizer, model.decoder):

@@ -10,7 +10,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from codec.training.rows import to_json, write_atomically
+from codec.files import to_json, write_atomically
 
 BEAT_SECONDS = 1.0
 LINE_SECONDS = 10.0

@@ -64,10 +64,12 @@ class Ranks:
                 dist.init_process_group(
                     backend, store=self._store, rank=self.rank, world_size=self.world, timeout=TIMEOUT
                 )
+                self._wait_for_all()
             except (dist.DistError, ValueError) as error:
-                raise UserError(
-                    f"rank {self.rank} can't reach the others ({first_line(error)}): use torchrun"
-                ) from error
+                self._end_by(UserError(f"rank {self.rank} can't reach the others ({first_line(error)}): use torchrun"))
+            except RuntimeError as error:  # gloo's own, from a rank that died while the others joined
+                self._end_by(error)
+                raise
         return self
 
     def __exit__(
@@ -136,32 +138,43 @@ class Ranks:
         if cuda_state is not None:
             torch.cuda.set_rng_state(cuda_state, device)
 
+    def _wait_for_all(self) -> None:
+        """Wait until each rank has joined. One that left before would break the others' joining, not their work."""
+        if self._store.add("joined", 1) == self.world:
+            self._store.set("all joined", "")
+        self._store.wait(["all joined"], TIMEOUT)
+
     def _end_by(self, error: Exception) -> None:
         """Tell the error if no other rank has told one; SystemExit, unless it is a crash that is worth a traceback."""
         code = BAD_INPUT if isinstance(error, UserError) else CRASHED
-        if self._somebody_has_told():
-            raise SystemExit(code) from None
+        told = self._code_of_who_told(code)
+        if told is not None:
+            raise SystemExit(told) from None
         if isinstance(error, UserError):
             tell(str(error))
         elif _is_lost(error):
             tell(f"rank {self.rank} has lost the others: {first_line(error)}")
         else:
             return
-        with suppress(RuntimeError):
-            self._store.set("told", "")
+        if self._store is not None:
+            with suppress(RuntimeError):
+                self._store.set("told", str(code))
         raise SystemExit(code) from None
 
-    def _somebody_has_told(self) -> bool:
-        """Whether another rank was first; then it has told by now, for torchrun ends all when one leaves."""
+    def _code_of_who_told(self, own: int) -> int | None:
+        """Exit code of the rank that was first, or this rank's own where that is not known; None if this is the first.
+
+        The first rank has told its error when this returns: torchrun ends all when one leaves.
+        """
         if self._store is None:
-            return False
+            return None
         try:
             if self._store.add("tellers", 1) == 1:
-                return False
+                return None
             self._store.wait(["told"], TELL)
+            return int(self._store.get("told"))
         except RuntimeError:  # no word in time, or the store is gone with its host
-            pass
-        return True
+            return own
 
 
 def _die_with_parent() -> None:

@@ -84,6 +84,10 @@ class Offer:
     stock: str = ""
     """How much of it there is, in the provider's own word; empty where it does not say."""
 
+    def total_price(self, machine: Machine) -> float:
+        """USD per hour for all GPUs of all nodes; a node without a GPU has the price of one."""
+        return self.price_per_hour * max(machine.gpu_count, 1) * machine.nodes
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -146,5 +146,5 @@ def _new_pod(answer: Answer, request: LaunchRequest, offer: Offer, attempt: str)
     if pod is None:
         raise ProviderError(f"{attempt}: RunPod has ended it at once; look at it in the console")
     # While it is provisioned RunPod may give no price, and a run's budget is reckoned from this one.
-    price = pod.price_per_hour or offer.price_per_hour * request.machine.gpu_count * request.machine.nodes
+    price = pod.price_per_hour or offer.total_price(request.machine)
     return replace(pod, price_per_hour=price)

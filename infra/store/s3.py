@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.store.base import InvalidKey, NotFound, ObjectInfo
 from infra.store.credentials.session import Session
 from infra.store.keys import check_key, check_prefix
+from infra.store.s3_answers import part_of
 from infra.store.s3_client import make_client
 from infra.store.s3_create import create_object, has_conditions
+from infra.store.s3_delete import delete_object
 from infra.store.s3_download import download_file, fingerprint, read_object
 from infra.store.s3_errors import explained
+from infra.store.s3_listing import by_code_points, with_objects
 from infra.store.s3_missing import is_missing
 from infra.store.s3_upload import abort_uploads, upload_file
 from infra.store.s3_url import parse_s3_url
@@ -73,8 +77,9 @@ class S3Store:
             Bucket=self.location.bucket, Prefix=self._full(prefix), Delimiter="/"
         )
         with explained("list", self.location, prefix):
-            names = {item["Prefix"][start:-1] for page in pages for item in page.get("CommonPrefixes", [])}
-        return sorted(name for name in names if _is_key(name))
+            found = {part_of(item, "Prefix")[start:-1] for page in pages for item in page.get("CommonPrefixes", [])}
+            names = sorted(name for name in found if _is_key(name))
+            return with_objects(self._client, self.location.bucket, self._full(prefix), names)
 
     def upload(self, path: Path, key: str) -> None:
         """See `Store.upload`."""
@@ -93,7 +98,7 @@ class S3Store:
         """See `Store.delete`."""
         check_key(key)
         with explained("delete", self.location, key):
-            self._client.delete_object(Bucket=self.location.bucket, Key=self._full(key))
+            delete_object(self._client, self.location.bucket, self._full(key))
 
     def sweep(self, prefix: str, older_seconds: float) -> int:
         """See `Store.sweep`. What is left here is the parts of uploads that were never finished."""
@@ -116,8 +121,10 @@ class S3Store:
                 raise
 
     def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
+        return by_code_points(self._infos(prefix), prefix)
+
+    def _infos(self, prefix: str) -> Iterator[ObjectInfo]:
         start = len(self.location.prefix)
-        # S3 lists by the bytes of UTF-8, which is the order of code points.
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.location.bucket, Prefix=self._full(prefix)
@@ -126,12 +133,18 @@ class S3Store:
         while True:
             with explained("list", self.location, prefix):
                 page = next(pages, None)
-            if page is None:
-                return
-            for item in page.get("Contents", []):
-                # Others' odd keys, such as the "folder/" that web consoles make, are no objects of the store.
-                if _is_key(key := item["Key"][start:]):
-                    yield ObjectInfo(key, item["Size"], item["LastModified"].timestamp())
+                if page is None:
+                    return
+                items = [
+                    ObjectInfo(part_of(item, "Key")[start:], part_of(item, "Size"), _time(item))
+                    for item in page.get("Contents", [])
+                ]
+            # Others' odd keys, such as the "folder/" that web consoles make, are no objects of the store.
+            yield from (item for item in items if _is_key(item.key))
+
+
+def _time(item: Mapping[str, Any]) -> float:
+    return float(part_of(item, "LastModified").timestamp())
 
 
 def _is_key(text: str) -> bool:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from infra.store.s3_download import fingerprint
-from infra.store.s3_errors import status_of
+from infra.store.s3_answers import marks_of
+from infra.store.s3_download import fingerprint, read_object
+from infra.store.s3_errors import NoMarksError, is_repeated, status_of
 from infra.store.s3_missing import is_missing
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _atomic: dict[tuple[str, str], bool] = {}
 
 
 def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
-    """Write an object unless there is one; whether it was written. Raises boto3's errors.
+    """Write an object unless there is one; whether it was written. Raises boto3's errors and `NoMarksError`.
 
     Where the server has no atomic condition, exactly one of racing callers gets True as long as none of them needs
     longer than `SETTLE_SECONDS` from finding no object to having written its own. (The wait grows with the time that
@@ -40,7 +41,7 @@ def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
         return _put_if_absent(client, bucket, key, data, nonce)
     started = time.monotonic()
     # A server that ignores the condition would replace what is there.
-    if _nonce_of(client, bucket, key) is not None:
+    if _marks_of(client, bucket, key) is not None:
         return False
     if place not in _atomic:
         try:
@@ -56,7 +57,7 @@ def create_object(client: S3Client, bucket: str, key: str, data: bytes) -> bool:
     client.put_object(Bucket=bucket, Key=key, Body=data, Metadata=_marks(data, nonce))
     time.sleep(max(SETTLE_SECONDS, 3 * (time.monotonic() - started)))
     # Whoever else found no object has written by now: the last of them has won.
-    return _nonce_of(client, bucket, key) == nonce
+    return _is_ours(client, bucket, key, data, nonce)
 
 
 def has_conditions(client: S3Client, bucket: str) -> bool | None:
@@ -71,7 +72,7 @@ def _put_if_absent(client: S3Client, bucket: str, key: str, data: bytes, nonce: 
         except ClientError as error:
             if status_of(error) == 412:
                 # boto3 repeats a write whose answer was lost, and that one then meets itself.
-                return _nonce_of(client, bucket, key) == nonce
+                return _is_ours(client, bucket, key, data, nonce, repeated=is_repeated(error))
             if status_of(error) != 409 or attempt == CONFLICTS - 1:
                 raise
             # Another write of this key is under way, and may yet fail.
@@ -97,12 +98,24 @@ def _holds(client: S3Client, bucket: str, key: str, data: bytes, nonce: str) -> 
     return False
 
 
-def _nonce_of(client: S3Client, bucket: str, key: str) -> str | None:
-    """What the object's writer has marked it with, "" for nothing; None if there is no object."""
+def _is_ours(client: S3Client, bucket: str, key: str, data: bytes, nonce: str, repeated: bool = True) -> bool:
+    """Whether the object is the one that this call has written, in a request that may be `repeated`.
+
+    Raises `NoMarksError` where nobody can tell: the bytes are ours, and the server has kept no mark on them.
+    """
+    marks = _marks_of(client, bucket, key)
+    if marks is None or NONCE in marks:
+        return marks is not None and marks[NONCE] == nonce
+    if marks or not repeated or read_object(client, bucket, key) != data:
+        return False
+    raise NoMarksError
+
+
+def _marks_of(client: S3Client, bucket: str, key: str) -> dict[str, str] | None:
+    """The object's metadata; None if there is no object."""
     try:
-        found = client.head_object(Bucket=bucket, Key=key)
+        return marks_of(client.head_object(Bucket=bucket, Key=key))
     except ClientError as error:
         if is_missing(client, bucket, key, error):
             return None
         raise
-    return {name.lower(): text for name, text in found["Metadata"].items()}.get(NONCE, "")

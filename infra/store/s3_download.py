@@ -18,14 +18,16 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypedDict
 
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 from urllib3.exceptions import HTTPError
 
 from infra.files import TEMP_PREFIX, sync_folder, write_atomic
+from infra.store.s3_answers import Version, is_range, marks_of, start_of, total_of, version_of
 from infra.store.s3_errors import DamagedError, status_of
 
 if TYPE_CHECKING:
@@ -64,6 +66,25 @@ def download_file(client: S3Client, bucket: str, key: str, path: Path) -> None:
     _Source(client, bucket, key).download(path)
 
 
+class _Asked(TypedDict, total=False):
+    Range: str
+    IfMatch: str
+
+
+@dataclass(frozen=True)
+class _First:
+    """The answer to the first request, whose body begins with the object's first byte."""
+
+    answer: GetObjectOutputTypeDef
+    version: Version
+    in_ranges: bool
+    """Whether the server answers requests for ranges."""
+
+    @property
+    def size(self) -> int | None:
+        return self.version.total
+
+
 class _Source:
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self.client = client
@@ -72,21 +93,21 @@ class _Source:
 
     def read(self) -> bytes:
         for attempt in range(TRIES):
-            first, size = self._first()
-            data = b"".join(self._stream(0, size, first))
-            if _is_as_written(first, hashlib.sha256(data).hexdigest()):
+            first = self._first()
+            data = b"".join(self._stream(0, first.size, first))
+            if _is_as_written(first.answer, hashlib.sha256(data).hexdigest()):
                 return data
             _pause(attempt)
         raise DamagedError
 
     def download(self, path: Path) -> None:
         for attempt in range(TRIES):
-            first, size = self._first()
+            first = self._first()
             try:
-                if size > RANGE_BYTES:
-                    self._in_ranges(path, size, first)
+                if first.in_ranges and first.size is not None and first.size > RANGE_BYTES:
+                    self._in_ranges(path, first.size, first)
                 else:
-                    write_atomic(path, self._verified(size, first))
+                    write_atomic(path, self._verified(first))
                 return
             except DamagedError:
                 if attempt == TRIES - 1:
@@ -96,29 +117,49 @@ class _Source:
                     raise  # 412: the object was replaced meanwhile, so its new version is fetched
             _pause(attempt)
 
-    def _first(self) -> tuple[GetObjectOutputTypeDef, int]:
-        """The answer with the first range, and the size of the whole."""
+    def _first(self) -> _First:
+        """The answer with the first range; with the whole object where the server knows no ranges."""
         try:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.key, Range=f"bytes=0-{RANGE_BYTES - 1}")
         except ClientError as error:
-            if status_of(error) != 416:
+            # An empty object has no first byte. That is a 416; some servers say 400, or that they know no ranges (501).
+            if status_of(error) not in (400, 416, 501):
                 raise
-            answer = self.client.get_object(Bucket=self.bucket, Key=self.key)  # an empty object has no first byte
-        total = answer.get("ContentRange", "").rpartition("/")[2]
-        return answer, int(total) if total.isdigit() else answer["ContentLength"]
+            return self._whole(error)
+        total = total_of(answer)
+        # A range of which nobody knows what it is a part of. The last case may be one that does not say so.
+        if start_of(answer) != 0 or total is None or (total == RANGE_BYTES and not is_range(answer)):
+            answer["Body"].close()
+            return self._whole()
+        return _First(answer, version_of(answer), is_range(answer))
 
-    def _stream(self, start: int, end: int, answer: GetObjectOutputTypeDef, opened: bool = True) -> Iterator[bytes]:
-        """The bytes from `start` to `end`, of the version of `answer`, whose own body is read where it is `opened`."""
-        etag, failures = answer["ETag"], 0
-        while start < end:
-            body = answer["Body"] if opened else self._range(start, end, etag)
+    def _whole(self, refused: ClientError | None = None) -> _First:
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
+        except ClientError:
+            if refused is not None:
+                raise refused from None
+            raise
+        return _First(answer, version_of(answer), False)
+
+    def _stream(self, start: int, end: int | None, first: _First, opened: bool = True) -> Iterator[bytes]:
+        """The bytes from `start` to `end` (None: to the object's end), of the version of `first`.
+
+        Its own body is read where it is `opened`.
+        """
+        failures = 0
+        while end is None or start < end:
+            body, extra = (first.answer["Body"], 0) if opened else self._range(start, end, first)
             opened, before = False, start
             try:
                 with body:
-                    while chunk := body.read(min(CHUNK_BYTES, end - start)):
+                    _skip(body, extra)
+                    while chunk := body.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - start)):
                         start += len(chunk)
                         yield chunk
-                if start == before < end:
+                if end is None:
+                    return
+                if start == before:
                     raise boto.IncompleteReadError(actual_bytes=0, expected_bytes=end - start)
             except CUT:
                 failures += 1
@@ -126,24 +167,38 @@ class _Source:
                     raise
                 _pause(failures - 1)
 
-    def _range(self, start: int, end: int, etag: str) -> StreamingBody:
-        answer = self.client.get_object(
-            Bucket=self.bucket, Key=self.key, Range=f"bytes={start}-{end - 1}", IfMatch=etag
-        )
-        if not answer.get("ContentRange", "").startswith(f"bytes {start}-") or answer["ETag"] != etag:
-            raise DamagedError
-        return answer["Body"]
+    def _range(self, start: int, end: int | None, first: _First) -> tuple[StreamingBody, int]:
+        """A body with the bytes from `start`, and how many come before: a server without ranges sends all again.
 
-    def _verified(self, size: int, first: GetObjectOutputTypeDef) -> Iterator[bytes]:
+        Raises `DamagedError` where it is of another version.
+        """
+        asked: _Asked = {"Range": f"bytes={start}-{end - 1}"} if first.in_ranges and end is not None else {}
+        etag = first.version.strong_etag
+        if etag:
+            asked["IfMatch"] = etag
+        answer = self.client.get_object(Bucket=self.bucket, Key=self.key, **asked)
+        begins = start_of(answer)
+        if begins is None or begins > start or not first.version.may_be(version_of(answer)):
+            answer["Body"].close()
+            raise DamagedError
+        return answer["Body"], start - begins
+
+    def _verified(self, first: _First) -> Iterator[bytes]:
         digest = hashlib.sha256()
-        for chunk in self._stream(0, size, first):
+        for chunk in self._stream(0, first.size, first):
             digest.update(chunk)
             yield chunk
-        if not _is_as_written(first, digest.hexdigest()):
+        if not _is_as_written(first.answer, digest.hexdigest()):
             raise DamagedError
 
-    def _in_ranges(self, path: Path, size: int, first: GetObjectOutputTypeDef) -> None:
-        version = {"key": self.key, "etag": first["ETag"], "size": size, "range": RANGE_BYTES}
+    def _in_ranges(self, path: Path, size: int, first: _First) -> None:
+        seen = first.version
+        version: dict[str, object] = {
+            "key": self.key,
+            "etag": seen.etag or seen.modified,
+            "size": size,
+            "range": RANGE_BYTES,
+        }
         with _partial(path, version) as partial:
 
             def bring(number: int) -> None:
@@ -153,7 +208,7 @@ class _Source:
 
             missing = [number for number in range(-(-size // RANGE_BYTES)) if number not in partial.done]
             if 0 not in missing:
-                first["Body"].close()
+                first.answer["Body"].close()
             pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="s3-range")
             try:
                 list(pool.map(bring, missing))
@@ -161,6 +216,14 @@ class _Source:
                 # After a failure the ranges that wait are not worth asking for.
                 pool.shutdown(cancel_futures=True)
             partial.publish(path)
+
+
+def _skip(body: StreamingBody, count: int) -> None:
+    while count > 0:
+        chunk = body.read(min(CHUNK_BYTES, count))
+        if not chunk:
+            raise boto.IncompleteReadError(actual_bytes=0, expected_bytes=count)
+        count -= len(chunk)
 
 
 class _Partial:
@@ -244,8 +307,7 @@ def _locked(stack: ExitStack, sidecar: Path) -> IO[str] | None:
 
 
 def _is_as_written(answer: GetObjectOutputTypeDef, sha256: str) -> bool:
-    noted = {name.lower(): text for name, text in answer["Metadata"].items()}.get(SHA256)
-    return noted in (None, sha256)
+    return marks_of(answer).get(SHA256) in (None, sha256)
 
 
 def _pause(failures: int) -> None:

@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from infra.store.base import AccessDenied, NotFound, StoreError, StoreFull, Unavailable
+from infra.store.s3_answers import OddAnswerError
 from infra.store.s3_url import S3Location
 
 _KEY = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, and that they belong to this endpoint"
@@ -21,6 +22,10 @@ _REGION = "set the bucket's own region: ?region=... in the store's URL or AWS_RE
 
 class DamagedError(Exception):
     """Other bytes came than were written, again and again."""
+
+
+class NoMarksError(Exception):
+    """The server has dropped an object's metadata, and without it nobody can tell whose object it is."""
 
 
 # Code of the answer -> class, what it means, how to mend it.
@@ -57,6 +62,8 @@ CODES: dict[str, tuple[type[StoreError], str, str]] = {
     "RequestTimeout": (Unavailable, "the connection was too slow for the server", _LATER),
     "ConditionalRequestConflict": (Unavailable, "another writer is at it", _LATER),
     "OperationAborted": (Unavailable, "another writer is at it", _LATER),
+    "NotImplemented": (StoreError, "the server does not know this call", "use a server that does"),
+    "MethodNotAllowed": (StoreError, "the server does not know this call", "check that the endpoint speaks S3"),
     "InternalError": (Unavailable, "the server failed", _LATER),
     "ServiceUnavailable": (Unavailable, "the server is busy or down", _LATER),
 }
@@ -66,13 +73,15 @@ STATUSES: dict[int, tuple[type[StoreError], str, str]] = {
     301: CODES["PermanentRedirect"],
     401: CODES["AccessDenied"],
     403: CODES["AccessDenied"],
-    405: (StoreError, "the server does not know this call", "check that the endpoint speaks S3"),
+    405: CODES["MethodNotAllowed"],
     429: CODES["SlowDown"],
+    501: CODES["NotImplemented"],
     507: CODES["InsufficientStorage"],
 }
 
 _ENDPOINT = "check the network, and the endpoint in the store's URL or in AWS_ENDPOINT_URL_S3"
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+_METADATA = "turn it on there (JuiceFS: --object-meta) or use another server, so that one writer wins"
 _FILES = "mend AWS's config and credentials files, or the environment"
 
 # The first class that fits decides.
@@ -95,6 +104,7 @@ FAILURES: list[tuple[type[Exception], type[StoreError], str, str]] = [
     (boto.HTTPClientError, Unavailable, "the connection broke", _ENDPOINT),
     (boto.ConnectionError, Unavailable, "the connection broke", _ENDPOINT),
     (HTTPError, Unavailable, "the answer was cut off", _LATER),
+    (NoMarksError, StoreError, "the server drops metadata (x-amz-meta-*)", _METADATA),
     (DamagedError, Unavailable, "other bytes come than were written", _LATER),
     (ResponseParserError, StoreError, "the answer is not S3's", "check that the endpoint speaks S3"),
     (BotoCoreError, StoreError, "AWS's settings cannot be used", _FILES),
@@ -116,7 +126,10 @@ def explained(verb: str, location: S3Location, key: str) -> Iterator[None]:
     """Turn boto3's errors into the store's own. `key` is the store's key or prefix."""
     try:
         yield
-    except (ClientError, BotoCoreError, HTTPError, ResponseParserError, DamagedError) as error:
+    except OddAnswerError as error:
+        attempt = _attempt(verb, location, key)
+        raise StoreError(f"{attempt}: the answer lacks {error}; check that the endpoint speaks S3") from error
+    except (ClientError, BotoCoreError, HTTPError, ResponseParserError, DamagedError, NoMarksError) as error:
         raise translate(error, verb, location, key) from error
 
 
@@ -138,6 +151,16 @@ def code_of(error: ClientError) -> str:
 def status_of(error: ClientError) -> int:
     """The answer's HTTP status; 0 if there is none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_repeated(error: ClientError) -> bool:
+    """Whether boto3 had sent the request more than once: the answer may be to its own first try."""
+    return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
+def is_unknown_call(error: ClientError) -> bool:
+    """Whether the server has no such call at all."""
+    return status_of(error) in (405, 501) or code_of(error) in ("NotImplemented", "MethodNotAllowed")
 
 
 def _of_answer(error: ClientError, verb: str, location: S3Location, key: str) -> StoreError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypedDict, cast
+from typing import IO, TYPE_CHECKING, Any, TypedDict, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.store.s3_answers import part_of
 from infra.store.s3_download import SHA256
-from infra.store.s3_errors import code_of
+from infra.store.s3_errors import code_of, is_unknown_call
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -33,15 +35,16 @@ def upload_file(client: S3Client, bucket: str, key: str, path: Path, begun: dict
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if size <= PART_BYTES:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            client.put_object(Bucket=bucket, Key=key, Body=file, Metadata={SHA256: digest})
-            return
+    if size <= PART_BYTES:
+        _put_whole(client, bucket, key, path)
+        return
     upload = _Upload(client, bucket, key, path, size, begun)
     try:
         upload.go_on()
     except ClientError as error:
+        if is_unknown_call(error) and error.operation_name == "CreateMultipartUpload":
+            _put_whole(client, bucket, key, path)
+            return
         # Swept away by somebody, finished by a call whose answer was lost, or mixed up by a second writer.
         if code_of(error) not in ("NoSuchUpload", "InvalidPart"):
             raise
@@ -52,8 +55,17 @@ def upload_file(client: S3Client, bucket: str, key: str, path: Path, begun: dict
 
 
 def abort_uploads(client: S3Client, bucket: str, prefix: str, before: float) -> int:
-    """Remove the parts of unfinished uploads below a prefix that began before a time; returns how many there were."""
-    old = [item for item in _unfinished(client, bucket, prefix) if item["Initiated"].timestamp() < before]
+    """Remove the parts of unfinished uploads below a prefix that began before a time; returns how many there were.
+
+    A server that cannot list them has none that anybody could remove.
+    """
+    try:
+        found = _unfinished(client, bucket, prefix)
+    except ClientError as error:
+        if is_unknown_call(error) or code_of(error) == "NoSuchUpload":
+            return 0
+        raise
+    old = [item for item in found if part_of(item, "Initiated").timestamp() < before]
     for item in old:
         with suppress(client.exceptions.NoSuchUpload):
             client.abort_multipart_upload(Bucket=bucket, Key=item["Key"], UploadId=item["UploadId"])
@@ -64,6 +76,14 @@ def part_size(size: int) -> int:
     """Bytes of each part but the last, whole MiB: R2 wants them equal, S3 at most 10,000 of them."""
     least = -(-size // MAX_PARTS)
     return max(PART_BYTES, -(-least // (1 << 20)) << 20)
+
+
+def _put_whole(client: S3Client, bucket: str, key: str, path: Path) -> None:
+    """In one request; S3's limit for that is 5 GB."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        client.put_object(Bucket=bucket, Key=key, Body=file, Metadata={SHA256: digest})
 
 
 class _Place(TypedDict):
@@ -111,7 +131,7 @@ class _Upload:
         """Whether the object is made of these very parts: its ETag is the MD5 of theirs."""
         try:
             digests = b"".join(bytes.fromhex(part["ETag"].strip('"')) for part in self.parts)
-            found = self.client.head_object(**self.place)["ETag"].strip('"')
+            found = _etag_of(self.client.head_object(**self.place)).strip('"')
         except (ClientError, ValueError):
             return False
         expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(self.parts)}"
@@ -123,14 +143,16 @@ class _Upload:
             self.id = self.begun.get(self.place["Key"]) or self._newest()
             if self.id:
                 pages = self.client.get_paginator("list_parts").paginate(**self.place, UploadId=self.id)
-                self.there = {part["PartNumber"]: part["ETag"] for page in pages for part in page.get("Parts", [])}
+                parts = [part for page in pages for part in page.get("Parts", [])]
+                self.there = {part["PartNumber"]: etag for part in parts if (etag := _etag_of(part))}
                 return True
         return False
 
     def _newest(self) -> str:
         key = self.place["Key"]
         found = [item for item in _unfinished(self.client, self.place["Bucket"], key) if item["Key"] == key]
-        return max(found, key=lambda item: item["Initiated"])["UploadId"] if found else ""
+        # Where the server does not say when, any will do: what it lacks is sent.
+        return max(found, key=lambda item: str(item.get("Initiated", "")))["UploadId"] if found else ""
 
     def _send(self, number: int) -> CompletedPartTypeDef:
         start = number * self.step
@@ -138,9 +160,10 @@ class _Upload:
             etag = self.there.get(number + 1)
             if etag is None or etag.strip('"') != _md5(body):
                 body.seek(0)
-                etag = self.client.upload_part(
+                sent = self.client.upload_part(
                     **self.place, UploadId=self.id, PartNumber=number + 1, Body=cast("IO[bytes]", body)
-                )["ETag"]
+                )
+                etag = _etag_of(sent) or f'"{_md5(body)}"'
         return {"PartNumber": number + 1, "ETag": etag}
 
 
@@ -149,7 +172,13 @@ def _unfinished(client: S3Client, bucket: str, prefix: str) -> list[MultipartUpl
     return [item for page in pages for item in page.get("Uploads", [])]
 
 
+def _etag_of(answer: Mapping[str, Any]) -> str:
+    """A part's ETag; "" where there is none. A proxy may have called it weak, and its server does not know that one."""
+    return str(answer.get("ETag") or "").removeprefix("W/")
+
+
 def _md5(body: _Slice) -> str:
+    body.seek(0)
     digest = hashlib.md5(usedforsecurity=False)
     while chunk := body.read(1 << 20):
         digest.update(chunk)

@@ -23,7 +23,7 @@ class S3Location:
     prefix: str
     """"" or a key followed by "/"."""
     endpoint: str | None = None
-    """Scheme, host and port, such as https://host:9000."""
+    """Scheme, host, port and path, such as https://host:9000 or https://host/storage/v1/s3."""
     region: str | None = None
     addressing: Addressing | None = None
     """Whether the bucket stands in the path or is part of the host's name."""
@@ -83,8 +83,10 @@ def _endpoint(bucket: str, text: str) -> str:
         good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
-    if not good or parts.path.strip("/") or parts.query or parts.fragment:
-        raise StoreError(f"the store s3://{bucket} has a bad endpoint; write https://host or https://host:port")
+    if not good or parts.query or parts.fragment or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/*", parts.path):
+        raise StoreError(
+            f"the store s3://{bucket} has a bad endpoint; write https://host, https://host:port or https://host/path"
+        )
     if "@" in parts.netloc:
         raise StoreError("an endpoint holds no credentials: put them into AWS's environment or config files")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -10,9 +10,8 @@ from infra.pods import ProviderError, runpod_key
 from infra.store import StoreError
 from infra.store.s3_url import S3Location, parse_s3_url
 from job.errors import UsageError
-from job.paths import HOME_VARIABLE, cache_folder, home, open_default_store
+from job.paths import HOME_VARIABLE, STORE_VARIABLE, cache_folder, home, open_default_store
 from job.run import last_image, wandb_access
-from job.run.pod_env import STORE_VARIABLE
 from job.run.store_access import KEY_VARIABLE
 from job.spec.model import JobSpec
 

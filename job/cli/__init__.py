@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Names the nearest command when there is none of that name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from job.nearest import did_you_mean
+            from job.errors import did_you_mean
 
             ctx.fail(f"no such command{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -12,7 +12,7 @@ from job.cli.options import json_option, store_option
 from job.cli.output import print_json
 from job.record.resolved_settings import Resolved, differences, of_run, of_spec, spell
 from job.record.run_index import locate
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 from job.spec.trainer_plan import ask_trainer
 
 SPEC_SUFFIXES = (".yaml", ".yml")

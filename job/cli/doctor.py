@@ -14,7 +14,7 @@ from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.preflight import print_findings
 from job.paths import open_default_store
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 CHECKS: tuple[Check, ...] = (about_store, about_pod, about_image, about_provider)
 

@@ -31,7 +31,9 @@ def show(plan: Plan, planned: Launch, provider: Provider, dataset_id: str, repor
     if others := len(previews) - 1:
         click.echo(f"and {others} more, each only if there was no room for the one before: --json has them all")
     click.echo(f"with, in the pod's environment, {_variables(requests[0])}")
-    click.echo(f"which trains with {shlex.join(plan.spec.train.flags()) or 'the defaults'}")
+    click.echo(
+        f"which trains with {shlex.join([*plan.spec.train.flags(), *plan.spec.wandb.flags()]) or 'the defaults'}"
+    )
 
 
 def _variables(request: LaunchRequest) -> str:

@@ -13,7 +13,8 @@ from job.cli.options import json_option
 from job.cli.output import print_json
 from job.paths import open_default_store
 from job.spec import template
-from job.spec.model import NAME_PATTERN, load_spec
+from job.spec.load import load_spec
+from job.spec.model import NAME_PATTERN
 
 SUFFIXES = (".yaml", ".yml")
 DATA = "clips"

@@ -11,7 +11,7 @@ from infra.store import Unavailable
 from job.cli.background import Background
 from job.cli.output import duration
 from job.cli.status_views import Look
-from job.errors import NO_ANSWER
+from job.record.no_answer import NO_ANSWER
 
 REFRESH_SECONDS = 2.0
 LATE_SECONDS = 5.0

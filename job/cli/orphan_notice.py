@@ -7,7 +7,7 @@ import click
 
 from infra.pods import Provider
 from infra.store import Store
-from job.errors import NO_ANSWER
+from job.record.no_answer import NO_ANSWER
 from job.watch import reconcile
 from job.watch.reconcile import Entry, Kind
 

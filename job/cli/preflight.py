@@ -13,7 +13,8 @@ from job.cli.options import json_option, spec_argument, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.progress import progress
 from job.paths import open_default_store
-from job.spec.model import JobSpec, load_spec
+from job.spec.load import load_spec
+from job.spec.model import JobSpec
 
 
 @click.command("preflight")

@@ -5,7 +5,7 @@ import click
 from infra.pods import open_provider
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import CANNOT_TELL, print_json
-from job.errors import RECORD_AWAY
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Outcome
 from job.record.run_index import locate
 from job.run.launch import CLIENT
@@ -37,7 +37,7 @@ def command(run: str, store: str | None, as_json: bool) -> None:
         wanted = found.run_id
         provider = open_provider(found.spec().provider)
         for attempt in found.attempts():
-            ended = end(provider, attempt, "stopped", "stopped by hand", CLIENT, _say)
+            ended = end(provider, attempt, "stop requested", "stopped by hand", CLIENT, _say)
             billing_off, outcome = billing_off and ended.billing_off, ended.outcome
     except RECORD_AWAY as error:
         wanted, billing_off = _stop_unrecorded(wanted, store, error)

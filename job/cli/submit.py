@@ -28,8 +28,8 @@ from job.run import launch
 from job.run.offers import Choice, look_for, still_good
 from job.run.store_access import for_attempt
 from job.run.termination import Say
-from job.spec.model import JobSpec, load_spec
-from job.watch import trusted_commands
+from job.spec.load import load_spec
+from job.spec.model import JobSpec
 
 
 @click.command("submit")
@@ -132,8 +132,6 @@ def _start(
     )
     run.create(submission)
     remember(run)
-    if job.notify.command:
-        trusted_commands.remember(job.notify.command)
     planned = launch.plan(store, run_id, 1, job, choice.candidates, access)
     launch.start(provider, run.attempt(1), planned, lambda candidate: say(launch.asking(provider, candidate)))
     return run

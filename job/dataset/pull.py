@@ -15,11 +15,11 @@ from pathlib import Path
 
 from codec.audio import Clip
 from codec.audio.pack import SAMPLES, TABLE, write_table
+from infra.files import sha256_of_part
 from infra.store import NotFound, Store, StoreError
 from job.dataset import manifest as manifests
 from job.dataset.manifest import Manifest, Shard, object_key
 from job.dataset.scan import PCM_BYTES, OnProgress
-from job.hashing import sha256_of_part
 
 AT_ONCE = 8
 """Shards on their way at a time; each takes its size on the disk a second time."""

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from codec.audio import ClipInfo
 from codec.audio.read import Int16Array
-from job.hashing import sha256_of
+from infra.files import sha256_of
 
 STALE_SECONDS = 24 * 3600
 _CHUNK = 1 << 20

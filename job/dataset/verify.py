@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from infra.files import sha256_of, sha256_of_part
 from infra.store import NotFound, Store
 from job.dataset import manifest as manifests
 from job.dataset.manifest import PackedClip, Shard, object_key
 from job.dataset.scan import PCM_BYTES, OnProgress
-from job.hashing import sha256_of, sha256_of_part
 
 AT_ONCE = 4
 MEND = "remove it and push the data again"

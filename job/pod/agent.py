@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from infra.store import StoreError, Unavailable, open_store
 from job import dataset
-from job.errors import RECORD_AWAY, CannotTellError
+from job.errors import CannotTellError
 from job.pod import claim, lost_node, self_termination
 from job.pod.checkpoint_uploader import Courier
 from job.pod.record_sync import Reporter
@@ -25,7 +25,9 @@ from job.pod.shipper import Shipper, last_error
 from job.pod.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.pod.wandb_summary import NOT_TOLD, LastWord, word
 from job.record import checkpoints, compile_cache
-from job.record.run import Outcome, OutcomeName, Run
+from job.record.causes import Cause
+from job.record.no_answer import RECORD_AWAY
+from job.record.run import Outcome, Run
 from job.run import cost
 from job.run.pod_env import PodEnv
 from job.run.staleness import DONE, LoopWatch, Silence, overdue
@@ -96,7 +98,7 @@ class Agent:
         except EndedEarlyError as early:
             outcome = early.outcome
         except RECORD_AWAY as error:
-            outcome = self._outcome("failed", f"the record or the data could not be reached: {error}")
+            outcome = self._outcome("record away", f"the record or the data could not be reached: {error}")
         self._finish(outcome)
 
     def _is_mine(self) -> bool:
@@ -134,13 +136,13 @@ class Agent:
         in_vain = sum(event["checkpoint"] == newest for event in starts)
         if in_vain >= MOST_RESTARTS:
             said = f"the container was started again {in_vain} times without a new checkpoint"
-            raise EndedEarlyError(self._outcome("failed", said))
+            raise EndedEarlyError(self._outcome("restarts", said))
         self.attempt.note(STARTED, AGENT, pod=self.env.pod_id, checkpoint=newest, restarts=len(starts))
 
     def _sync(self) -> None:
         if self.spec.nodes != self.env.nodes:
             said = f"nodes: {self.spec.nodes}, but the provider has told this pod of {self.env.nodes}"
-            raise EndedEarlyError(self._outcome("failed", said))
+            raise EndedEarlyError(self._outcome("wrong nodes", said))
         self._say("fetching the data")
         self.reporter.state = "syncing"
         self._still_alive(VOUCH_SYNC_SECONDS)
@@ -205,38 +207,38 @@ class Agent:
         self._still_alive(VOUCH_SECONDS)
         progress = self.shipper.progress()
         together = progress.time if progress and progress.phase == "training" else None
-        reason = lost_node.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log), together)
-        return self._outcome("failed", reason) if reason else None
+        fault = lost_node.whose_fault(self.attempt, self.env.place.nodes, last_error(self.log), together)
+        return self._outcome(*fault) if fault else None
 
     def _hung(self, silence: Silence | None) -> Outcome | None:
         if silence is None:
             return None
         self.hung = True
         if silence.phase == DONE:
-            return self._outcome("succeeded", "training finished; the trainer's process did not end by itself")
-        return self._outcome("aborted", str(silence))
+            return self._outcome("finished", "training finished; the trainer's process did not end by itself")
+        return self._outcome("loop silent", str(silence))
 
     def _reason_to_end(self) -> Outcome | None:
         if self.verdict and self.verdict.verdict is State.BAD:
-            return self._outcome("aborted", self.verdict.summary)
+            return self._outcome("bad signs", self.verdict.summary)
         if time.time() > self.env.deadline:
-            return self._outcome("expired", f"max_hours ({self.spec.max_hours:g}) is over")
+            return self._outcome("deadline", f"max_hours ({self.spec.max_hours:g}) is over")
         if self.broke_at is not None and time.time() > self.broke_at:
-            return self._outcome("expired", f"max_cost ({self.spec.max_cost:g} USD) is spent")
+            return self._outcome("budget", f"max_cost ({self.spec.max_cost:g} USD) is spent")
         if self.told_at is not None:
-            return self._outcome("stopped", "the pod was told to end")
+            return self._outcome("pod told to end", "the pod was told to end")
         if self.overdue:
-            return self._outcome("aborted", self.overdue)
+            return self._outcome("overdue", self.overdue)
         request = self.reporter.stop_request
-        return self._outcome(request.outcome, request.reason) if request else None
+        return request.granted(AGENT) if request else None
 
     def _outcome_of(self, code: int) -> Outcome:
         if code == 0:
             said = self.verdict.summary if self.verdict else "no verdict"
-            return self._outcome("succeeded", f"training finished; {said}")
+            return self._outcome("finished", f"training finished; {said}")
         if code == STOPPED_ON_REQUEST:
-            return self._outcome("stopped", "the trainer was asked to stop inside the pod")
-        return self._outcome("failed", how_it_ended(code, last_error(self.log)))
+            return self._outcome("stop requested", "the trainer was asked to stop inside the pod")
+        return self._outcome("trainer failed", how_it_ended(code, last_error(self.log)))
 
     def _still_alive(self, seconds: float) -> None:
         """Says so for the next seconds, and raises what has ended one of the threads."""
@@ -327,6 +329,7 @@ class Agent:
         progress, request = self.shipper.progress(), self.reporter.stop_request
         return {
             "outcome": outcome.outcome,
+            "cause": outcome.cause,
             "reason": outcome.reason,
             "verdict": self.verdict.as_dict() if self.verdict else None,
             "progress": progress.model_dump() if progress else None,
@@ -339,15 +342,15 @@ class Agent:
         away = isinstance(error, RECORD_AWAY)
         said = f"the record could not be reached for too long: {error}" if away else f"the agent crashed: {error!r}"
         self._say(said)
-        self.attempt.write_once("outcome.json", self._outcome("failed", said))
+        self.attempt.write_once("outcome.json", self._outcome("record away" if away else "agent failed", said))
 
     def _note_trouble(self, error: Exception) -> None:
         if str(error) != self.trouble:
             self._say(f"the record cannot be reached now: {error}")
         self.trouble = str(error)
 
-    def _outcome(self, outcome: OutcomeName, reason: str) -> Outcome:
-        return Outcome(outcome=outcome, reason=reason, by=AGENT, time=time.time())
+    def _outcome(self, cause: Cause, reason: str) -> Outcome:
+        return Outcome.of(cause, reason, AGENT)
 
     def _say(self, what: str) -> None:
         line = f"agent {time.strftime('%H:%M:%S', time.gmtime())}: {what}\n"

@@ -6,10 +6,10 @@ of them can tell from its own trainer alone.
 
 import time
 
-from job.errors import RECORD_AWAY
 from job.pod.trainer import how_it_ended
+from job.record.causes import NODE_LOST, Cause, lost_in_words
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Attempt, NodeBeat
-from job.watch.end_reasons import NODE_LOST
 
 BEAT_SECONDS = 3.0
 # A node whose trainer has failed says so within moments. One that lives beats several times in this long.
@@ -21,8 +21,10 @@ LOST_OTHERS = "has lost the others"
 KILLED = "was killed by"
 
 
-def whose_fault(attempt: Attempt, nodes: int, own_error: str, together: float | None = None) -> str | None:
-    """Why the first node's trainer has failed, where that is another node's fault; None where it is its own.
+def whose_fault(
+    attempt: Attempt, nodes: int, own_error: str, together: float | None = None
+) -> tuple[Cause, str] | None:
+    """Cause and reason of the first node's failure where that is another node's fault; None where it is its own.
 
     A node is lost if it neither has said how its trainer ended nor beats any more, or if its container has been started
     again since the nodes last trained ``together`` (Unix seconds). Takes up to ANSWER_SECONDS.
@@ -41,13 +43,13 @@ def whose_fault(attempt: Attempt, nodes: int, own_error: str, together: float | 
         return None
     silent = [rank for rank in others if not _has_ended(newest[rank]) and newest[rank] == first[rank]]
     if silent:
-        return f"{NODE_LOST}: node {', '.join(map(str, silent))} of {nodes} does not answer any more"
+        return NODE_LOST, lost_in_words(silent, nodes, "does not answer any more")
     again = [rank for rank, beat in newest.items() if together is not None and beat and beat.began > together]
     if again:
-        return f"{NODE_LOST}: node {', '.join(map(str, again))} of {nodes} was started again"
+        return NODE_LOST, lost_in_words(again, nodes, "was started again")
     for rank, beat in newest.items():
         if beat is not None and beat.exit_code and beat.said and LOST_OTHERS not in beat.said:
-            return f"node {rank}: {how_it_ended(beat.exit_code, beat.said)}"
+            return "trainer failed", f"node {rank}: {how_it_ended(beat.exit_code, beat.said)}"
     return None
 
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from job.errors import RECORD_AWAY
 from job.pod.shipper import Shipper
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Attempt, Beat, StopRequest
 from job.verdict.signs import Verdict
 

@@ -44,8 +44,7 @@ def close(env: PodEnv) -> None:
     try:
         attempt = Run(open_store(env.store), env.run_id).attempt(env.attempt)
         if claim.is_mine(attempt, env):
-            outcome = Outcome(outcome="failed", reason=NO_AGENT, by=SUPERVISOR, time=time.time())
-            attempt.write_once("outcome.json", outcome)
+            attempt.write_once("outcome.json", Outcome.of("agent failed", NO_AGENT, SUPERVISOR))
     except claim.NotMineError:
         return
     except Exception:  # noqa: BLE001 - the pod is ended all the same

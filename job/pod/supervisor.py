@@ -50,7 +50,7 @@ class Agent(Protocol):
 def main() -> int:
     """Runs the agent until it ends, is told to end, or the deadline passes; returns its exit code."""
     deadline = float(os.environ[DEADLINE_VARIABLE])
-    agent = subprocess.Popen([sys.executable, "-m", module(os.environ)])
+    agent = subprocess.Popen([sys.executable, "-P", "-m", module(os.environ)])
     told_to_end: list[float] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -131,7 +131,7 @@ def _end_group() -> set[int]:
 def _end_pod() -> None:
     _say("the agent has not ended this pod: asking the provider to")
     with suppress(subprocess.TimeoutExpired):
-        subprocess.run([sys.executable, "-m", "job.pod.self_termination"], timeout=END_POD_SECONDS, check=False)
+        subprocess.run([sys.executable, "-P", "-m", "job.pod.self_termination"], timeout=END_POD_SECONDS, check=False)
 
 
 def _other_members() -> set[int]:

@@ -36,11 +36,11 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
     flags = ["train", "--data_dir", str(data), "--checkpoint_dir", str(folder)]
     if spec.train.experiment_name is None:
         flags += ["--experiment_name", run_id]
-    flags += spec.train.flags()
+    flags += [*spec.train.flags(), *spec.wandb.flags()]
     ranks = ranks_per_node(spec)
     if place is None and ranks == 1:
-        return [sys.executable, "-m", "codec", *flags]
-    launch = [sys.executable, "-m", "codec.launch", f"--nproc-per-node={ranks}"]
+        return [sys.executable, "-P", "-m", "codec", *flags]
+    launch = [sys.executable, "-P", "-m", "codec.launch", f"--nproc-per-node={ranks}"]
     if place is None:
         return [*launch, "--standalone", *flags]
     # A static rendezvous: a cluster's nodes know each other's places, and have no other way to meet.
@@ -55,8 +55,8 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
 
 
 def environment(spec: JobSpec, run_id: str) -> dict[str, str]:
-    """The trainer's environment."""
-    return {**os.environ, **run_env(spec, run_id)}
+    """The trainer's environment. Python processes that torch and wandb start import nothing from the workspace."""
+    return {**os.environ, "PYTHONSAFEPATH": "1", **run_env(spec, run_id)}
 
 
 class Trainer:

@@ -42,11 +42,11 @@ class LastWord:
             json.dump(told, question)
             question.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "job.pod.wandb_summary", str(spec.wandb.mode), str(folder)],
+                [sys.executable, "-P", "-m", "job.pod.wandb_summary", str(spec.wandb.mode), str(folder)],
                 stdin=question,
                 stdout=answer,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **run_env(spec, run_id)},
+                env={**os.environ, "PYTHONSAFEPATH": "1", **run_env(spec, run_id)},
             )
         self._killing_at = time.monotonic() + SECONDS
 
@@ -71,6 +71,7 @@ def word(spec: JobSpec, attempt: int, verdict: Verdict | None, outcome: Outcome)
     """What is to be said, as JSON: config, summary, verdict, alert, and whether the attempt went well."""
     summary: dict[str, Any] = {
         "outcome": outcome.outcome,
+        "cause": outcome.cause,
         "reason": outcome.reason,
         "attempt": attempt,
         "verdict": verdict.verdict.value if verdict else None,

@@ -17,14 +17,14 @@ from typing import Literal, TypeVar
 
 from infra.store import open_store
 from job import dataset
-from job.errors import RECORD_AWAY
 from job.pod import claim
 from job.pod.lost_node import BEAT_SECONDS
 from job.pod.shipper import last_error
 from job.pod.trainer import STOPPED_ON_REQUEST, Trainer
+from job.record.causes import NODE_LOST, lost_in_words
+from job.record.no_answer import RECORD_AWAY
 from job.record.run import Beat, NodeBeat, Outcome, Run
 from job.run.pod_env import PodEnv
-from job.watch.end_reasons import NODE_LOST
 
 TICK_SECONDS = 0.5
 # How long the store may be away before training.
@@ -147,11 +147,12 @@ class Node:
         """The first node, which should have said how the attempt has ended, cannot any more."""
         if self.told or code in (0, STOPPED_ON_REQUEST):
             return
-        by, reason = f"node {self.place.rank}", f"{NODE_LOST}: node 0 of {self.place.nodes} does not answer any more"
+        reason = lost_in_words([0], self.place.nodes, "does not answer any more")
+        outcome = Outcome.of(NODE_LOST, reason, f"node {self.place.rank}")
         with contextlib.suppress(*RECORD_AWAY):
-            outcome = Outcome(outcome="failed", reason=reason, by=by, time=time.time())
             if self.attempt.write_once("outcome.json", outcome):
-                self.attempt.note("ended", by, outcome="failed", reason=reason)
+                details = outcome.model_dump(include={"outcome", "cause", "reason"})
+                self.attempt.note("ended", outcome.by, **details)
 
     def _end(self, trainer: Trainer) -> None:
         """Nothing of the trainer may outlive this node's part."""

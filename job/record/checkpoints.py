@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from infra.files import sha256_of
 from infra.store import InvalidKey, NotFound, Store, StoreError
 from infra.store.keys import check_key
-from job.hashing import sha256_of
 from job.record.run import Attempt, CheckpointRef, Run
 
 MANIFEST = "manifest.json"

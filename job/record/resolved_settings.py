@@ -11,7 +11,7 @@ from job.spec.trainer_plan import ask_trainer
 
 # Places, not settings: they differ between any two runs.
 PLACES = frozenset({"store", "train.data_dir", "train.checkpoint_dir", "train.experiment_name"})
-NO_SETTINGS = ("access.", "wandb.", "train.use_wandb", "train.wandb_mode")
+NO_SETTINGS = ("access.", "wandb.", "train.use_wandb", "train.wandb_mode")  # the last two: a start row has them
 # What a start row says of the run beside its configuration.
 MEASURED = ("steps_per_epoch", "planned_steps", "parameters", "audio_seconds", "device", "torch")
 

@@ -11,16 +11,17 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError, UsageError
-from job.spec.model import NAME_PATTERN, JobSpec, check_spec
+from job.record.causes import OUTCOMES, Cause, OutcomeName
+from job.spec.load import check_spec
+from job.spec.model import NAME_PATTERN, JobSpec
 from job.verdict.rows import Row, parse
 
-OutcomeName = Literal["succeeded", "aborted", "failed", "stopped", "expired"]
 Kind = Literal["metrics", "log"]
 LAST = "@last"
 READ_AT_ONCE = 16
@@ -33,6 +34,14 @@ class _Document(BaseModel):
 
 VERSION = 1
 """Of the record. A change that an older reader would misread raises it; a new field does not."""
+
+
+def _known_cause(value: object) -> object:
+    return value if value in get_args(Cause) else None
+
+
+KnownCause = Annotated[Cause | None, BeforeValidator(_known_cause)]
+"""None for a cause that only a newer version of the record knows: its outcome stays readable."""
 
 
 class Submission(_Document):
@@ -75,9 +84,14 @@ class StopRequest(_Document):
     """stop.json: somebody outside asks the agent to end this attempt with this outcome."""
 
     outcome: OutcomeName
+    cause: KnownCause = None
     reason: str
     by: str
     time: float
+
+    def granted(self, by: str) -> "Outcome":
+        """The outcome, now, of an attempt that ends as requested."""
+        return Outcome(outcome=self.outcome, cause=self.cause, reason=self.reason, by=by, time=time.time())
 
 
 class Beat(_Document):
@@ -116,9 +130,15 @@ class Outcome(_Document):
     """outcome.json: how the attempt ended."""
 
     outcome: OutcomeName
+    cause: KnownCause = None
     reason: str
     by: str
     time: float
+
+    @classmethod
+    def of(cls, cause: Cause, reason: str, by: str) -> "Outcome":
+        """The outcome, now, of an attempt that ends for this cause."""
+        return cls(outcome=OUTCOMES[cause], cause=cause, reason=reason, by=by, time=time.time())
 
 
 D = TypeVar("D", bound=_Document)

@@ -105,17 +105,14 @@ def attempt_ends(attempt: AttemptFacts) -> str:
     """How an attempt ended, in a sentence."""
     if attempt.outcome is None:
         return "no outcome yet" if attempt.claim else "no pod was claimed"
-    return f"{attempt.outcome.outcome}: {attempt.outcome.reason} (by {attempt.outcome.by})"
+    cause = f" ({attempt.outcome.cause})" if attempt.outcome.cause else ""
+    return f"{attempt.outcome.outcome}{cause}: {attempt.outcome.reason} (by {attempt.outcome.by})"
 
 
-def attempt_cost(attempt: AttemptFacts, now: float) -> str:
-    """What an attempt's pod cost and how that comes about; a dash before there is one."""
-    if attempt.claim is None:
-        return "-"
-    until = attempt.outcome.time if attempt.outcome else now
-    hours = max(until - attempt.claim.time, 0.0) / 3600
-    price = attempt.claim.price_per_hour
-    return f"{usd(price * hours)} ({price:g} USD/h x {hours:.3g} h)"
+def attempt_cost(facts: Facts, attempt: AttemptFacts) -> str:
+    """Cost of an attempt's pod, and its basis; a dash where there was no pod, or what it cost cannot be told."""
+    cost = facts.state.costs.get(attempt.number) if facts.state else None
+    return "-" if cost is None else f"{usd(cost.usd)} ({cost.basis})"
 
 
 def rows_table(validations: Sequence[Row]) -> tuple[list[labels.Metric], list[list[str]]]:

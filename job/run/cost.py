@@ -5,11 +5,12 @@ An amount that nothing is known about is None, never a guess, and its basis says
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from infra.pods import Bills, ProviderError
-from job.record.run import Attempt, OutcomeName
+from job.record.causes import OutcomeName
+from job.record.run import Attempt
 from job.verdict.pace import Pace
 
 # What a provider writes down by the hour is complete when the pod's last hour is over, with some delay.
@@ -25,6 +26,7 @@ STOPPED_EARLY: frozenset[OutcomeName] = frozenset({"aborted", "stopped", "expire
 class Bill:
     """One attempt's pod: its price, and from when to when it was paid."""
 
+    attempt: int
     price_per_hour: float
     began: float
     ended: float | None
@@ -76,9 +78,9 @@ def bills(attempts: Iterable[Attempt], billed: bool = True, invoice: Invoice | N
         invoiced = None
         if invoice is not None and ended is not None and time.time() - ended > INVOICE_SECONDS:
             invoiced = invoice(claim.pod_id)
-        found.append(Bill(claim.price_per_hour, claim.time, ended, invoiced))
+        found.append(Bill(attempt.number, claim.price_per_hour, claim.time, ended, invoiced))
     if billed and found:
-        found[-1] = Bill(found[-1].price_per_hour, found[-1].began, None)
+        found[-1] = replace(found[-1], ended=None, invoiced=None)
     return found
 
 
@@ -109,6 +111,11 @@ def broke_at(attempts: Iterable[Attempt], max_cost: float | None) -> float | Non
     *earlier, newest = paid
     left = max(max_cost - (spent(earlier, newest.began) or 0.0), 0.0)
     return newest.began + left / newest.price_per_hour * 3600
+
+
+def cost_by_attempt(of: Iterable[Bill], now: float) -> dict[int, Amount]:
+    """What each attempt that has had a pod has cost by ``now``."""
+    return {bill.attempt: Amount(_cents(bill.usd(now)), _basis(bill, now)) for bill in of}
 
 
 def reckon(of: Sequence[Bill], pace: Pace, outcome: OutcomeName | None, deadline: float | None, now: float) -> Money:

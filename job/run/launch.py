@@ -139,8 +139,7 @@ def start(
 
 def _price(pod: Pod, request: LaunchRequest) -> float:
     """What the budget is reckoned from: a provider may list a pod that has only just been made without a price."""
-    asked = Candidate(request.offer, request.machine).price_per_hour if request.offer else 0.0
-    return pod.price_per_hour or asked
+    return pod.price_per_hour or (request.offer.total_price(request.machine) if request.offer else 0.0)
 
 
 def _note(attempt: Attempt, what: str, **details: object) -> None:
@@ -165,7 +164,7 @@ def asking(provider: Provider, candidate: Candidate) -> str:
 
 def fail(attempt: Attempt, reason: str) -> None:
     """Ends an attempt that has no pod."""
-    attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by=CLIENT, time=time.time()))
+    attempt.write_once("outcome.json", Outcome.of("no pod", reason, CLIENT))
     attempt.note("failed", CLIENT, reason=reason)
 
 

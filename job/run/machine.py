@@ -13,7 +13,9 @@ from job.spec.model import JobSpec
 
 LOCAL = "local"
 DOCKER = "docker"
-SUPERVISOR = ("-m", "job.supervisor")
+# A pod starts in a folder that may be a user's own volume: -P keeps what lies there from being imported. Images pushed
+# earlier know the module by this name.
+SUPERVISOR = ("-P", "-m", "job.supervisor")
 
 
 def machine(spec: JobSpec) -> Machine:

@@ -29,7 +29,7 @@ class Candidate:
     @property
     def price_per_hour(self) -> float:
         """USD for all GPUs of all nodes."""
-        return self.offer.price_per_hour * max(self.machine.gpu_count, 1) * self.machine.nodes
+        return self.offer.total_price(self.machine)
 
     def __str__(self) -> str:
         pool = f" ({self.offer.cloud})" if self.offer.cloud else ""

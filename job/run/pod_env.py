@@ -16,9 +16,9 @@ from infra.pods import (
     RUN_VARIABLE,
     WORKSPACE_VARIABLE,
 )
+from job.paths import STORE_VARIABLE
 from job.record.run import Claim
 
-STORE_VARIABLE = "CODECJOB_STORE"
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # A secret, see `job.record.compile_cache`.
 SEAL_KEY_VARIABLE = "CODECJOB_SEAL_KEY"

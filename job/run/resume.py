@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 
 from infra.pods import Pod, Provider
 from job.errors import UsageError
+from job.record.causes import STUCK, stuck_in_words
 from job.record.run import Attempt, Outcome, Run
 from job.run.cost import bills, spent
 from job.run.launch import CLIENT, NO_POD, asking, plan, start
 from job.run.offers import Choice, look_for, still_good
 from job.run.store_access import for_attempt
 from job.run.termination import Say, close_if_lost, end, is_gone
-from job.watch.end_reasons import STUCK, stuck_in_words
 
 # How often a run may change its machine because a pod never began to run.
 MOST_REPLACEMENTS = 3
@@ -94,7 +94,7 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     reason = stuck_in_words(pod, waited)
     unwanted = attempt.stop_request()
     attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, waited=waited)
-    ended = end(provider, attempt, "failed", reason, by, say, agent_grace=0.0)
+    ended = end(provider, attempt, STUCK, reason, by, say, agent_grace=0.0)
     if not ended.billing_off:
         return False
     if unwanted or ended.outcome is None or ended.outcome.reason != reason:
@@ -131,7 +131,7 @@ def go_on(run: Run, provider: Provider, say: Say) -> None:
 def is_stuck(attempt: Attempt) -> bool:
     """Whether an attempt ended because its pod never began to run."""
     outcome = attempt.outcome()
-    return outcome is not None and outcome.reason.startswith(STUCK)
+    return outcome is not None and outcome.cause == STUCK
 
 
 def stuck_places(attempts: Iterable[Attempt]) -> frozenset[str]:

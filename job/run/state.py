@@ -1,7 +1,7 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -9,7 +9,7 @@ from infra.pods import Pod, ProviderError, open_provider
 from job.record.judged_cache import Judged, Memory, judge, judge_rows
 from job.record.run import Attempt, Beat, Outcome, Progress, Run
 from job.record.snapshot import Snapshot
-from job.run.cost import Money, bills, invoice_of, reckon
+from job.run.cost import Amount, Money, bills, cost_by_attempt, invoice_of, reckon
 from job.spec.model import JobSpec
 from job.verdict.pace import seconds_left
 from job.verdict.rows import Row, collate, json_number
@@ -80,6 +80,8 @@ class RunState:
     next_step: str
     read: float = 0.0
     """When this was read, Unix seconds."""
+    costs: dict[int, Amount] = field(default_factory=dict)
+    """Cost of each attempt that has had a pod, by its number."""
     pod: str | None = None
     """The pod that the newest attempt has claimed, living or gone."""
     gpu: str | None = None
@@ -187,6 +189,7 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
     state, now = _state(attempt, outcome, billing), time.time()
     deadline = intent.deadline if intent else None
     beat = attempt.beat()
+    paid = bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None)
     return RunState(
         run_id=run.run_id,
         spec=spec,
@@ -199,13 +202,8 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
         verdict=judged.verdict,
         outcome=outcome,
         pods=[pod.id for pod in listed],
-        money=reckon(
-            bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None),
-            judged.pace,
-            outcome.outcome if outcome else None,
-            deadline,
-            now,
-        ),
+        money=reckon(paid, judged.pace, outcome.outcome if outcome else None, deadline, now),
+        costs=cost_by_attempt(paid, now),
         next_step=_next_step(run.run_id, state, _stale(spec, beat, outcome, billing, now)),
         read=now,
         pod=claim.pod_id if claim else None,

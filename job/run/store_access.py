@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from infra.store.credentials.session import Grant, Session
 from job.errors import UsageError
-from job.run.pod_env import SEAL_KEY_VARIABLE, STORE_VARIABLE
+from job.paths import STORE_VARIABLE
+from job.run.pod_env import SEAL_KEY_VARIABLE
 from job.run.wandb_access import KEY_VARIABLE as WANDB_KEY_VARIABLE
 from job.spec.model import AccessSpec, JobSpec
 

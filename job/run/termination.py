@@ -8,8 +8,10 @@ from typing import Any
 
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import StoreError
-from job.errors import RECORD_AWAY, CannotTellError
-from job.record.run import Attempt, Beat, Outcome, OutcomeName, Run, StopRequest
+from job.errors import CannotTellError
+from job.record.causes import OUTCOMES, Cause
+from job.record.no_answer import RECORD_AWAY
+from job.record.run import Attempt, Beat, Outcome, Run, StopRequest
 from job.run.cost import bills, reckon
 from job.verdict.pace import pace
 
@@ -58,7 +60,7 @@ def is_gone(provider: Provider, attempt: Attempt) -> bool:
 def end(
     provider: Provider,
     attempt: Attempt,
-    outcome: OutcomeName,
+    cause: Cause,
     reason: str,
     by: str,
     say: Say,
@@ -78,9 +80,10 @@ def end(
     if not listed:
         check_silent(attempt)
     elif attempt.outcome() is None:
-        attempt.write("stop.json", StopRequest(outcome=outcome, reason=reason, by=by, time=time.time()))
+        request = StopRequest(outcome=OUTCOMES[cause], cause=cause, reason=reason, by=by, time=time.time())
+        attempt.write("stop.json", request)
         with suppress(StoreError):  # the agent knows; whoever reads the record later sees the request itself
-            attempt.note("stop requested", by, outcome=outcome, reason=reason)
+            attempt.note("stop requested", by, outcome=request.outcome, cause=cause, reason=reason)
         say("asked the agent to save and stop")
     _give_the_agent_time(provider, attempt, agent_grace)
     living = pods_of(provider, attempt)
@@ -93,7 +96,7 @@ def end(
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
     try:
-        return Ended(_close(provider, attempt, Outcome(outcome=outcome, reason=reason, by=by, time=time.time())), True)
+        return Ended(_close(provider, attempt, Outcome.of(cause, reason, by)), True)
     except RECORD_AWAY as error:
         raise NotRecordedError(f"{attempt.run_id}: billing is off, but that cannot be recorded: {error}") from error
 
@@ -117,8 +120,7 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
     if not is_gone(provider, attempt):
         return None
     check_silent(attempt)
-    lost = Outcome(outcome="failed", reason="the pod vanished without an outcome", by=by, time=time.time())
-    return _close(provider, attempt, lost)
+    return _close(provider, attempt, Outcome.of("lost", "the pod vanished without an outcome", by))
 
 
 def check_silent(attempt: Attempt) -> None:
@@ -167,6 +169,7 @@ def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str
     )
     return {
         "outcome": outcome.outcome,
+        "cause": outcome.cause,
         "reason": outcome.reason,
         "provider": f"{provider.name} listed no pod of the attempt, twice, {provider.settle_seconds:g} s apart",
         "money": reckoned.as_dict(),

@@ -1,16 +1,11 @@
-"""job.yaml: what a run is asked to be, checked before anything is spent."""
+"""Model of job.yaml: every key with its type, its limits and its default."""
 
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from job.errors import UsageError
-from job.nearest import did_you_mean
 from job.verdict.checklist_spec import Checklist
 from job.verdict.rules.recipes import RECIPES
 
@@ -49,13 +44,14 @@ class TrainSpec(_Part):
     commitment_weight: float | None = Field(None, ge=0, description="of the commitment error beside the L1 error")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="share of the codebooks' state kept at each step")
     validation_share: float | None = Field(None, gt=0, lt=1, description="share of the clips that is held out")
+    validate_every: float | None = Field(
+        None, ge=0, description="seconds of audio between validations inside an epoch; 0: at its end only"
+    )
     keep_checkpoints: int | None = Field(None, ge=1, description="newest ones on the pod's disk; the store has `keep`")
     seed: int | None = Field(None, ge=0, description="of weights, split and crops")
     precision: Literal["auto", "bf16", "fp32"] | None = Field(None, description="auto: bf16 on GPUs that have it")
     compile: Literal["auto", "on", "off"] | None = Field(None, description="torch.compile; auto: on GPUs only")
     device: Literal["auto", "cpu", "cuda"] | None = Field(None, description="auto: a GPU where there is one")
-    use_wandb: bool | None = Field(None, description="the same as `wandb: true`")
-    wandb_mode: Literal["online", "offline", "disabled"] | None = Field(None, description="the same as wandb.mode")
     experiment_name: str | None = Field(None, description="for people and for wandb; default: the run's name")
 
     @field_validator("strides", mode="before")
@@ -65,13 +61,8 @@ class TrainSpec(_Part):
 
     def flags(self) -> list[str]:
         """The command line of these settings."""
-        flags: list[str] = []
-        for name, value in self.model_dump(exclude_none=True).items():
-            if isinstance(value, bool):
-                flags += [f"--{name}"] * value
-            else:
-                flags += [f"--{name}", f"{value}"]
-        return flags
+        given = self.model_dump(exclude_none=True).items()
+        return [word for name, value in given for word in (f"--{name}", f"{value}")]
 
 
 class Watch(_Part):
@@ -141,9 +132,8 @@ class KeepSpec(_Part):
 
 
 class NotifySpec(_Part):
-    """Who is told of a run's turns (job/watch/notify.py). Holds no secret: specs are kept in the record."""
+    """Who is notified of a run's events (job/watch/notify.py). Holds no secret: specs are kept in the record."""
 
-    command: str | None = Field(None, min_length=1, description="shell command; gets the message on its stdin")
     webhook: str | None = Field(None, description="${NAME}: the variable that holds the URL; the message is posted")
 
     @field_validator("webhook")
@@ -158,10 +148,10 @@ class NotifySpec(_Part):
 
 
 class WandbSpec(_Part):
-    """Where Weights & Biases keeps the run (job/wandb_run.py). Holds no key: specs are kept in the record."""
+    """Where Weights & Biases keeps the run. Holds no key: specs are kept in the record."""
 
     mode: Literal["online", "offline", "disabled"] | None = Field(
-        None, description="default: online where anything of this section is given, or train.use_wandb"
+        None, description="default: online where anything of this section is given"
     )
     project: str | None = Field(
         None, pattern=r"^[^/\\#?%:\s]{1,128}$", description="default: $WANDB_PROJECT, else codecjob"
@@ -176,6 +166,10 @@ class WandbSpec(_Part):
     def on(self) -> bool:
         """Whether Weights & Biases is wanted."""
         return self.mode in ("online", "offline")
+
+    def flags(self) -> list[str]:
+        """The trainer's flags for it."""
+        return ["--use_wandb", "--wandb_mode", str(self.mode)] if self.on else []
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -201,34 +195,26 @@ class JobSpec(_Part):
     gpu_count: int | None = Field(None, ge=0, le=64, description="GPUs of a node; default: 1 where there are any")
     nodes: int = Field(1, ge=1, le=64, description="machines that train together")
     max_price_per_hour: float | None = Field(None, gt=0, description="USD for all GPUs of all nodes together")
-    pod: PodSpec = Field(default_factory=lambda: PodSpec.model_validate({}), description="what else the machine needs")
+    pod: PodSpec = Field(PodSpec(), description="what else the machine needs")
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
     access: AccessSpec = Field(
-        default_factory=lambda: AccessSpec.model_validate({}),
+        AccessSpec(),
         description="how a pod on another machine reaches the store",
     )
     max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
     max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
-    watch: Watch = Field(
-        default_factory=lambda: Watch.model_validate({}), description="seconds that a part of a live run may be silent"
-    )
-    keep: KeepSpec = Field(
-        default_factory=lambda: KeepSpec.model_validate({}), description="which checkpoints stay in the store"
-    )
+    watch: Watch = Field(Watch(), description="seconds that a part of a live run may be silent")
+    keep: KeepSpec = Field(KeepSpec(), description="which checkpoints stay in the store")
     notify: NotifySpec = Field(
-        default_factory=lambda: NotifySpec.model_validate({}),
+        NotifySpec(),
         description="who is told of a verdict, an abort, the end",
     )
-    wandb: WandbSpec = Field(
-        default_factory=lambda: WandbSpec.model_validate({}), description="the run in Weights & Biases"
-    )
+    wandb: WandbSpec = Field(WandbSpec(), description="the run in Weights & Biases")
     train: TrainSpec = Field(
-        default_factory=lambda: TrainSpec.model_validate({}),
+        TrainSpec(),
         description="the trainer's flags; not given: the trainer's default",
     )
-    checklist: Checklist = Field(
-        default_factory=lambda: Checklist.model_validate({}), description="how the run is judged"
-    )
+    checklist: Checklist = Field(Checklist(), description="how the run is judged")
 
     @model_validator(mode="before")
     @classmethod
@@ -241,28 +227,15 @@ class JobSpec(_Part):
             return data
         return {**data, "checklist": {"recipe": train["recipe"], **checklist}}
 
-    @model_validator(mode="before")
+    @field_validator("wandb", mode="before")
     @classmethod
-    def _one_meaning_of_wandb(cls, data: Any) -> Any:
-        """`wandb` and the trainer's two flags say the same: whichever is given sets the other."""
-        if not isinstance(data, dict):
-            return data
-        section, train = data.get("wandb", {"mode": None}), data.get("train", {})
-        section = {"mode": "online"} if section is True else {"mode": "disabled"} if section is False else section
-        if not (isinstance(section, dict) and isinstance(train, dict)):
-            return data
-        asked = not section or any(value not in (None, [], ()) for value in section.values())
-        mode, flag = section.get("mode"), train.get("wandb_mode")
-        if not asked and train.get("use_wandb") is not True:
-            return {**data, "wandb": section}
-        mode = mode or flag or "online"
-        if asked and mode != "disabled" and train.get("use_wandb") is False:
-            raise ValueError("wandb asks for Weights & Biases and train.use_wandb: false does not: keep one")
-        if flag not in (None, mode):
-            raise ValueError(f"wandb.mode: {mode} and train.wandb_mode: {flag} contradict each other: keep one")
-        wanted = mode != "disabled" or train.get("use_wandb") is True
-        flags = {"use_wandb": True, "wandb_mode": mode} if wanted else {}
-        return {**data, "wandb": {**section, "mode": mode}, "train": {**train, **flags}}
+    def _wandb_is_on_where_anything_of_it_is_given(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return {"mode": "online" if value else "disabled"}
+        if not isinstance(value, dict) or value.get("mode") is not None:
+            return value
+        given = not value or any(item not in (None, [], ()) for item in value.values())
+        return {**value, "mode": "online"} if given else value
 
     @field_validator("gpu", mode="before")
     @classmethod
@@ -280,92 +253,3 @@ class JobSpec(_Part):
 def ranks_per_node(spec: JobSpec) -> int:
     """The training processes of a node: one for each GPU, and one where there is none."""
     return max(spec.gpu_count or 1, 1)
-
-
-def load_spec(path: Path, overrides: Iterable[str] = ()) -> JobSpec:
-    """Reads and checks a spec file, with ``key.sub=value`` laid over it.
-
-    Raises:
-        UsageError: the file is missing, is not YAML, or does not fit the model; one line for each problem.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        missing = "; `codecjob init` writes one" if isinstance(error, FileNotFoundError) else ""
-        raise UsageError(f"{path}: cannot read the spec: {reason}{missing}") from error
-    document = _parse_yaml(text, str(path))
-    if not isinstance(document, dict):
-        raise UsageError(f"{path}: a spec is a mapping such as 'name: my-run'; see `codecjob schema`")
-    for override in overrides:
-        _lay_over(document, override)
-    spec = check_spec(document, str(path))
-    folder = path.resolve().parent
-    changes: dict[str, Any] = {"data": (folder / spec.data.expanduser()).resolve()}
-    if spec.store is not None and "://" not in spec.store:
-        changes["store"] = str((folder / Path(spec.store).expanduser()).resolve())
-    return spec.model_copy(update=changes)
-
-
-def check_spec(document: Mapping[str, Any], where: str) -> JobSpec:
-    """Validates a spec that is already a mapping.
-
-    Raises:
-        UsageError: one line for each problem, each naming ``where`` and the key.
-    """
-    try:
-        return JobSpec.model_validate(document)
-    except ValidationError as error:
-        raise UsageError("\n".join(f"{where}: {_in_words(problem)}" for problem in error.errors())) from None
-
-
-def _parse_yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be parsed"
-        raise UsageError(f"{where}{place}: not valid YAML: {problem}") from error
-    except ValueError as error:  # such as a date in month 13
-        raise UsageError(f"{where}: not valid YAML: {error}") from error
-
-
-def _lay_over(document: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
-        raise UsageError(f"--set {override}: write it as key=value, such as --set train.num_epochs=3")
-    *parents, last = key.split(".")
-    place = document
-    for parent in parents:
-        inner = place.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise UsageError(f"--set {override}: {parent} is not a mapping")
-        place = inner
-    place[last] = _parse_yaml(value, f"--set {override}")
-
-
-def _in_words(problem: ErrorDetails) -> str:
-    path = [str(part) for part in problem["loc"] if part != "[key]"]
-    key = ".".join(path)
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key{did_you_mean(path[-1], _known_keys(path[:-1]))}" + (f" (in {key})" if path[:-1] else "")
-    if problem["type"] == "missing":
-        return f"{key} is missing"
-    said = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error":
-        return f"{key}: {said}" if key else said
-    if problem["type"] == "string_pattern_mismatch" and key == "name":
-        said = "should be 1 to 40 lower-case letters, digits and dashes"
-    return f"{key}: {said}, not {problem['input']!r}"
-
-
-def _known_keys(path: list[str]) -> list[str]:
-    model: Any = JobSpec.model_json_schema()
-    definitions = model["$defs"]
-    for part in path:
-        model = model.get("properties", {}).get(part) or model.get("additionalProperties", {})
-        options = [option for option in model.get("anyOf", [model]) if "$ref" in option]
-        if options:
-            model = definitions[options[0]["$ref"].removeprefix("#/$defs/")]
-    return list(model.get("properties", {}))

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from job.errors import UsageError
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 from job.spec.trainer_plan import ask_trainer
 
 # What a provider has no use for is not offered.

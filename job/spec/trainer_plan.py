@@ -32,7 +32,7 @@ def ask_trainer(flags: Sequence[str]) -> TrainerPlan:
         UsageError: the trainer refuses the flags.
         CannotTellError: it does not answer.
     """
-    command = [sys.executable, "-m", "codec", "plan", *flags]
+    command = [sys.executable, "-P", "-m", "codec", "plan", *flags]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from job.nearest import did_you_mean
+from job.errors import did_you_mean
 from job.verdict.rules.limits import DEFAULT_CAUSES, CauseName, Limit
 from job.verdict.rules.recipes import RECIPES, Recipe
 

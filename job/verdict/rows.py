@@ -4,29 +4,33 @@ A row is known by (attempt, kind, step). Late, duplicate and out-of-order rows a
 an attempt that resumed at step s hides what older attempts wrote after s.
 """
 
-import json
+import codecs
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# "NaN", "Infinity" and "-Infinity" are the trainer's own spelling; the others are what str() and printf make of them.
-NON_FINITE = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
-NON_FINITE |= {f"-{name}": -value for name, value in NON_FINITE.items()}
+from job.verdict.json_line import load_object
+from job.verdict.number_text import json_number, number
+
+__all__ = ["ParsedLog", "Row", "collate", "json_number", "parse", "place", "row_of"]
+
 # A row without `kind` (another trainer's file) is a validation row when it carries what only validation measures.
 VALIDATION_ONLY = ("snr_db", "amplitude", "si_sdr_db", "correlation")
 # Metrics with one number for each quantizer stage.
 PER_STAGE = ("perplexity", "codes_used")
 
 
-def json_number(value: float) -> float | str:
-    """A number as the metric files write it: non-finite ones as strings that any JSON reader can read."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+# Names that other trainers give to the kinds of rows.
+KINDS = dict.fromkeys(("validation", "val", "valid", "validate", "eval", "evaluation", "dev", "test"), "validation")
+KINDS |= dict.fromkeys(("train", "training"), "train") | {"start": "start"}
+# What a figure is before it has been measured, where a trainer keeps the best so far.
+_UNMEASURED = {"snr_db": -math.inf, "si_sdr_db": -math.inf, "mel_distance": math.inf, "l1_ratio": math.inf}
+# Figures that only a validation makes. Where one of them is measured, an infinite one beside it is a fault.
+MEASURED = (*VALIDATION_ONLY, "l1_ratio", "mel_distance", "dc_offset", "lag")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One metric row.
 
@@ -67,26 +71,39 @@ def parse(data: bytes, first_attempt: int = 1) -> ParsedLog:
     unreadable = 0
     attempt = first_attempt
     starts: list[dict[str, Any]] = []
-    lines = data.split(b"\n")
-    for number, line in enumerate(lines):
+    lines = text_of(data).split("\n")
+    for position, line in enumerate(lines):
         if not line.strip():
             continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
+        fields = load_object(line)
+        if fields is None:
             # The last line without its newline is a row that is still being written.
-            unreadable += number < len(lines) - 1
-            continue
-        if not isinstance(fields, dict):
-            unreadable += 1
+            unreadable += position < len(lines) - 1
             continue
         if fields.get("kind") == "start":
             if "time" in fields and fields in starts:
                 continue
             attempt = first_attempt + len(starts)
             starts.append(fields)
-        rows.append(_row(fields, attempt))
+        rows.append(row_of(fields, attempt))
     return ParsedLog(tuple(rows), unreadable)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file, by its byte order mark; without one it is UTF-8. Bytes that are no text become U+FFFD."""
+    return data.decode(encoding_of(data[:4]), errors="replace")
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding of a file that begins with these bytes: UTF-8, or UTF-16 and UTF-32 with or without a mark."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # A metrics file begins with an ASCII character, so a zero beside it is the other half of UTF-16.
+    if len(head) >= 2 and 0 in head[:2] and any(head[:2]):
+        return "utf-16-be" if head[0] == 0 else "utf-16-le"
+    return "utf-8-sig"
 
 
 def collate(rows: Iterable[Row]) -> list[Row]:
@@ -97,19 +114,20 @@ def collate(rows: Iterable[Row]) -> list[Row]:
     """
     first_seen: dict[tuple[Any, ...], Row] = {}
     starts: dict[int, int] = {}
-    for number, row in enumerate(rows):
+    for position, row in enumerate(rows):
         if row.kind == "start":
             starts.setdefault(row.attempt, row.step or 0)
-        key = (row.attempt, row.kind, row.step if row.step is not None else ("line", number))
+        key = (row.attempt, row.kind, row.step if row.step is not None else ("line", position))
         first_seen.setdefault(key, row)
 
-    kept = [row for row in first_seen.values() if not _hidden(row, starts)]
+    hidden_after = reach(starts)
+    kept = [row for row in first_seen.values() if row.step is None or row.step <= hidden_after(row.attempt)]
     kept.sort(key=lambda row: row.attempt)
     ordered: list[tuple[tuple[int, int, int], Row]] = []
     last = 0
     for row in kept:
         last = row.step if row.step is not None else last
-        ordered.append(((last, row.attempt, _RANK.get(row.kind, 1)), row))
+        ordered.append(((last, row.attempt, RANK.get(row.kind, 1)), row))
     ordered.sort(key=lambda item: item[0])
     return [row for _, row in ordered]
 
@@ -121,62 +139,80 @@ def is_baseline(row: Row) -> bool:
 
 def place(row: Row) -> tuple[int, int, int] | None:
     """Where `collate` puts a row: places sort as rows do. None for a row without a step, which follows another."""
-    return None if row.step is None else (row.step, row.attempt, _RANK.get(row.kind, 1))
+    return None if row.step is None else (row.step, row.attempt, RANK.get(row.kind, 1))
 
 
-_RANK = {"start": 0, "train": 1, "validation": 2}
+RANK = {"start": 0, "train": 1, "validation": 2}
 
 
-def _hidden(row: Row, starts: Mapping[int, int]) -> bool:
-    if row.step is None:
-        return False
-    return any(attempt > row.attempt and row.step > step for attempt, step in starts.items())
+def reach(starts: Mapping[int, int]) -> Callable[[int], float]:
+    """Up to which step an attempt's rows count, by the steps at which attempts begin: later ones begin again there."""
+    lowest: dict[int, float] = {}
+    nearest = math.inf
+    for attempt in sorted(starts, reverse=True):
+        lowest[attempt] = nearest
+        nearest = min(nearest, starts[attempt])
+
+    def of(attempt: int) -> float:
+        if attempt not in lowest:
+            lowest[attempt] = min((step for later, step in starts.items() if later > attempt), default=math.inf)
+        return lowest[attempt]
+
+    return of
 
 
-def _row(fields: Mapping[str, Any], attempt: int) -> Row:
-    values = _numbers(fields)
-    stages = {name: numbers for name in PER_STAGE if (numbers := _list_of_numbers(fields.get(name)))}
-    kind, device = fields.get("kind"), fields.get("device")
+def row_of(fields: Mapping[str, Any], attempt: int) -> Row:
+    """The row of one line of ``metrics.jsonl``."""
+    values = numbers(fields)
+    stages = {name: found for name in PER_STAGE if (found := number_list(fields.get(name)))}
+    device = fields.get("device")
+    kind = fields.get("kind")
+    kind = KINDS.get(kind.strip().lower(), kind) if isinstance(kind, str) else None
     if kind == "start" and isinstance(config := fields.get("config"), dict):
-        values = _numbers(config) | _shape(config) | values
-    if not isinstance(kind, str):
+        values = numbers(config) | _shape(config) | values
+    drop_unmeasured(values)
+    if kind is None:
         kind = "validation" if any(name in values for name in VALIDATION_ONLY) else "train"
     step, epoch = _integer(values.get("step")), _integer(values.get("epoch"))
     return Row(attempt, kind, step, epoch, values, stages, device if isinstance(device, str) else None)
 
 
-def _numbers(fields: Mapping[str, Any]) -> dict[str, float]:
-    return {name: number for name, raw in fields.items() if (number := _number(raw)) is not None}
+def numbers(fields: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among the fields; numbers in strings are numbers."""
+    return {name: value for name, raw in fields.items() if (value := number(raw)) is not None}
 
 
 def _shape(config: Mapping[str, Any]) -> dict[str, float]:
     """What the rate of a model follows from: samples a frame, and whether its frames differ in their codes."""
-    strides = _list_of_numbers(config.get("strides"))
-    lapped = config.get("transform") == "mdct" and bool(_number(config.get("mean_quantizers")))
+    strides = number_list(config.get("strides"))
+    lapped = config.get("transform") == "mdct" and bool(number(config.get("mean_quantizers")))
     # The bits of a scalar quantizer are entropy-coded: no start row says how many there will be.
     known = strides and config.get("quantizer", "rvq") != "scalar"
     return {"lapped": float(lapped)} | ({"hop": math.prod(strides)} if known else {})
 
 
-def _list_of_numbers(raw: Any) -> tuple[float, ...]:
+def number_list(raw: Any) -> tuple[float, ...]:
     """The numbers of a list that has nothing else; empty for anything else."""
     if not isinstance(raw, list):
         return ()
-    numbers = [number for item in raw if (number := _number(item)) is not None]
-    return tuple(numbers) if len(numbers) == len(raw) else ()
+    found = [value for item in raw if (value := number(item)) is not None]
+    return tuple(found) if len(found) == len(raw) else ()
 
 
-def _number(raw: Any) -> float | None:
-    if isinstance(raw, bool):
-        return None
-    if isinstance(raw, int | float):
-        try:
-            return float(raw)
-        except OverflowError:
-            return math.inf if raw > 0 else -math.inf
-    if isinstance(raw, str):
-        return NON_FINITE.get(raw.strip().lower().removeprefix("+"))
-    return None
+def drop_unmeasured(values: dict[str, float]) -> list[str]:
+    """Remove the figures that stand for "not validated yet" and return their names.
+
+    Those are the SNR of minus infinity, and the like, of a row in which a validation has measured nothing else. A
+    finite loss cannot go with an infinite SNR, so a row whose loss is not finite keeps them.
+    """
+    found = [name for name in MEASURED if name in values]
+    if not found or not math.isfinite(values.get("loss", 0.0)):
+        return []
+    if any(values[name] != _UNMEASURED.get(name) for name in found):
+        return []
+    for name in found:
+        del values[name]
+    return found
 
 
 def _integer(value: float | None) -> int | None:

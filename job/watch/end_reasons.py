@@ -1,38 +1,25 @@
 """Why a run, or a pod, has to end: pure functions over what the record and the provider say at one moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from infra.pods import Pod, PodState
-from job.record.run import Beat, Claim, Intent, Outcome, OutcomeName, Progress
+from job.record.causes import NODE_LOST, STUCK, Cause, stuck_in_words
+from job.record.run import Beat, Claim, Intent, Outcome, Progress
 from job.run.staleness import budget, overdue
 from job.spec.model import JobSpec
 from job.verdict.pace import Pace
 from job.verdict.signs import State, Verdict
 
-Kind = Literal[
-    "bad signs",
-    "deadline",
-    "budget",
-    "stuck start",
-    "agent silent",
-    "loop silent",
-    "overdue",
-    "lost",
-    "unclaimed",
-    "still billed",
-    "node lost",
-]
+PodKind = Literal["unclaimed", "still billed"]
+"""Why one pod has to end, whatever becomes of its attempt."""
+Kind = Cause | PodKind
 # The agent ends an unclaimed pod after 120 s, and the client of a slow launch may need a little longer.
 UNCLAIMED_SECONDS = 300.0
 # What the agent gets to do by itself before the watchdog does it: save, upload, end the pod.
 AGENT_SECONDS = 180.0
-# How the reason of an attempt begins whose pod never began to run.
-STUCK = "stuck start"
-# How the reason of an attempt begins of whose several nodes one is gone. The run goes on by itself so many times, if
-# somebody looks within so long.
-NODE_LOST = "a node was lost"
+# A run that has lost a node continues by itself so many times, if somebody looks within so long.
 MOST_NODES_LOST = 3
 GO_ON_SECONDS = 1800.0
 # A provider that does not list a pod which was claimed this recently proves nothing.
@@ -45,7 +32,6 @@ class Finding:
 
     kind: Kind
     reason: str
-    outcome: OutcomeName = "failed"
     pods: tuple[str, ...] = ()
     """What to end where it is not the whole attempt."""
     attempt: int = 0
@@ -53,7 +39,7 @@ class Finding:
     @property
     def sure_at_once(self) -> bool:
         """Whether one look is enough. What rests on silence, or on an absence, must be found several times."""
-        return self.kind in ("bad signs", "deadline", "budget", "node lost")
+        return self.kind in ("bad signs", "deadline", "budget", NODE_LOST)
 
     def is_same_as(self, other: "Finding") -> bool:
         """Whether two looks have found the same thing, whatever the seconds in their words."""
@@ -118,9 +104,9 @@ class Sight:
         }
 
 
-def judge(sight: Sight) -> Finding | None:
-    """The first reason to act on, in the order of certainty; None where there is none."""
-    return next(_findings(sight), None)
+def judge(sight: Sight, kinds: Collection[Kind] | None = None) -> Finding | None:
+    """The first reason to act on, in the order of certainty, of the ``kinds`` asked for; None where there is none."""
+    return next((finding for finding in _findings(sight) if kinds is None or finding.kind in kinds), None)
 
 
 def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
@@ -143,7 +129,7 @@ def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
 def _findings(sight: Sight) -> Iterator[Finding]:
     newest, verdict = sight.newest, sight.verdict
     if verdict.verdict is State.BAD:
-        yield Finding("bad signs", verdict.summary, "aborted", attempt=newest.number)
+        yield Finding("bad signs", verdict.summary, attempt=newest.number)
     for facts in sight.attempts:
         for pod in sight.pods:
             if pod.attempt == facts.number:
@@ -152,7 +138,7 @@ def _findings(sight: Sight) -> Iterator[Finding]:
                     yield finding
     if newest.outcome is not None:
         if not sight.pods and goes_on(sight.attempts, sight.now):
-            yield Finding("node lost", newest.outcome.reason, attempt=newest.number)
+            yield Finding(NODE_LOST, newest.outcome.reason, attempt=newest.number)
         return
     if sight.own_pods:
         yield from _limits(sight)
@@ -167,7 +153,7 @@ def goes_on(attempts: Sequence[AttemptFacts], now: float) -> bool:
     outcomes = [facts.outcome for facts in attempts]
     if not outcomes or outcomes[-1] is None or now - outcomes[-1].time > GO_ON_SECONDS:
         return False
-    lost = [outcome is not None and outcome.reason.startswith(NODE_LOST) for outcome in outcomes]
+    lost = [outcome is not None and outcome.cause == NODE_LOST for outcome in outcomes]
     return lost[-1] and sum(lost) <= MOST_NODES_LOST
 
 
@@ -175,10 +161,10 @@ def _limits(sight: Sight) -> Iterator[Finding]:
     newest, now = sight.newest, sight.now
     if newest.intent and now > newest.intent.deadline + AGENT_SECONDS:
         said = f"max_hours ({sight.spec.max_hours:g}) is over since {now - newest.intent.deadline:.0f} s"
-        yield Finding("deadline", said, "expired", attempt=newest.number)
+        yield Finding("deadline", said, attempt=newest.number)
     if sight.broke_at is not None and now > sight.broke_at:
         said = f"max_cost ({sight.spec.max_cost:g} USD) is spent"
-        yield Finding("budget", said, "expired", attempt=newest.number)
+        yield Finding("budget", said, attempt=newest.number)
 
 
 def stuck_for(pod: Pod, facts: AttemptFacts, now: float) -> float | None:
@@ -196,13 +182,7 @@ def _stuck(sight: Sight) -> Iterator[Finding]:
     for pod in sight.own_pods:
         waited = stuck_for(pod, sight.newest, sight.now)
         if waited is not None and waited > sight.spec.watch.stuck:
-            yield Finding("stuck start", stuck_in_words(pod, waited), attempt=sight.newest.number)
-
-
-def stuck_in_words(pod: Pod, waited: float) -> str:
-    """The reason of the outcome."""
-    place = f" in {pod.data_center}" if pod.data_center else ""
-    return f"{STUCK}: pod {pod.id}{place} has not begun to run in {waited:.0f} s"
+            yield Finding(STUCK, stuck_in_words(pod, waited), attempt=sight.newest.number)
 
 
 def _silence(sight: Sight) -> Iterator[Finding]:
@@ -228,6 +208,6 @@ def _silence(sight: Sight) -> Iterator[Finding]:
                 f"the training loop hung: no beat for {sight.loop_age:.0f} s while {sight.progress.phase} "
                 f"(allowed: {allowed:g} s), and the agent has not ended it"
             )
-            yield Finding("loop silent", said, "aborted", attempt=newest.number)
+            yield Finding("loop silent", said, attempt=newest.number)
     if late := overdue(sight.pace, watch):
-        yield Finding("overdue", late, "aborted", attempt=newest.number)
+        yield Finding("overdue", late, attempt=newest.number)

@@ -1,8 +1,8 @@
-"""Tells of a run's turns: a verdict that changes, an abort, the end. Done outside the pod, by whoever watches.
+"""Notifications of a run's events to a webhook: a verdict that changes, an abort, the end.
 
-Commands and secrets stay on the user's machines so. Several may watch the same run: each message is claimed in the
-record before it is sent, so it is sent once at most. What fails is one line on stderr; nothing waits for it but the
-end of a command, and that for a bounded time.
+Sent from outside the pod, by every watcher: the webhook's URL is a secret and stays on the user's machines. Several may
+watch one run: each message is claimed in the record before it is sent, so it is sent at most once. A failure is one
+line on stderr; only the end of a command waits for it, for a bounded time.
 """
 
 import json
@@ -19,97 +19,81 @@ from job.run.state import RunState
 from job.spec.model import JobSpec
 from job.verdict.rows import json_number
 from job.verdict.signs import State
-from job.watch import notify_channels
-from job.watch.trusted_commands import is_known
+from job.watch import webhook
 
 Event = Literal["verdict", "abort", "end"]
 CLOSE_SECONDS = 30.0
-PREFIX = "CODECJOB_NOTIFY_"
-MOST_CHARACTERS = 1000
-"""Of a variable; the message itself is whole."""
 
 
 def asks(spec: JobSpec) -> bool:
-    """Whether anybody wants to be told."""
-    return bool(spec.notify.command or spec.notify.webhook)
+    """Whether a run's spec asks for notifications."""
+    return bool(spec.notify.webhook)
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A run at one look, for one channel."""
+class _Event:
+    """A run at one poll."""
 
     state: RunState
-    target: str
+    webhook: str
     ended: bool
 
 
 class Notifier:
-    """Sees what a watcher sees of its runs, and sends what has not been sent yet, from threads of its own."""
+    """Sends what a watcher sees of its runs and nobody has sent yet, from a thread of its own."""
 
     def __init__(self, store: Store, say: Callable[[str], None]) -> None:
         self.store = store
         self.say = say
         self._seen: dict[str, tuple[Any, ...]] = {}
-        self._queues: dict[str, queue.SimpleQueue[_Turn | None]] = {}
-        self._threads: list[threading.Thread] = []
+        self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
         self._said: set[str] = set()
 
     def see(self, state: RunState, ended: bool) -> None:
-        """Takes a look at a run; ``ended``: nothing of it goes on, and nothing is resumed. Never waits."""
-        aim = state.spec.notify
+        """Note a run's state; ``ended``: nothing of it goes on, and nothing is resumed. Never waits."""
         mark = (state.attempt, state.verdict.verdict, _aborted(state), ended)
-        if self._seen.get(state.run_id) == mark:
+        if not state.spec.notify.webhook or self._seen.get(state.run_id) == mark:
             return
         self._seen[state.run_id] = mark
-        for channel, target in (("command", aim.command), ("webhook", aim.webhook)):
-            if target:
-                self._queue(channel).put(_Turn(state, target, ended))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="notify", daemon=True)
+            self._thread.start()
+        self._queue.put(_Event(state, state.spec.notify.webhook, ended))
 
     def close(self) -> None:
-        """Waits for what is being sent, but not for long."""
-        for waiting in self._queues.values():
-            waiting.put(None)
-        until = time.monotonic() + CLOSE_SECONDS
-        for thread in self._threads:
-            thread.join(max(until - time.monotonic(), 0.0))
-            if thread.is_alive():
-                self._say_once(f"notify.{thread.name}: not done within {CLOSE_SECONDS:g} s: given up")
-
-    def _queue(self, channel: str) -> "queue.SimpleQueue[_Turn | None]":
-        if channel not in self._queues:
-            self._queues[channel] = queue.SimpleQueue()
-            thread = threading.Thread(target=self._work, args=(channel,), name=channel, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        return self._queues[channel]
-
-    def _work(self, channel: str) -> None:
-        while (turn := self._queues[channel].get()) is not None:
-            try:
-                self._tell(channel, turn)
-            except (StoreError, ValueError, TypeError, KeyError) as error:
-                self._seen.pop(turn.state.run_id, None)  # the next look tries again
-                self._say_once(f"notify.{channel}: {turn.state.run_id}: the record cannot be used: {error}")
-
-    def _tell(self, channel: str, turn: _Turn) -> None:
-        if missing := unable(channel, turn.target):
-            self._say_once(f"notify.{channel}: {missing}")
+        """Wait for what is being sent, for CLOSE_SECONDS at most."""
+        if self._thread is None:
             return
-        prefix = f"runs/{turn.state.run_id}/notified/{channel}/"
-        for event, name in due(turn.state, turn.ended, self._told(prefix)):
-            told = message(turn.state, event)
-            claim = {"event": event, "verdict": told["verdict"], "rows": len(turn.state.rows), "time": told["time"]}
-            if not self.store.create(f"{prefix}{name}.json", json.dumps(claim).encode()):
-                continue  # somebody else tells it
-            body = json.dumps(told).encode()
-            if channel == "webhook":
-                trouble = notify_channels.post(os.environ[_variable(turn.target)], body)
-            else:
-                trouble = notify_channels.run(turn.target, body, _variables(told))
-            if trouble:
-                self.say(f"notify.{channel}: {turn.state.run_id}: {event} was not told: {trouble}")
+        self._queue.put(None)
+        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            self._say_once(f"not done within {CLOSE_SECONDS:g} s: given up")
 
-    def _told(self, prefix: str) -> dict[str, dict[str, Any]]:
+    def _work(self) -> None:
+        while (event := self._queue.get()) is not None:
+            run_id = event.state.run_id
+            try:
+                self._send(event)
+            except (StoreError, ValueError, TypeError, KeyError) as error:
+                self._seen.pop(run_id, None)  # the next poll tries again
+                self._say_once(f"{run_id}: the record cannot be used: {error}")
+
+    def _send(self, event: _Event) -> None:
+        if missing := unable(event.webhook):
+            self._say_once(missing)
+            return
+        state = event.state
+        prefix = f"runs/{state.run_id}/notified/webhook/"
+        for kind, name in due(state, event.ended, self._sent(prefix)):
+            told = message(state, kind)
+            claim = {"event": kind, "verdict": told["verdict"], "rows": len(state.rows), "time": told["time"]}
+            if not self.store.create(f"{prefix}{name}.json", json.dumps(claim).encode()):
+                continue  # another watcher sends it
+            if error := webhook.post(os.environ[_variable(event.webhook)], json.dumps(told).encode()):
+                self.say(f"notify.webhook: {state.run_id}: {kind} was not told: {error}")
+
+    def _sent(self, prefix: str) -> dict[str, dict[str, Any]]:
         """What has been claimed, by name."""
         keys = [info.key for info in self.store.list(prefix)]
         return {key.removeprefix(prefix).removesuffix(".json"): json.loads(self.store.get(key)) for key in keys}
@@ -117,7 +101,7 @@ class Notifier:
     def _say_once(self, what: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self.say(what)
+            self.say(f"notify.webhook: {what}")
 
 
 def due(state: RunState, ended: bool, told: dict[str, dict[str, Any]]) -> Iterable[tuple[Event, str]]:
@@ -161,22 +145,12 @@ def message(state: RunState, event: Event) -> dict[str, Any]:
     }
 
 
-def unable(channel: str, target: str) -> str:
-    """Why this machine does not use a channel; empty if it does.
-
-    A command runs only where it was submitted: else whoever can write to the bucket could run any on a watcher's
-    machine. A webhook is where its variable is set.
-    """
-    if channel == "command":
-        return "" if is_known(target) else "was not submitted from this machine, and is not run on it"
+def unable(target: str) -> str:
+    """Why this machine cannot post to a webhook; empty if it can. A webhook is where its variable is set."""
     url = os.environ.get(_variable(target))
     if not url:
         return f"{_variable(target)} is not set on this machine: nothing is posted from it"
-    return (
-        ""
-        if notify_channels.is_url(url)
-        else f"what {_variable(target)} holds is not an http(s) URL: nothing is posted"
-    )
+    return "" if webhook.is_url(url) else f"what {_variable(target)} holds is not an http(s) URL: nothing is posted"
 
 
 def _aborted(state: RunState) -> bool:
@@ -185,13 +159,3 @@ def _aborted(state: RunState) -> bool:
 
 def _variable(target: str) -> str:
     return target.removeprefix("${").removesuffix("}")
-
-
-def _variables(told: dict[str, Any]) -> dict[str, str]:
-    """A reason comes from the pod: of any length, and with characters that a process's environment cannot hold."""
-    names = ("run", "event", "verdict", "text")
-    return {f"{PREFIX}{name.upper()}": _printable(str(told[name]))[:MOST_CHARACTERS] for name in names}
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)

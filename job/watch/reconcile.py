@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from infra.pods import Pod, Provider
 from infra.store import Store
-from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.errors import CannotTellError, UsageError
+from job.record.no_answer import NO_ANSWER
 from job.record.run import Attempt, Claim, Run, list_runs
 from job.run.launch import store_mark
 from job.run.termination import close_if_lost, end_pods

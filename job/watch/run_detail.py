@@ -28,6 +28,7 @@ class AttemptFacts:
     ended: float | None
     """Unix seconds."""
     outcome: str | None
+    cause: str | None
     reason: str | None
 
 
@@ -117,6 +118,7 @@ def _facts(attempt: Snapshot) -> AttemptFacts:
         launched=claim.time if claim else None,
         ended=outcome.time if outcome else None,
         outcome=outcome.outcome if outcome else None,
+        cause=outcome.cause if outcome else None,
         reason=outcome.reason if outcome else None,
     )
 

@@ -88,26 +88,40 @@ class Listing:
     def __init__(self, name: str) -> None:
         self.name = name
         self._lock = threading.Lock()
+        self._asked = False
         self._provider: Provider | None = None
-        self._pods: list[Pod] | None = None
+        self._pods: list[Pod] = []
         self._error: ProviderError | None = None
 
     def find(self, run_id: str | None) -> list[Pod]:
         """As `Provider.find`; the answer is that of the first call."""
+        error = self.trouble()
+        if error is None:
+            return [pod for pod in self._pods if run_id in (None, pod.run_id)]
+        # One pod that this machine cannot see hides all of them in an answer for all, but not in one for each.
+        if isinstance(error, CannotTell) and self._provider is not None and run_id is not None:
+            return self._provider.find(run_id)
+        raise error
+
+    def provider(self) -> Provider:
+        """The provider itself. Raises ProviderError where it cannot be opened."""
+        error = self.trouble()
+        if self._provider is None:
+            assert error is not None
+            raise error
+        return self._provider
+
+    def trouble(self) -> ProviderError | None:
+        """Why there is no answer for all pods; None where there is one."""
         with self._lock:
-            if self._pods is None and self._error is None:
+            if not self._asked:
+                self._asked = True
                 try:
                     self._provider = open_provider(self.name)
                     self._pods = self._provider.find(None)
                 except ProviderError as error:
                     self._error = error
-        if self._pods is not None:
-            return [pod for pod in self._pods if run_id in (None, pod.run_id)]
-        assert self._error is not None
-        # One pod that this machine cannot see hides all of them in an answer for all, but not in one for each.
-        if isinstance(self._error, CannotTell) and self._provider is not None and run_id is not None:
-            return self._provider.find(run_id)
-        raise self._error
+        return self._error
 
 
 class Overview:

@@ -5,29 +5,32 @@ ends a pod only when it is sure. An error of the store or of the provider means 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
+from infra.pods import PROVIDERS, Pod, Provider, ProviderError
 from infra.store import Store
-from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.errors import UsageError
+from job.record.causes import NODE_LOST, STUCK
+from job.record.no_answer import NO_ANSWER
 from job.record.run import Attempt, Run, list_runs
 from job.run.cost import broke_at
 from job.run.resume import go_on, replace_stuck
+from job.run.state import RunState
 from job.run.state import judge as judge_rows
 from job.run.store_access import AT_HOME
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
 from job.watch import reconcile
-from job.watch.end_reasons import NODE_LOST, STUCK, Finding, Sight, goes_on, judge, stuck_for
+from job.watch.end_reasons import AGENT_SECONDS, Finding, Kind, Sight, goes_on, judge, stuck_for
 from job.watch.heartbeat import Clock, StoreClock
+from job.watch.run_list import Listing
 
 WATCHDOG = "watchdog"
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
-PodsOf = Callable[[str], list[Pod]]
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,17 @@ class Report:
         }
 
 
-def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) -> Report:
-    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that."""
+def look_after(
+    run: Run, provider: Provider, clock: Clock, act: bool, say: Say, kinds: Collection[Kind] | None = None
+) -> Report:
+    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that.
+
+    ``kinds`` are the only ones to act on; None is all.
+    """
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
-        sight, finding = _look_surely(run, provider, clock)
+        sight, finding = _look_surely(run, provider, clock, kinds)
     except (*NO_ANSWER, UsageError) as error:
         return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
     ended = sight.newest.outcome is not None and not sight.pods
@@ -78,9 +86,9 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     """
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
-    asked = {name: _ask(name) for name in PROVIDERS if name not in AT_HOME}
+    listings = {name: Listing(name) for name in PROVIDERS if name not in AT_HOME}
     if isinstance(clock, StoreClock):
-        clock.sees = [name for name, answer in asked.items() if answer.pods is not None]
+        clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now = clock()  # the beat: somebody watches
     reports: list[Report] = []
     told: set[str] = set()
@@ -88,23 +96,20 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
         run = Run(store, run_id)
         try:
             name = run.spec().provider
-            if name not in asked:
-                asked[name] = _ask(name)
-            provider, pods, trouble = asked[name]
-            if provider is None:
-                raise CannotTellError(trouble)
-            if trouble and name not in told:
+            listing = listings.setdefault(name, Listing(name))
+            provider = listing.provider()
+            if (trouble := listing.trouble()) and name not in told:
                 told.add(name)
                 reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
-            if not _has_ended(run, pods, now):
+            if not _has_ended(run, listing, now):
                 reports.append(look_after(run, provider, clock, act, say))
         except (*NO_ANSWER, UsageError) as error:
             reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
         except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
             reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
-    for provider, pods, _ in asked.values():
-        if provider is not None and pods:
-            reports += _orphans(store, provider, pods, clock, act)
+    for listing in listings.values():
+        if listing.trouble() is None:
+            reports += _orphans(store, listing.provider(), listing.find(None), clock, act)
     return reports
 
 
@@ -132,17 +137,35 @@ def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
     )
 
 
-def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Finding | None]:
+def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+    """Ends what lives of an attempt past its deadline while the record cannot be asked: a cluster cannot end itself.
+
+    ``state`` is the last that was seen of the run.
+    """
+    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+        return
+    try:
+        pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
+        if pods:
+            say(f"max_hours is over: terminating {', '.join(pods)}")
+            end_pods(provider, state.run_id, pods)
+    except ProviderError as error:
+        say(str(error))  # the next round tries again
+
+
+def _look_surely(
+    run: Run, provider: Provider, clock: Clock, kinds: Collection[Kind] | None
+) -> tuple[Sight, Finding | None]:
     """Looks as often as it takes to be sure: what is not the same at every look is not found at all."""
     sight = observe(run, provider, clock)
-    finding = judge(sight)
+    finding = judge(sight, kinds)
     if finding is None or finding.sure_at_once:
         return sight, finding
     watch = sight.spec.watch
     for _ in range(watch.polls - 1):
         time.sleep(watch.poll_seconds)
         before, sight = sight, observe(run, provider, clock)
-        again = judge(sight)
+        again = judge(sight, kinds)
         if finding.kind == "lost" and sight.beat != before.beat:
             raise still_beats(run.attempt(finding.attempt))
         if again is None or not again.is_same_as(finding) or sight.beat != before.beat:
@@ -154,9 +177,9 @@ def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Fin
 def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
     try:
         confirmed = _act(run, provider, sight, finding, say)
-        replaced = finding.kind in (STUCK, "node lost") and confirmed and run.attempts()[-1].number > finding.attempt
+        replaced = finding.kind in (STUCK, NODE_LOST) and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
-        if finding.kind == "node lost":  # its pod is gone already; the next look tries again
+        if finding.kind == NODE_LOST:  # its pod is gone already; the next look tries again
             return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
         said = f"{finding.reason}; the stop is not confirmed: {error}"
         return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
@@ -175,16 +198,16 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
         attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
-    if finding.kind == "node lost":
+    if finding.kind == NODE_LOST:
         return _go_on(run, provider, say)
     if finding.kind == STUCK:
         return _replace(run, provider, sight, say)
-    if finding.pods:
+    if finding.kind == "unclaimed" or finding.kind == "still billed":  # noqa: PLR1714 - mypy narrows by it
         say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
     else:
         grace = 0.0 if finding.kind == "agent silent" else AGENT_GRACE_SECONDS
-        ended = end(provider, attempt, finding.outcome, finding.reason, WATCHDOG, say, grace)
+        ended = end(provider, attempt, finding.kind, finding.reason, WATCHDOG, say, grace)
         confirmed = ended.billing_off
     if not already_over:
         attempt.note("billing off" if confirmed else "still billed", WATCHDOG, finding=finding.kind)
@@ -211,34 +234,17 @@ def _go_on(run: Run, provider: Provider, say: Say) -> bool:
     return True
 
 
-def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
+def _has_ended(run: Run, listing: Listing, now: float) -> bool:
     """Whether a run has its outcome, no pod, and is not to go on; one that was never started bills nothing, either."""
-    if any(pod.run_id == run.run_id for pod in listed or ()):
+    if listing.trouble() is None and listing.find(run.run_id):
         return False
     attempts = run.attempts()
     if not attempts:
         return True
     outcome = attempts[-1].outcome()
-    if outcome is None or not outcome.reason.startswith(NODE_LOST):
+    if outcome is None or outcome.cause != NODE_LOST:
         return outcome is not None
     return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
-
-
-class _Answer(NamedTuple):
-    """What a provider lists; without pods why it gave no answer, and without a provider why it cannot be asked."""
-
-    provider: Provider | None
-    pods: list[Pod] | None
-    trouble: str
-
-
-def _ask(name: str) -> _Answer:
-    provider: Provider | None = None
-    try:
-        provider = open_provider(name)
-        return _Answer(provider, provider.find(None), "")
-    except ProviderError as error:
-        return _Answer(provider, None, str(error))
 
 
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:

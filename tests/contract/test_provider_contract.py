@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from fakes.runpod.containers import Containers, host_python
 from fakes.runpod.desk import OFFER
 from fakes.runpod.fixtures import BARE_IMAGE
+from helpers import wait_until
 from infra.pods import LaunchRequest, Machine, Pod, PodState, Provider, runpod_logs
 from infra.pods.docker import DockerProvider
 from infra.pods.local import LocalProvider
@@ -58,19 +59,12 @@ def runpod(request: pytest.FixtureRequest) -> Provider:
     account = request.getfixturevalue("runpod_account")
     account.runner = Containers(host_python(), workdir="/workspace", client=request.getfixturevalue("docker_client"))
     server = request.getfixturevalue("runpod_server")
-    request.getfixturevalue("monkeypatch").setattr(runpod_logs, "SILENCE_SECONDS", 0.5)
+    request.getfixturevalue("monkeypatch").setattr(runpod_logs, "SILENCE_SECONDS", 2.0)
     return RunPodProvider(Client(server.url, account.key))
 
 
 def request_for(run_id: str, command: tuple[str, ...] = SLEEP, **env: str) -> LaunchRequest:
     return LaunchRequest(f"codecjob-{run_id}-1", run_id, 1, uuid.uuid4().hex, command, env, MACHINE)
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_a_preview_shows_the_command_and_sends_nothing(provider: Provider) -> None:
@@ -86,7 +80,6 @@ def test_a_launched_pod_is_listed_as_it_was_asked_for(provider: Provider) -> Non
     request = request_for("run-a")
     before = time.time()
     pod = provider.launch(request)
-    assert time.time() - before < 30
     assert (pod.name, pod.run_id, pod.attempt, pod.launch_id) == ("codecjob-run-a-1", "run-a", 1, request.launch_id)
     assert pod.created is not None
     assert before - 5 <= pod.created <= time.time() + 5

@@ -13,7 +13,7 @@ from infra.store import InvalidKey, NotFound, Store, check_writable, open_store
 from servers.server import S3Server, use
 
 
-@pytest.fixture(params=["folder", "memory", "swift", "radosgw", "radosgw_tls"])
+@pytest.fixture(params=["folder", "memory", "swift", "radosgw", "radosgw_tls", "seaweedfs", "rclone"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     if request.param == "folder":
         return open_store(str(tmp_path / "store"))

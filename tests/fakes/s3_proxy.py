@@ -36,6 +36,9 @@ ANSWERS: dict[str, tuple[int, str]] = {
 }
 ALWAYS = 1_000_000
 
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
+
 
 @dataclass
 class Request:
@@ -66,6 +69,10 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     watch: Callable[[Request, bool], None] | None = None
     """Called with each request before it is forwarded, and again (True) when the server has answered it."""
+    silent: set[tuple[str, int]] = field(default_factory=set)
+    """The client's ends of connections on which a stall has begun: see `fakes.silence`."""
+    rewrite: Callable[[Request, Answer], Answer] | None = None
+    """Changes each answer of the server on its way to the client."""
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,6 +118,7 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.socket.listen(128)  # a busy machine accepts late, and a connection that is dropped waits for a second
     proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}", upstream)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -135,12 +143,14 @@ def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fa
     if kind == "reset":
         return _reset(handler)
     if kind == "stall":
-        proxy.ended.wait(600)
+        _stall(handler, proxy)
         return _reset(handler)
     if kind in ANSWERS:
         status, code = ANSWERS[kind]
         return _answer(handler, status, [], f"<Error><Code>{code}</Code><Message>x</Message></Error>".encode())
     status, headers, answer = _ask(proxy.upstream, handler, body)
+    if proxy.rewrite:
+        status, headers, answer = proxy.rewrite(request, (status, headers, answer))
     if proxy.watch:
         proxy.watch(request, True)
     if kind == "answer lost":
@@ -148,11 +158,16 @@ def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fa
     if kind == "corrupt" and answer:
         middle = len(answer) // 2
         answer = answer[:middle] + bytes([answer[middle] ^ 1]) + answer[middle + 1 :]
-    return _answer(handler, status, headers, answer, kind, proxy.ended)
+    return _answer(handler, status, headers, answer, kind, proxy)
 
 
-def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-    connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=60)
+def _stall(handler: BaseHTTPRequestHandler, proxy: Proxy) -> None:
+    proxy.silent.add(handler.client_address)
+    proxy.ended.wait(600)
+
+
+def _ask(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+    connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=300)
     try:
         connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
         for name, value in handler.headers.items():
@@ -171,7 +186,7 @@ def _answer(
     headers: list[tuple[str, str]],
     body: bytes,
     kind: Kind | None = None,
-    ended: threading.Event | None = None,
+    proxy: Proxy | None = None,
 ) -> None:
     lengths = [value for name, value in headers if name.lower() == "content-length"]
     try:
@@ -185,8 +200,8 @@ def _answer(
         half = kind in ("truncate", "stall in body")
         handler.wfile.write(body[: len(body) // 2] if half else body)
         handler.wfile.flush()
-        if kind == "stall in body" and ended:
-            ended.wait(600)
+        if kind == "stall in body" and proxy:
+            _stall(handler, proxy)
         if half:
             handler.close_connection = True
     except OSError:  # the client has given up

@@ -22,17 +22,18 @@ from fakes.world import EPOCH, Process, World
 from infra.pods import WORKSPACE_VARIABLE
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
-from job.errors import NO_ANSWER, RECORD_AWAY, UsageError
+from job.errors import UsageError
 from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
 from job.pod import lost_node as nodes
 from job.pod.trainer import STOPPED_ON_REQUEST
+from job.record.no_answer import NO_ANSWER, RECORD_AWAY
 from job.record.run import Run, Submission
 from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
 from job.run.resume import resume
-from job.spec.model import check_spec
-from job.watch import reconcile, stop_without_record, watchdog
+from job.spec.load import check_spec
+from job.watch import reconcile, run_list, stop_without_record, watchdog
 from job.watch.heartbeat import ALL, StoreClock
 
 RUN_ID = "speech-20270115-080000-0000"
@@ -162,6 +163,8 @@ class Story:
             outcome = attempt.outcome()
             if attempt.claim() is not None and outcome is None:
                 self.troubles.append(f"attempt {attempt.number} has a pod's claim and no outcome")
+            if outcome is not None and outcome.cause is None:
+                self.troubles.append(f"attempt {attempt.number} ended without a cause: {outcome.reason}")
             if outcome is not None and "crashed" in outcome.reason:
                 self.troubles.append(f"attempt {attempt.number}: {outcome.reason}")
         made: dict[int, list[str]] = {}
@@ -185,7 +188,7 @@ class Story:
         def stop() -> None:
             try:
                 for attempt in self.run.attempts():
-                    termination.end(self.provider, attempt, "stopped", "by hand", "client", say)
+                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", say)
             except RECORD_AWAY:
                 seen = stop_without_record.look([self.store.url])
                 if seen.run(RUN_ID, ()):
@@ -278,7 +281,7 @@ class Story:
                 patch.setattr(module, "open_store", lambda url: self.store)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
             patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
-            for module in (self_termination, stop_without_record, watchdog):
+            for module in (self_termination, stop_without_record, run_list):
                 patch.setattr(module, "open_provider", lambda name: self.provider)
             patch.setattr(agent, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)

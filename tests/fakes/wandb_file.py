@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers import PATIENCE_SECONDS
+
 HEADER, BLOCK, RECORD = 7, 32768, 7
 FULL, FIRST, LAST = 1, 2, 4
 
@@ -30,7 +32,7 @@ class OfflineRun:
     exit_code: int | None = None
 
 
-def finished_offline_run(path: Path, seconds: float = 60) -> OfflineRun:
+def finished_offline_run(path: Path, seconds: float = PATIENCE_SECONDS) -> OfflineRun:
     """A file with its exit record: wandb's service may write on when a client whose process lives on has finished."""
     from google.protobuf.message import DecodeError
 

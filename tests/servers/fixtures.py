@@ -7,8 +7,10 @@ import pytest
 import docker
 from servers.engine import need_base, need_engine, need_image
 from servers.radosgw import running_radosgw
+from servers.rclone import running_rclone
 from servers.registry import REGISTRY, Registry, running_registry, running_token_registry
-from servers.server import RADOSGW, SWIFT, S3Server, need
+from servers.seaweedfs import running_seaweedfs
+from servers.server import RADOSGW, STORES, SWIFT, S3Server, need
 from servers.swift import running_swift
 
 
@@ -17,6 +19,22 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """OpenStack Swift: strict about checksums and signatures, slow, its conditional writes not atomic."""
     need(SWIFT, "OpenStack Swift")
     with running_swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS: conditional writes, but it lists folder by folder and keeps emptied folders for a while."""
+    need(STORES, "SeaweedFS")
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """`rclone serve s3`: a folder behind S3; conditions are ignored."""
+    need(STORES, "rclone")
+    with running_rclone(tmp_path_factory.mktemp("rclone")) as server:
         yield server
 
 

@@ -46,7 +46,7 @@ def put_manifest(registry: Registry, name: str, kind: str, manifest: dict[str, A
         data=json.dumps({"schemaVersion": 2, "mediaType": kind, **manifest}),
         headers={"Content-Type": kind},
         auth=(USER, PASSWORD),
-        timeout=10,
+        timeout=300,
     )
     assert done.status_code == 201, done.text
 
@@ -56,8 +56,8 @@ def put_blob(registry: Registry, repository: str, content: bytes) -> dict[str, A
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     with requests.Session() as session:
         session.auth = (USER, PASSWORD)
-        place = session.post(f"http://{registry.host}/v2/{repository}/blobs/uploads/", timeout=10).headers["Location"]
-        done = session.put(place, params={"digest": digest}, data=content, timeout=10)
+        place = session.post(f"http://{registry.host}/v2/{repository}/blobs/uploads/", timeout=300).headers["Location"]
+        done = session.put(place, params={"digest": digest}, data=content, timeout=300)
     assert done.status_code == 201, done.text
     return {"digest": digest, "size": len(content)}
 
@@ -65,4 +65,4 @@ def put_blob(registry: Registry, repository: str, content: bytes) -> dict[str, A
 def get_manifest(registry: Registry, name: str, kind: str) -> bytes:
     """As the registry has it."""
     url = f"http://{registry.host}/v2/{name.replace(':', '/manifests/')}"
-    return requests.get(url, headers={"Accept": kind}, auth=(USER, PASSWORD), timeout=10).content
+    return requests.get(url, headers={"Accept": kind}, auth=(USER, PASSWORD), timeout=300).content

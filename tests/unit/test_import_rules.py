@@ -2,48 +2,17 @@
 
 import ast
 import os
+import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("codec", "infra", "job")
+from rooms import MODULES, ROOT, imported, imports
+
 HEAVY = ("torch", "torchaudio")
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
-
-
-def imports(name: str) -> set[str]:
-    """Every module that a module imports anywhere in it, inside functions too."""
-    path = MODULES[name]
-    return set(imported(ast.parse(path.read_text(encoding="utf-8")), name, is_package=path.name == "__init__.py"))
-
-
-def imported(tree: ast.AST, name: str, is_package: bool) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = name.split(".") if is_package else name.split(".")[:-1]
-                package = package[: len(package) - node.level + 1]
-                base = ".".join([*package, *([base] if base else [])])
-            # `from infra import pods` takes a module of a package, `from infra.pods import Pod` a name of a module.
-            names = [f"{base}.{alias.name}" for alias in node.names]
-            yield from (name if name in MODULES else base for name in names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
-            yield from (str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant))
 
 
 def is_in(name: str, *packages: str) -> bool:
@@ -129,6 +98,21 @@ def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     loaded = python("-c", f"import sys, {module}; print(*sys.modules)").split()
     assert module in loaded
     assert set(loaded).isdisjoint(heavy)
+
+
+def test_every_python_that_we_start_is_kept_from_importing_from_the_folder_it_starts_in() -> None:
+    starts = [
+        [ast.unparse(word) for word in node.elts]
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.List | ast.Tuple)
+    ]
+    ours = [words for words in starts if "'-m'" in words and ("sys.executable" in words or len(words) < 4)]
+    assert len(ours) >= 8
+    assert [words for words in ours if words[words.index("'-m'") - 1] != "'-P'"] == []
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r'CMD \["python", (.*?)"job', dockerfile) == ['"-P", "-m", '] * 2
+    assert "PYTHONSAFEPATH=1" in dockerfile
 
 
 def test_the_supervisor_needs_nothing_but_the_standard_library() -> None:

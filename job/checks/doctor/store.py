@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from infra.files import sha256_of
 from infra.store import Store, StoreError
 from job.checks.doctor.check import Patient, Probe, attempt, probing
 from job.checks.finding import Finding, has_errors, note, warning
-from job.hashing import sha256_of
 
 CHECK = "store"
 RACERS = 8

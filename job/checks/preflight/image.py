@@ -81,7 +81,7 @@ def _about(spec: JobSpec, found: RemoteImage) -> list[Finding]:
         return [error(CHECK, f"image {spec.image}: is private, and RunPod has no login for it; {_mend(spec)}")]
     if missing:
         said = f"{found.pinned} was not built by codecjob: it has no label {missing[0]}"
-        return [warning(CHECK, f"{said}; a pod without `python -m job.supervisor` never reports")]
+        return [warning(CHECK, f"{said}; a pod without `python -P -m job.supervisor` never reports")]
     version, cuda = found.labels[LABELS["version"]], found.labels[LABELS["cuda"]]
     who = "public" if found.public else "private"
     return [note(CHECK, f"{found.pinned}: codecjob {version}, CUDA {cuda}, {size(found.size)} to pull, {who}")]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,8 +35,6 @@ OVER = {
     "num_epochs": 1,
     "validation_share": HELD_OUT / CROPS,
     "keep_checkpoints": 1,
-    "use_wandb": None,
-    "wandb_mode": None,
 }
 
 
@@ -58,7 +57,7 @@ def try_steps(data: LocalData, spec: JobSpec, plan: TrainerPlan) -> list[Finding
         device = spec.train.device if spec.provider == "local" else "auto"  # a rented GPU is not in this machine
         settings = spec.train.model_copy(update={**OVER, "segment_length": segment, "device": device})
         places = ["--data_dir", str(folder / "clips"), "--checkpoint_dir", str(folder / "run")]
-        return _run([sys.executable, "-m", "codec", "train", *places, *settings.flags()], folder / "run")
+        return _run([sys.executable, "-P", "-m", "codec", "train", *places, *settings.flags()], folder / "run")
 
 
 def read_trial(rows: list[dict[str, Any]], seconds: float) -> list[Finding]:
@@ -83,7 +82,14 @@ def read_trial(rows: list[dict[str, Any]], seconds: float) -> list[Finding]:
 def _run(command: list[str], folder: Path) -> list[Finding]:
     began = time.monotonic()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return [warning("trial", f"no end of {STEPS} training steps in {TIMEOUT_SECONDS:.0f} s on this machine")]
     if done.returncode:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from job.nearest import did_you_mean
+from job.errors import did_you_mean
 
 
 class Limit(BaseModel):

@@ -45,7 +45,7 @@ def runpod_server(runpod_account: Account, runpod_contract: Contract) -> Iterato
 @pytest.fixture
 def runpod_desk(runpod_server: Server, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A client of the server."""
-    monkeypatch.setattr(runpod_logs, "SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr(runpod_logs, "SILENCE_SECONDS", 2.0)
     return Desk(runpod_server)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,13 @@ class Trainer:
     clips: Path
     folder: Path
 
-    def command(self, ranks: int = 1, **flags: object) -> list[str]:
+    def command(self, ranks: int = 1, look_seconds: float = 0.1, **flags: object) -> list[str]:
         values = {"data_dir": self.clips, "checkpoint_dir": self.folder, **TINY, **flags}
         arguments = [part for name, value in values.items() for part in (f"--{name}", str(value))]
-        launcher = ["codec"] if ranks == 1 else ["codec.launch", "--standalone", "--nproc_per_node", str(ranks)]
-        return [sys.executable, "-m", *launcher, "train", *arguments]
+        if ranks == 1:
+            return [sys.executable, "-m", "codec", "train", *arguments]
+        launcher = ["--standalone", "--nproc_per_node", str(ranks), "--monitor-interval", str(look_seconds)]
+        return [sys.executable, "-m", "codec.launch", *launcher, "train", *arguments]
 
     def start(self, **flags: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -67,7 +68,7 @@ def environment() -> dict[str, str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=500)
     return process.returncode, out, err
 
 
@@ -81,16 +82,3 @@ def trainer(tmp_path: Path) -> Callable[[str], Trainer]:
         tone = sum(np.sin(2 * np.pi * n * (100 + 17 * k) * seconds + n * k) / n for n in range(1, 9))
         soundfile.write(clips / f"{k}.wav", 0.1 * tone * (1.2 + np.sin(2 * np.pi * 3 * seconds)), 16000)
     return lambda name: Trainer(clips, tmp_path / name)
-
-
-@pytest.fixture
-def wait_until() -> Callable[[Callable[[], bool]], None]:
-    """Poll a condition until it holds, for at most a minute."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    return wait

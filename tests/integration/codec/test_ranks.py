@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from codec.model.quantizer import ResidualQuantizer
+from helpers import wait_until
 
 DIM, SIZE, STEPS = 4, 8, 5
 APART, NEARLY = 0.01, 0.001  # shares; 0.0025 and 0.00011 were measured
@@ -98,7 +99,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(0.1 * torch.randn(STEPS, 2, 4, 1, 600, generator=random), folder / "sounds.pt")
     (folder / "ranks.py").write_text(RANKS)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, folder / "ranks.py", folder], env=environment, check=True, timeout=100)
+    subprocess.run([sys.executable, folder / "ranks.py", folder], env=environment, check=True, timeout=500)
     return folder
 
 
@@ -165,14 +166,14 @@ def assert_same(run, whole) -> None:
         assert run.rows("validation")[-1][name] == pytest.approx(last[name], abs=1e-3)
 
 
-def test_ranks_train_what_one_rank_trains_and_one_goes_on_where_they_were_stopped(uneven, wait_until) -> None:
+def test_ranks_train_what_one_rank_trains_and_one_goes_on_where_they_were_stopped(uneven) -> None:
     whole, two = uneven("whole"), uneven("two")
     assert whole.run(num_epochs=2)[0] == 0
 
     process = two.start(ranks=2, num_epochs=2)
     wait_until(lambda: two.progress()["phase"] == "training" and two.progress()["epoch"] == 1)
     (two.folder / "stop.json").write_text("{}")
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 3, err
     assert err == ""
     assert "stopped on request" in out.splitlines()[-1]
@@ -198,13 +199,22 @@ def test_what_is_wrong_is_said_once(trainer) -> None:
         assert err.count("\n") == 1
 
 
-def test_a_rank_that_dies_ends_the_run_and_a_launcher_that_is_killed_takes_its_ranks_along(trainer, wait_until) -> None:
+def test_ranks_import_nothing_from_the_folder_they_start_in(trainer, tmp_path: Path) -> None:
+    for name in ("codec.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit(7)\n")
+    python, *words = trainer("run").command(ranks=2, data_dir=tmp_path / "nothing")
+    command = [python, "-P", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "nothing" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_rank_that_dies_ends_the_run_and_a_launcher_that_is_killed_takes_its_ranks_along(trainer) -> None:
     run = trainer("run")
-    process = run.start(ranks=2, num_epochs=100)
+    process = run.start(ranks=2, look_seconds=5, num_epochs=100)  # as on a busy machine: it sees two ends at once
     wait_until(lambda: run.progress()["phase"] == "training")
-    ranks = psutil.Process(process.pid).children()
+    ranks = sorted(psutil.Process(process.pid).children(), key=lambda rank: int(rank.environ()["RANK"]))
     ranks[1].send_signal(signal.SIGKILL)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "rank 1 was killed by SIGKILL" in err
 
@@ -212,5 +222,5 @@ def test_a_rank_that_dies_ends_the_run_and_a_launcher_that_is_killed_takes_its_r
     wait_until(lambda: len(run.rows("start")) == 2)
     ranks = psutil.Process(process.pid).children()
     process.kill()
-    process.communicate(timeout=60)  # until the last rank has closed its output
+    process.communicate(timeout=300)  # until the last rank has closed its output
     wait_until(lambda: not any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks))

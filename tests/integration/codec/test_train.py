@@ -13,6 +13,8 @@ import safetensors.torch
 import soundfile
 import torch
 
+from helpers import wait_until
+
 EPOCHS = 6
 
 
@@ -44,8 +46,9 @@ def test_a_run_leaves_what_the_contract_says(trainer) -> None:
     assert train[-1]["step"] == 26
     assert train[0].keys() == {
         "kind", "step", "epoch", "time", "loss", "l1", "vq", "latent_power", "grad_norm", "lr",
-        "audio_seconds_per_second", "nonfinite_steps", "nonfinite_run", "dead_codebook_steps",
+        "audio_seconds_per_second", "nonfinite_steps", "nonfinite_run", "dead_codebook_steps", "audio_seconds",
     }  # fmt: skip
+    assert train[-1]["audio_seconds"] == validation[-1]["audio_seconds"] == pytest.approx(26 * 0.4)
 
     assert (run.progress()["step"], run.progress()["epoch"], run.progress()["phase"]) == (26, 2, "done")
     manifest = json.loads((run.folder / "checkpoints" / "00000026" / "manifest.json").read_text())
@@ -70,7 +73,7 @@ DIFFERING |= {"quantizer_dropout": 0.5, "batch_size": 10}
     ids=["file", "perceptual", "kill"],
 )
 def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
-    trainer, wait_until, end: str, flags: dict[str, object], epochs: int, steps: int
+    trainer, end: str, flags: dict[str, object], epochs: int, steps: int
 ) -> None:
     """Weights, codebooks, optimizers, discriminators, counters, random numbers and the order of the data."""
     whole, broken = trainer("whole"), trainer("broken")
@@ -82,7 +85,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
         (broken.folder / "stop.json").write_text("{}")
     else:
         os.kill(process.pid, getattr(signal, end))
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == (-signal.SIGKILL if end == "SIGKILL" else 3)
     assert not (broken.folder / "stop.json").exists()
     saved = sorted(path.name for path in (broken.folder / "checkpoints").iterdir() if path.name.isdigit())
@@ -105,6 +108,20 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
         row = whole.rows("train")[-1]
         assert {"mel_loss", "feature_loss", "adversarial_loss", "disc_loss"} < row.keys()
         assert row["disc_loss"] > 0
+
+
+def test_validations_inside_an_epoch_change_nothing_but_the_rows(trainer) -> None:
+    often, seldom = trainer("often"), trainer("seldom")
+    assert often.run(num_epochs=1, validate_every=1.5)[0] == 0  # seconds; a step has 0.4
+    assert seldom.run(num_epochs=1, validate_every=0)[0] == 0
+    inside = [(row["epoch"], row["step"]) for row in often.rows("validation")]
+    assert inside[:4] == [(0, 0), (0, 4), (0, 8), (0, 12)]
+    assert inside[-1] == (1, 13)
+    assert [(row["epoch"], row["step"]) for row in seldom.rows("validation")] == [(0, 0), (1, 13)]
+    assert {"train_snr_db", "snr_db_worst", "clipped", "high_band"} < often.rows("validation")[1].keys()
+    folders = [run.folder / "checkpoints/00000013" for run in (often, seldom)]
+    assert same(*(safetensors.torch.load_file(folder / "model.safetensors") for folder in folders))
+    assert same(*(torch.load(folder / "trainer.pt", weights_only=True) for folder in folders))
 
 
 def test_a_request_that_waits_for_the_trainer_is_obeyed_at_once(trainer) -> None:
@@ -138,13 +155,13 @@ def test_a_damaged_checkpoint_is_done_again(trainer) -> None:
         assert weights.read_bytes() == good
 
 
-def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer, wait_until) -> None:
+def test_another_batch_size_on_resume_begins_the_epoch_anew(trainer) -> None:
     run = trainer("run")
     process = run.start(num_epochs=EPOCHS)
     wait_until(lambda: run.progress()["phase"] == "training")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 3
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert run.run(num_epochs=EPOCHS, batch_size=10)[0] == 0
     start, end = run.rows("start")[-1], run.rows("validation")[-1]
     assert start["planned_steps"] == end["step"] == start["step"] + 5 * (EPOCHS - start["epoch"])
@@ -239,7 +256,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(t
     run = trainer("run")
     run.folder.mkdir()
     if subprocess.run(
-        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False, timeout=120
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", run.folder], check=False, timeout=300
     ).returncode:
         pytest.skip("this machine does not let a test mount a small disk")
     script = (
@@ -253,7 +270,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_last_checkpoint_survives(t
         text=True,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.stderr.startswith("error: ")
     assert "disk is full" in done.stderr

@@ -1,14 +1,14 @@
 """Docker pods: what the contract leaves open, and what a user gets to read when something is missing."""
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import docker
+from helpers import wait_until
 from infra.pods import (
     InvalidRequest,
     LaunchRequest,
@@ -40,14 +40,6 @@ def ask(*command: str, env: dict[str, str] | None = None, **machine: Any) -> Lau
     return LaunchRequest("codecjob-run-a-1", "run-a", 1, uuid.uuid4().hex, command or SLEEP, env or {}, wanted)
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
-    return found
-
-
 def exited(engine: docker.DockerClient, pod_id: str) -> bool:
     return str(engine.containers.get(pod_id).attrs["State"]["Status"]) == "exited"
 
@@ -61,7 +53,7 @@ def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
 
 def test_a_pod_that_ended_well_leaves_nothing(engine: docker.DockerClient, provider: DockerProvider) -> None:
     pod = provider.launch(ask("python3", "-c", "open('big', 'wb').write(bytes(100))"))
-    wait_for(lambda: exited(engine, pod.id))
+    wait_until(lambda: exited(engine, pod.id))
     (volume,) = (mount["Name"] for mount in engine.containers.get(pod.id).attrs["Mounts"])
     assert provider.find("run-a") == []
     assert leftovers(engine, provider.mark) == []
@@ -72,7 +64,7 @@ def test_a_pod_that_failed_is_not_listed_and_keeps_its_output(
     engine: docker.DockerClient, provider: DockerProvider
 ) -> None:
     pod = provider.launch(ask("python3", "-c", "import sys; sys.exit('no such module')"))
-    wait_for(lambda: exited(engine, pod.id))
+    wait_until(lambda: exited(engine, pod.id))
     assert provider.find("run-a") == []
     assert b"no such module" in b"".join(provider.logs(pod.id))
     provider.terminate(pod.id)
@@ -84,7 +76,7 @@ def test_what_a_failed_pod_printed_is_not_kept_for_ever(
     engine: docker.DockerClient, provider: DockerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = provider.launch(ask("python3", "-c", "import sys; sys.exit(1)"))
-    wait_for(lambda: exited(engine, pod.id))
+    wait_until(lambda: exited(engine, pod.id))
     monkeypatch.setattr("infra.pods.docker.KEEP_SECONDS", -60.0)
     assert provider.find(None) == []
     assert leftovers(engine, provider.mark) == []
@@ -144,7 +136,7 @@ def test_a_folder_is_shared_at_its_own_path_with_its_owner(provider: DockerProvi
     request = ask("python3", "-c", script, str(tmp_path), mounts=(str(tmp_path),))
     provider.launch(request)
     written = tmp_path / "written"
-    wait_for(lambda: written.exists() and written.read_text() == "by the pod")
+    wait_until(lambda: written.exists() and written.read_text() == "by the pod")
     assert written.stat().st_uid == tmp_path.stat().st_uid
 
 
@@ -196,11 +188,11 @@ def test_nodes_meet_on_a_network_of_their_own_and_are_one_pod(
     assert [(each.id, each.state, each.launch_id, each.enter) for each in provider.find(None)] == [
         (pod.id, PodState.RUNNING, pod.launch_id, f"docker exec -it {pod.id} sh")
     ]
-    wait_for(lambda: sorted(b"".join(provider.logs(pod.id)).split(b"\n")[::2]) == [b"2 0 29500", b"2 1 29500"])
+    wait_until(lambda: sorted(b"".join(provider.logs(pod.id)).split(b"\n")[::2]) == [b"2 0 29500", b"2 1 29500"])
     second = engine.containers.get(f"{pod.id}-node1")
     assert [*second.attrs["NetworkSettings"]["Networks"]] == [pod.id]
     second.kill()
-    wait_for(lambda: exited(engine, f"{pod.id}-node1"))
+    wait_until(lambda: exited(engine, f"{pod.id}-node1"))
     assert [each.id for each in provider.find("run-a")] == [pod.id], "a node lives"
     provider.terminate(pod.id)
     provider.terminate(pod.id)
@@ -213,7 +205,7 @@ def test_nodes_that_ended_leave_nothing_if_the_first_ended_well(
     engine: docker.DockerClient, provider: DockerProvider
 ) -> None:
     pod = provider.launch(ask("python3", "-c", MEET + "raise SystemExit(int(os.environ['NODE_RANK']))", nodes=2))
-    wait_for(lambda: all(exited(engine, name) for name in (pod.id, f"{pod.id}-node1")))
+    wait_until(lambda: all(exited(engine, name) for name in (pod.id, f"{pod.id}-node1")))
     assert provider.find(None) == []
     assert leftovers(engine, provider.mark) == []
     assert engine.networks.list(names=[pod.id]) == []

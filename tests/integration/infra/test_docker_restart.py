@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import docker
+from helpers import PATIENCE_SECONDS, wait_until
 from infra.pods import LaunchRequest, Machine, PodState, Transient
 from infra.pods.docker import DockerProvider
 
@@ -47,7 +48,7 @@ def engine(folder: Path) -> Iterator[None]:
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 docker.from_env().ping()
@@ -60,7 +61,7 @@ def engine(folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(60)  # it ends its containers, and what else it has started, first
+        process.wait(PATIENCE_SECONDS)  # it ends its containers, and what else it has started, first
 
 
 def test_after_a_restart_the_engine_tells_the_truth_about_its_pods(folder: Path) -> None:
@@ -69,10 +70,7 @@ def test_after_a_restart_the_engine_tells_the_truth_about_its_pods(folder: Path)
     with engine(folder):
         docker.from_env().images.build(fileobj=io.BytesIO(b"FROM scratch\nENV X=1"), tag="empty", rm=True)
         pod = provider.launch(LaunchRequest("codecjob-a-1", "a", 1, uuid.uuid4().hex, SLEEP, {}, machine))
-        until = time.monotonic() + 30
-        while b"hello" not in b"".join(provider.logs(pod.id)):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: b"hello" in b"".join(provider.logs(pod.id)))
         assert [(each.id, each.state) for each in provider.find("a")] == [(pod.id, PodState.RUNNING)]
 
     with pytest.raises(Transient, match="no Docker engine answers"):

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from helpers import PATIENCE_SECONDS
 from infra.store import open_store
 
 UPLOAD = "import sys; from pathlib import Path; from infra.store import open_store\n" + (
@@ -15,7 +16,7 @@ UPLOAD = "import sys; from pathlib import Path; from infra.store import open_sto
 
 def open_for(reader: "subprocess.Popen[bytes]", pipe: Path) -> BinaryIO:
     """The pipe's other end, once the reader has opened it: a plain `open` would wait for a dead one for ever."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
@@ -38,7 +39,7 @@ def test_a_writer_killed_halfway_changes_nothing(tmp_path: Path) -> None:
     with open_for(writer, pipe) as feed:
         feed.write(bytes(3 << 20))
         feed.flush()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not any(path.stat().st_size >= 1 << 20 for path in root.glob(".tmp-*")):
             assert time.monotonic() < deadline, "the writer did not begin"
             assert writer.poll() is None

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from helpers import wait_until
 from infra.pods import CannotTell, InvalidRequest, LaunchRequest, Pod, PodState
 from infra.pods.local import LocalProvider
 
@@ -64,13 +65,6 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def printed_pids(provider: LocalProvider, pod: Pod, count: int = 1) -> list[int]:
@@ -128,10 +122,8 @@ def test_a_zombie_does_not_live(provider: LocalProvider) -> None:
         wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
         edit(folder(provider, pod) / "pid.json", pid=process.pid, started=process.create_time())
         assert ids(provider) == []
-        provider.GRACE_SECONDS = 30
-        before = time.monotonic()
+        provider.GRACE_SECONDS = 10_000  # nobody waits for it, or this test would hang
         provider.terminate(pod.id)
-        assert time.monotonic() - before < 15  # nobody waits for it
     finally:
         zombie.wait(60)
 
@@ -316,7 +308,7 @@ def test_a_pod_being_launched_is_starting_until_its_client_dies(provider: LocalP
         ending.start()
         ending.join(0.3)
         assert ending.is_alive()  # nobody pulls the folder away from under a launch
-    ending.join(30)
+    ending.join(300)
     assert not ending.is_alive()
     assert not folder(provider, pod).exists()
     assert ids(provider) == []

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,10 +146,8 @@ def silent() -> Iterator[str]:
 def test_no_answer_is_no_proof(silent: str, unused_port: int) -> None:
     with pytest.raises(NoAnswer, match="cannot be reached"):
         look(f"127.0.0.1:{unused_port}/me/codecjob:1")
-    began = time.monotonic()
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoAnswer):  # one that waited without a limit would hang
         look(f"{silent}/me/codecjob:1", seconds=0.5)
-    assert time.monotonic() - began < 5
 
 
 @pytest.fixture

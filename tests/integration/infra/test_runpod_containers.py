@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 import docker
 from fakes.runpod.containers import ROOT, Containers, host_python
 from fakes.runpod.desk import Desk
+from helpers import wait_until
 from infra.pods import PodState
 
 INSIDE = """
@@ -33,13 +33,6 @@ def launch(desk: Desk, image: str, script: str) -> str:
     machine = replace(request.machine, image=image)
     command = (sys.executable, "-c", script)
     return desk.provider.launch(replace(request, machine=machine, command=command)).id
-
-
-def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_a_pod_ends_itself_with_its_own_key_and_nothing_else(desk: Desk, bare_image: str) -> None:

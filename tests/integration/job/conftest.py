@@ -24,6 +24,7 @@ from click.testing import CliRunner, Result
 
 from fakes.runpod.desk import Desk as RunPodDesk
 from fakes.tiny import TINY
+from helpers import PATIENCE_SECONDS, wait_until
 from infra.pods import Provider
 from infra.pods.local import LocalProvider
 from infra.pods.runpod import RunPodProvider
@@ -83,13 +84,9 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return Run(self.store, json.loads(done.stdout)["run"])
 
-    def wait_for(self, what: Callable[[], Any], seconds: float = 120) -> Any:
+    def wait_for(self, what: Callable[[], Any]) -> Any:
         """Polls until something is true, and returns it."""
-        until = time.monotonic() + seconds
-        while not (found := what()):
-            assert time.monotonic() < until, "waited in vain"
-            time.sleep(0.1)
-        return found
+        return wait_until(what)
 
     def wait_for_end(self, attempt: Attempt) -> str:
         """Waits for outcome and for the pod to be gone; returns the outcome's name."""
@@ -163,7 +160,7 @@ def terminal() -> Callable[..., tuple[int, str]]:
         env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
         process = subprocess.Popen([str(word) for word in command], env=env, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
-        shown, until = b"", time.monotonic() + 180
+        shown, until = b"", time.monotonic() + PATIENCE_SECONDS
         try:
             while time.monotonic() < until:
                 if not select.select([ours], [], [], 1.0)[0]:
@@ -175,7 +172,7 @@ def terminal() -> Callable[..., tuple[int, str]]:
                 if answer is not None and b"[y/N]" in shown:
                     os.write(ours, answer.encode() + b"\n")
                     answer = None
-            return process.wait(timeout=30), ESCAPE.sub("", shown.decode()).replace("\r", "\n")
+            return process.wait(timeout=PATIENCE_SECONDS), ESCAPE.sub("", shown.decode()).replace("\r", "\n")
         finally:
             process.kill()
             os.close(ours)

@@ -21,7 +21,7 @@ IMPATIENT = "import sys, job.pod.agent; job.pod.claim.CLAIM_SECONDS = 2; sys.exi
 def run(desk: Any) -> Run:
     """A run that exists in the record and has no pod yet."""
     from job.dataset import look_at, push
-    from job.spec.model import load_spec
+    from job.spec.load import load_spec
 
     spec = load_spec(desk.spec())
     run = Run(desk.store, "tiny-20260101-000000-0000")

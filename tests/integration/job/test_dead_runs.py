@@ -19,7 +19,7 @@ from job.record.run import Run, Submission
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import client_part
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 LONG = {"num_epochs": 2000}
 
@@ -130,7 +130,7 @@ def test_an_agent_without_a_supervisor_cannot_outlive_the_deadline(desk: Any) ->
     pod = desk.provider.launch(LaunchRequest("pod", run.run_id, 1, "launch", (sys.executable, "-c", LEADER), env))
     (agent,) = desk.wait_for(lambda: desk.processes(run, AGENT))
     agent.parent().kill()
-    desk.wait_for(lambda: not desk.provider.find(run.run_id), seconds=30)
+    desk.wait_for(lambda: not desk.provider.find(run.run_id))
     assert b"the deadline has passed and nobody has ended this pod" in b"".join(desk.provider.logs(pod.id))
 
 

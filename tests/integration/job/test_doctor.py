@@ -16,7 +16,8 @@ from job.checks.doctor.pod import about_pod
 from job.checks.doctor.store import about_store
 from job.checks.finding import Finding, Level
 from job.run.store_access import KEY_VARIABLE, SECRET_VARIABLE
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 from servers.radosgw import ROLE
 from servers.server import S3Server, use
 

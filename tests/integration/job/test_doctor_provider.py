@@ -10,7 +10,7 @@ from infra.store import open_store
 from job.checks.doctor.check import Patient, look
 from job.checks.doctor.provider import about_provider
 from job.checks.finding import Finding, Level
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 
 IMAGE = "ghcr.io/me/codecjob:1"
 

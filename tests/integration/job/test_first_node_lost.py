@@ -11,8 +11,7 @@ import psutil
 from job.dataset import look_at, push
 from job.record.run import Claim, Run, Submission
 from job.run.pod_env import client_part
-from job.spec.model import load_spec
-from job.watch.end_reasons import NODE_LOST
+from job.spec.load import load_spec
 from servers.server import free_ports
 
 # The node as it is, but for how long the first may be silent.
@@ -54,7 +53,7 @@ def test_the_others_say_so_when_the_first_node_is_gone(desk: Any) -> None:
     run.create(Submission(submitted=time.time(), dataset=dataset, spec=spec.model_dump(mode="json")))
     attempt, (port,) = run.attempt(1), free_ports(1)
     attempt.write_once("claim.json", Claim(launch_id="launch", pod_id="pod", price_per_hour=0.0, time=time.time()))
-    first = start(desk, run, 0, port, "-m", "job.supervisor")
+    first = start(desk, run, 0, port, "-P", "-m", "job.supervisor")
     second = start(desk, run, 1, port, "-c", SECOND)
     try:
         (began, *_) = desk.wait_for(lambda: [row for row in run.rows() if row.kind == "start"])
@@ -68,7 +67,8 @@ def test_the_others_say_so_when_the_first_node_is_gone(desk: Any) -> None:
     outcome = attempt.outcome()
     assert outcome is not None
     assert (outcome.outcome, outcome.by) == ("failed", "node 1")
-    assert outcome.reason == f"{NODE_LOST}: node 0 of 2 does not answer any more"
+    assert outcome.cause == "node lost"
+    assert outcome.reason == "a node was lost: node 0 of 2 does not answer any more"
     assert attempt.events()[-1]["by"] == "node 1"
     beat = attempt.node_beat(1)
     assert beat is not None

@@ -1,11 +1,11 @@
 """What somebody sees who follows a run: a real one on a terminal of 40 columns, and a pod that does not begin."""
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 from fakes.runpod.desk import Desk
+from helpers import wait_until
 from job.cli.boot_log import BootLog
 
 
@@ -28,9 +28,6 @@ def test_what_the_provider_says_of_the_image_is_shown(runpod_desk: Desk) -> None
     entry.system = [(1.0, "pulling image ghcr.io/me/codecjob:1"), (2.0, "layer 3 of 9\x1b[2K"), (3.0, "")]
     entry.printed = [(1.0, "the container's own")]
     boot = BootLog(runpod_desk.provider)
-    until = time.monotonic() + 30
-    while not boot.want(pod.id):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: boot.want(pod.id))
     assert boot.line == "layer 3 of 9[2K"
     assert boot.want("another") == ""

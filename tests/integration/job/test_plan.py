@@ -104,7 +104,7 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
 def test_a_resume_is_agreed_to_as_well(client: Any, runpod_desk: Desk, codecjob: Callable[..., Result]) -> None:
     started = codecjob("submit", spec(client), "--yes", "--detach", "--unwatched", "--json")
     attempts = Run(client.store, json.loads(started.stdout)["run"])
-    end(runpod_desk.provider, attempts.attempt(1), "failed", "for the test", "test", str, agent_grace=0.0)
+    end(runpod_desk.provider, attempts.attempt(1), "lost", "for the test", "test", str, agent_grace=0.0)
     for words in ((), ("--json", "--unwatched")):
         refused = codecjob("resume", attempts.run_id, *words)
         assert refused.exit_code == 2

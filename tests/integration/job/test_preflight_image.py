@@ -8,7 +8,8 @@ import pytest
 import docker
 from job.checks.finding import Finding, Level
 from job.checks.preflight.image import about_image
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 from servers.images import push_empty
 from servers.registry import Registry
 

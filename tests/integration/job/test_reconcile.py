@@ -8,7 +8,7 @@ from typing import Any
 from infra.pods import LaunchRequest
 from job.record.run import Claim, Intent, Run, Submission
 from job.run.launch import store_mark
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(300)")
 

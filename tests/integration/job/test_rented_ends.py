@@ -125,7 +125,7 @@ def test_a_pod_whose_agent_cannot_start_is_ended_by_its_supervisor(runpod_desk: 
     rented = runpod_desk.account.pods[pod.id]
     env = {**os.environ, **rented.body["env"], **client_part("a", 1, "gopher://nowhere", time.time() + 600)}
     env |= {"RUNPOD_POD_ID": pod.id, "RUNPOD_API_KEY": rented.key, "CODECJOB_RUNPOD_URL": runpod_desk.server.url}
-    words = [sys.executable, "-m", "job.supervisor"]
+    words = [sys.executable, "-P", "-m", "job.supervisor"]
     done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert "the agent has not ended this pod" in done.stderr

@@ -55,7 +55,7 @@ def test_every_attempt_runs_the_image_that_the_tag_named_at_the_start(
     started = call(submit_module.command, str(job), "--yes", "--detach", "--unwatched", "--json")
     run = Run(client.store, json.loads(started.stdout)["run"])
     assert (run.spec().image, run.spec().pod.min_cuda) == (pinned, "13.0")
-    end(runpod_desk.provider, run.attempt(1), "failed", "for the test", "test", str, agent_grace=0.0)
+    end(runpod_desk.provider, run.attempt(1), "lost", "for the test", "test", str, agent_grace=0.0)
     again = call(resume, run.run_id, "--yes", "--detach", "--unwatched")
     for stderr in (started.stderr, again.stderr):
         assert "warning: the pod gets your own key" in stderr

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from helpers import PATIENCE_SECONDS
 from infra.store import Store
 from job.cli import cli as codecjob
 from job.record.run import Run, list_runs
@@ -189,9 +190,9 @@ def test_bad_input_is_one_line(at_the_desk: Report, reported: Path, words: list[
     assert said in done.output.splitlines()[-1]
 
 
-def _until(page: Page, condition: str, seconds: float = 30) -> None:
+def _until(page: Page, condition: str) -> None:
     """Polls; `wait_for_function` evaluates text, which the page's own policy forbids."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, f"waited in vain for {condition}"
         page.wait_for_timeout(20)

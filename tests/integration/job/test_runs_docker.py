@@ -91,7 +91,7 @@ def test_the_image_says_what_it_is(engine: docker.DockerClient, image: str) -> N
     assert found.labels["codecjob.torch"].startswith("2.")
     assert float(found.labels["codecjob.cuda"]) >= 12
     assert config["Entrypoint"] == ["tini", "--"]
-    assert config["Cmd"] == ["python", "-m", "job.supervisor"]
+    assert config["Cmd"] == ["python", "-P", "-m", "job.supervisor"]
     assert config["Healthcheck"]["Test"][-1] == "job.pod.healthcheck"
     history = json.dumps(found.history())
     assert "PIP_INDEX_URL=" not in history

@@ -5,7 +5,6 @@ from typing import Any
 
 import docker
 from job.record.run import Run
-from job.watch.end_reasons import NODE_LOST
 
 
 def spec(desk: Any, **changes: Any) -> Any:
@@ -33,7 +32,7 @@ def test_a_run_on_two_nodes_survives_the_loss_of_one(container_desk: Any, engine
     assert starts(run)[0].get("ranks") == 2
 
     lost = desk.wait_for(run.attempt(1).outcome)
-    assert (lost.outcome, lost.reason.startswith(NODE_LOST)) == ("failed", True), lost
+    assert (lost.outcome, lost.cause) == ("failed", "node lost"), lost
     desk.wait_for(lambda: not desk.provider.find(run.run_id))
     assert nodes_of(engine, run) == []
     saved = run.newest_checkpoint()

@@ -18,7 +18,7 @@ from job.run.offers import look_for
 from job.run.pod_env import client_part
 from job.run.resume import resume
 from job.run.termination import end
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 from job.watch import end_reasons, reconcile, watchdog
 from job.watch.heartbeat import StoreClock
 from job.watch.watchdog import Report, look_after, look_after_all
@@ -229,7 +229,7 @@ def test_a_run_whose_agent_beats_elsewhere_is_not_lost(desk: Any, monkeypatch: p
     with pytest.raises(CannotTellError, match="still beats"):
         resume(run, stranger)
     with pytest.raises(CannotTellError, match="still beats"):
-        end(stranger, run.attempt(1), "stopped", "by hand", "client", lambda said: None)
+        end(stranger, run.attempt(1), "stop requested", "by hand", "client", lambda said: None)
     assert run.attempt(1).outcome() is None
 
 

@@ -38,8 +38,10 @@ def test_defaults_are_the_users_own_trainers() -> None:
         "keep_checkpoints": 3,
         "seed": 0,
         "device": "auto",
+        "validate_every": 16000.0,
         "use_wandb": False,
         "wandb_mode": "online",
+        "validate_every": 16000.0,
     }
 
 

@@ -172,9 +172,7 @@ histories = st.builds(
 def test_no_history_leaves_an_orphan_or_two_pods() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(
-        max_examples=1000, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=1000, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(histories)
     def tell(history: History) -> None:
         story = told(history)
@@ -204,7 +202,7 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
 def test_no_history_of_several_nodes_leaves_an_orphan_or_two_pods() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(histories)
     def tell(history: History) -> None:
         story = told(replace(history, nodes=2))
@@ -226,7 +224,7 @@ def find_trouble(trouble: str) -> None:
     """Asserts that one of the first histories is found unsound, and why."""
     seen: list[str] = []
 
-    @settings(max_examples=200, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(histories)
     def look(history: History) -> None:
         if not seen:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.audio.shards import ChangedClipError, Member, group, offsets, write_shard
@@ -32,7 +32,6 @@ def write(path: Path, clips: dict[Member, bytes], rate: int = 16000) -> str:
     return write_shard(path, list(clips), rate, read)
 
 
-@settings(deadline=None)  # a loaded machine is no error
 @given(st.lists(lengths, min_size=1, max_size=6, unique=True))
 def test_every_clip_lies_at_its_offset_and_is_a_wav_file(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codec.codes import ABSENT, BLOCK_FRAMES
 from codec.coding.container import ID_BYTES, Header, Writer, read_codes, read_header
-from codec.coding.packing import ABSENT, BLOCK_FRAMES, Fixed, Varying
+from codec.coding.packing import Fixed, Varying
 from codec.errors import UserError
 
 ID = bytes(range(ID_BYTES))

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 
 from codec.acoustics.normalize import normalize
 from codec.cli import cli, main
+from codec.codes import ABSENT, BLOCK_FRAMES
 from codec.coding import encode_decode, trained
 from codec.coding.container import Header, Writer, read_header
-from codec.coding.packing import ABSENT, BLOCK_FRAMES, Fixed, Varying
+from codec.coding.packing import Fixed, Varying
 from codec.coding.trained import Trained
 from codec.errors import UserError
 

@@ -9,9 +9,9 @@ import torch
 from torch.export.pt2_archive._package import load_pt2
 
 from codec.cli import main
+from codec.codes import ABSENT
 from codec.coding import trained
 from codec.coding.export import FACTS
-from codec.coding.packing import ABSENT
 
 VARYING = {"num_quantizers": 4, "mean_quantizers": 3, "codebook_dim": 20, "transform": "mdct"}
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.coding.packing import ABSENT, Codes, Fixed, Varying
+from codec.codes import ABSENT, Codes
+from codec.coding.packing import Fixed, Varying
 
 
 def some(packing: Varying, frames: int, seed: int) -> Codes:

@@ -12,12 +12,12 @@ import torch
 
 from codec.audio import pack
 from codec.cli import main
+from codec.codes import ABSENT
 from codec.coding import trained
-from codec.coding.packing import ABSENT
 from codec.errors import UserError
 from codec.evaluation.evaluate import _carried_bits, entropy_bits, evaluate, pieces_of, stages_shown
 from codec.evaluation.report import markdown
-from codec.training.dataset import sounds
+from codec.model.checkpoint import clip_ids
 
 Make = Callable[..., Path]
 
@@ -33,7 +33,7 @@ def clips(write_clip: Make) -> Path:
 @pytest.fixture
 def model(make_checkpoint: Make, clips: Path, tmp_path: Path) -> trained.Trained:
     """A model that has learned from the first clip."""
-    learned = sounds(pack(clips, tmp_path / "cache", 16000).clips)[:1]
+    learned = clip_ids(pack(clips, tmp_path / "cache", 16000).clips)[:1]
     return trained.load(make_checkpoint(learned=learned, num_quantizers=2))
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from codec.coding.packing import ABSENT
+from codec.codes import ABSENT
 from codec.config import ModelConfig
 from codec.errors import UserError
 from codec.model.codec import LOUDEST, Codec

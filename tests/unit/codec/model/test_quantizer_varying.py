@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from codec.coding.packing import ABSENT
+from codec.codes import ABSENT
 from codec.model.quantizer import Quantized, ResidualQuantizer
 
 TRUE = torch.tensor(True)

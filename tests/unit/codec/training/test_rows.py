@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.training.rows import RowWriter, to_json, write_atomically
+from codec.files import to_json, write_atomically
+from codec.training.rows import RowWriter
 
 
 def test_rows_are_on_the_file_once_written(tmp_path: Path) -> None:

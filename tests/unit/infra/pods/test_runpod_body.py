@@ -9,7 +9,7 @@ from infra.pods.runpod_body import cluster_body, pod_body, without_cmd
 
 OFFER = Offer("runpod", "NVIDIA GeForce RTX 4090", 0.69, True, "secure", ("EU-RO-1", "US-KS-2"), 24)
 MACHINE = Machine("ghcr.io/me/codecjob@sha256:00", gpu_count=2, disk_gb=30, min_cuda="13.0", registry="reg_abc")
-COMMAND = ("python", "-m", "job.supervisor")
+COMMAND = ("python", "-P", "-m", "job.supervisor")
 REQUEST = LaunchRequest("codecjob-a-1", "a", 1, "f00d", COMMAND, {"TOKEN": "x y"}, MACHINE, OFFER)
 
 
@@ -21,7 +21,7 @@ def test_a_pod_is_asked_for_with_all_that_the_request_says() -> None:
     assert pod_body(REQUEST, OFFER, {"MORE": "1"}) == {
         "name": "codecjob-a-1--f00d",
         "image": "ghcr.io/me/codecjob@sha256:00",
-        "cmd": ["python", "-m", "job.supervisor"],
+        "cmd": ["python", "-P", "-m", "job.supervisor"],
         "disk": 30,
         "cloud": "SECURE",
         "gpu": {"id": "NVIDIA GeForce RTX 4090", "count": 2, "minCudaVersion": "13.0"},

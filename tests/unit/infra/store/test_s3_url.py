@@ -30,6 +30,13 @@ def test_equal_places_have_equal_urls() -> None:
     assert len({parse_s3_url(url).url for url in spellings}) == 1
 
 
+@pytest.mark.parametrize("path", ["/storage/v1/s3", "/storage/v1/s3/", "/~user/s3-gateway_1.0"])
+def test_an_endpoint_may_have_a_path(path: str) -> None:
+    place = parse_s3_url(f"s3://bucket/a?endpoint={ENDPOINT}{path}")
+    assert place.endpoint == f"{ENDPOINT}{path.rstrip('/')}"
+    assert parse_s3_url(place.url) == place
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -41,7 +48,10 @@ def test_equal_places_have_equal_urls() -> None:
         ("s3://bucket?addressing=SECRET", "unknown addressing; known: path, virtual"),
         ("s3://bucket?endpoint=SECRET", "bad endpoint; write https://host"),
         ("s3://bucket?endpoint=https://host:SECRET", "bad endpoint"),
-        ("s3://bucket?endpoint=https://host/SECRET", "bad endpoint"),
+        ("s3://bucket?endpoint=https://host/a b/SECRET", "bad endpoint"),
+        ("s3://bucket?endpoint=https://host//SECRET", "bad endpoint"),
+        ("s3://bucket?endpoint=https://host/x%3FSECRET", "bad endpoint"),
+        ('s3://bucket?endpoint="https://host/SECRET"', "bad endpoint"),
         ("s3://bucket#SECRET", "names no bucket"),
         ("s3:///SECRET", "names no bucket"),
         ("s3://", "names no bucket"),

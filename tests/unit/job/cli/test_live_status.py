@@ -26,7 +26,7 @@ from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
 from job.record.run import Outcome, Run
 
-ENOUGH_SECONDS = 60.0
+ENOUGH_SECONDS = 300.0
 
 
 @pytest.fixture(autouse=True)

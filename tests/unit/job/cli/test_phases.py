@@ -10,7 +10,7 @@ from job.cli.phases import phase_of, planned_steps
 from job.record.run import Outcome, Progress
 from job.run.cost import Amount, Money
 from job.run.state import RunState
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.verdict.rows import Row
 from job.verdict.signs import State, Verdict
 

@@ -10,7 +10,7 @@ from infra.pods import Machine, Offer
 from job.cli.plan import Plan, Upload, agree, lines
 from job.errors import UsageError
 from job.run.offers import Candidate, Choice
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 
 
 def plan(*prices: float, spent: float | None = None, **changes: Any) -> Plan:

@@ -13,7 +13,8 @@ from infra.store import Store, open_store
 from job.cli.unwatched import check_watched
 from job.errors import UsageError
 from job.run.offers import look_for
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 
 class Priced(LocalProvider):

@@ -37,8 +37,7 @@ def test_an_attempt_that_is_over_is_nobodys(run: Run) -> None:
         claim.is_mine(attempt, ENV)
 
 
-def test_whoever_is_told_to_end_does_not_wait_for_a_claim(run: Run) -> None:
-    began = time.monotonic()
+def test_whoever_is_told_to_end_does_not_wait_for_a_claim(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "CLAIM_SECONDS", 10_000)  # longer than a test may take
     with pytest.raises(claim.NotMineError, match="told to end"):
         claim.wait_for(run.attempt(1), ENV, lambda: True)
-    assert time.monotonic() - began < claim.CLAIM_SECONDS / 4

@@ -15,7 +15,6 @@ from job.pod.lost_node import whose_fault
 from job.pod.worker_node import Node
 from job.record.run import Attempt, Beat, Claim, NodeBeat, Outcome, Run
 from job.run.pod_env import Place, PodEnv
-from job.watch.end_reasons import NODE_LOST
 
 LOST = "error: rank 0 has lost the others: Connection closed by peer"
 
@@ -39,16 +38,18 @@ def tell(attempt: Attempt, rank: int, state: str, code: int | None = None, said:
 def test_a_node_that_neither_ends_nor_beats_is_lost(attempt: Attempt) -> None:
     tell(attempt, 1, "ended", 1, "error: rank 1 has lost the others: x")
     tell(attempt, 2, "training")
-    assert whose_fault(attempt, 3, LOST) == f"{NODE_LOST}: node 2 of 3 does not answer any more"
+    assert whose_fault(attempt, 3, LOST) == ("node lost", "a node was lost: node 2 of 3 does not answer any more")
 
 
 def test_a_node_that_never_spoke_is_lost(attempt: Attempt) -> None:
-    assert str(whose_fault(attempt, 2, "Traceback")).startswith(NODE_LOST)
+    fault = whose_fault(attempt, 2, "Traceback")
+    assert fault is not None and fault[0] == "node lost"
 
 
 def test_a_node_that_was_started_again_is_lost(attempt: Attempt) -> None:
     with beating(attempt, began=1000.0):
-        assert whose_fault(attempt, 2, LOST, together=990.0) == f"{NODE_LOST}: node 1 of 2 was started again"
+        lost = ("node lost", "a node was lost: node 1 of 2 was started again")
+        assert whose_fault(attempt, 2, LOST, together=990.0) == lost
         assert whose_fault(attempt, 2, LOST, together=1010.0) is None
 
 
@@ -79,8 +80,8 @@ def beating(attempt: Attempt, began: float = 0.0) -> Iterator[None]:
 def test_a_crash_elsewhere_is_told_with_its_words(attempt: Attempt) -> None:
     tell(attempt, 1, "ended", 1, "error: rank 1 was killed by SIGKILL")
     tell(attempt, 2, "ended", 1, "error: rank 2 has lost the others: x")
-    said = whose_fault(attempt, 3, LOST)
-    assert said == "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
+    said = "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
+    assert whose_fault(attempt, 3, LOST) == ("trainer failed", said)
 
 
 def test_what_the_first_node_says_of_itself_is_its_own_fault(attempt: Attempt) -> None:
@@ -142,7 +143,7 @@ def test_a_first_node_that_falls_silent_is_lost(
     attempt.write("alive.json", Beat(state="training", time=1.0))
     assert node(store, run, tmp_path)._attend(Ended(code)) == 1  # type: ignore[arg-type]
     outcome = attempt.outcome()
-    assert (outcome is not None and outcome.reason.startswith(NODE_LOST)) is closed
+    assert (outcome is not None and outcome.cause == "node lost") is closed
     beat = attempt.node_beat(1)
     assert beat is not None
     assert (beat.state, beat.exit_code) == ("ended", code)

@@ -20,7 +20,7 @@ from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import PodEnv
 from job.run.store_access import shown
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 
 SEALED = "compiled/sealed.zip"
 FROM_THE_PROVIDER = {

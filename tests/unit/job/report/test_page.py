@@ -2,15 +2,17 @@
 
 import html
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fakes.rows import start, train, validation
+from infra.pods import LaunchRequest, open_provider
 from job.errors import UsageError
-from job.record.run import Run
-from job.report import page, write
+from job.record.run import Claim, Outcome, Run
+from job.report import page, view, write
 from job.report.gather import gather
 
 AddAttempt = Callable[..., None]
@@ -48,6 +50,21 @@ def test_a_run_that_is_good_says_why_what_it_cost_and_what_it_was(run: Run, add_
     assert "min_steps: 10" in said
     assert "launched by client, attempt 1" in said
     assert "The record has no samples yet" in said
+
+
+def test_a_pod_that_is_still_billed_costs_the_same_in_every_place(run: Run) -> None:
+    provider, ago = open_provider("local"), time.time() - 7200
+    pod = provider.launch(LaunchRequest("speech", run.run_id, 1, "a", ("sleep", "600"), {}))
+    try:
+        attempt = run.attempt(1)
+        attempt.write_once("claim.json", Claim(launch_id="a", pod_id=pod.id, price_per_hour=2.0, time=ago))
+        attempt.write_once("outcome.json", Outcome(outcome="failed", reason="x", by="agent", time=ago + 3600))
+        facts = gather(run)
+    finally:
+        provider.terminate(pod.id)
+    assert facts.state is not None and facts.state.billing == "on"
+    assert [tile.value for tile in view.tiles(facts) if tile.label == "Cost"] == ["4.00 USD"]
+    assert view.attempt_cost(facts, facts.attempts[0]) == "4.00 USD (2 USD/h x 2 h)"
 
 
 def test_a_bad_run_names_its_sign_and_what_to_try(run: Run, add_attempt: AddAttempt) -> None:

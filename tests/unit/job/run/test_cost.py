@@ -5,7 +5,7 @@ import pytest
 from infra.pods import Bills, Transient
 from infra.store import Store
 from job.record.run import Attempt, Claim, Outcome, Run
-from job.run.cost import INVOICE_SECONDS, Bill, bills, broke_at, invoice_of, reckon, spent
+from job.run.cost import INVOICE_SECONDS, Bill, bills, broke_at, cost_by_attempt, invoice_of, reckon, spent
 from job.verdict.pace import pace
 from job.verdict.rows import Row
 
@@ -18,14 +18,14 @@ def rows(steps: int, planned: int = 3600, per_step: float = 1.0) -> list[Row]:
 
 
 def test_the_cost_is_price_times_time_over_all_attempts() -> None:
-    paid = [Bill(2.0, 0.0, HOUR), Bill(4.0, 2 * HOUR, None)]
+    paid = [Bill(1, 2.0, 0.0, HOUR), Bill(2, 4.0, 2 * HOUR, None)]
     money = reckon(paid, pace([]), None, None, 2.5 * HOUR)
     assert money.cost.usd == 4.0
     assert money.cost.basis == "2 USD/h x 1 h + 4 USD/h x 0.5 h"
 
 
 def test_what_it_would_have_cost_and_what_was_saved_come_from_the_speed() -> None:
-    paid = [Bill(2.0, 0.0, 900.0)]  # an hour of steps at one a second, stopped after a quarter of it
+    paid = [Bill(1, 2.0, 0.0, 900.0)]  # an hour of steps at one a second, stopped after a quarter of it
     money = reckon(paid, pace(rows(900)), "aborted", None, 5000.0)
     assert money.cost.usd == 0.5
     assert money.saved.usd == 1.5
@@ -34,7 +34,7 @@ def test_what_it_would_have_cost_and_what_was_saved_come_from_the_speed() -> Non
 
 
 def test_a_deadline_would_have_ended_it_anyway() -> None:
-    money = reckon([Bill(2.0, 0.0, 900.0)], pace(rows(900)), "aborted", deadline=1800.0, now=5000.0)
+    money = reckon([Bill(1, 2.0, 0.0, 900.0)], pace(rows(900)), "aborted", deadline=1800.0, now=5000.0)
     assert money.saved.usd == 0.5
     assert "cut off by max_hours" in money.saved.basis
 
@@ -47,7 +47,7 @@ def test_a_deadline_would_have_ended_it_anyway() -> None:
     ],
 )
 def test_what_is_not_known_is_blank_and_says_why(seen: list[Row], why: str) -> None:
-    money = reckon([Bill(2.0, 0.0, 900.0)], pace(seen), "aborted", None, 900.0)
+    money = reckon([Bill(1, 2.0, 0.0, 900.0)], pace(seen), "aborted", None, 900.0)
     assert (money.saved.usd, money.to_the_end.usd) == (None, None)
     assert why in money.saved.basis
     assert money.cost.usd == 0.5
@@ -55,7 +55,7 @@ def test_what_is_not_known_is_blank_and_says_why(seen: list[Row], why: str) -> N
 
 @pytest.mark.parametrize("outcome", [None, "succeeded", "failed"])
 def test_nothing_is_saved_by_a_run_that_nobody_stopped(outcome: str | None) -> None:
-    money = reckon([Bill(2.0, 0.0, 900.0)], pace(rows(900)), outcome, None, 900.0)
+    money = reckon([Bill(1, 2.0, 0.0, 900.0)], pace(rows(900)), outcome, None, 900.0)
     assert money.saved.usd is None
 
 
@@ -79,6 +79,13 @@ def test_a_pod_that_is_still_listed_is_still_paid(run: Run, store: Store) -> Non
     attempts = [attempt(run, 1, 1.0, 0.0, HOUR), attempt(run, 2, 1.0, HOUR, 2 * HOUR)]
     assert spent(bills(attempts, billed=False), 5 * HOUR) == 2.0
     assert spent(bills(attempts, billed=True), 5 * HOUR) == 5.0
+
+
+def test_the_costs_of_the_attempts_add_up_to_the_runs(run: Run) -> None:
+    attempts = [attempt(run, 1, 1.0, 0.0, HOUR), attempt(run, 2, 1.0, HOUR, 2 * HOUR)]
+    paid = bills(attempts, billed=True)
+    assert {number: cost.usd for number, cost in cost_by_attempt(paid, 5 * HOUR).items()} == {1: 1.0, 2: 4.0}
+    assert reckon(paid, pace([]), "failed", None, 5 * HOUR).cost.usd == 5.0
 
 
 def test_the_budget_is_for_all_attempts_together(run: Run) -> None:

@@ -9,7 +9,8 @@ from job.errors import UsageError
 from job.run import last_image
 from job.run.last_image import KnownImage
 from job.run.machine import machine, mounts, with_known_image
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 BUILT = KnownImage(tag="codecjob:latest", id="sha256:1", version="0.1.0", commit="c", torch="2.11.0", cuda="13.0")
 PUSHED = BUILT.model_copy(update={"tag": "me/codecjob:1", "pushed": "me/codecjob@sha256:ab"})

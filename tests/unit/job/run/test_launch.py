@@ -27,7 +27,8 @@ from job.errors import UsageError
 from job.record.run import Attempt, Claim, Run
 from job.run import launch
 from job.run.offers import look_for
-from job.spec.model import JobSpec, WandbSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec, WandbSpec
 
 SPEC: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}, "test")
 Answer = BaseException | None

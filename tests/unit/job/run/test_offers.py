@@ -8,7 +8,8 @@ from job.errors import UsageError
 from job.run import offers as choosing
 from job.run.machine import command, machine
 from job.run.offers import Candidate, candidates, look_for, means, still_good
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 OFFERS = [
     Offer("p", "NVIDIA L4", 0.4, True, "secure", ("EU-1", "US-1"), 24),
@@ -75,6 +76,8 @@ def test_the_price_is_that_of_all_gpus_of_all_nodes() -> None:
     (first, *_) = choose(gpu="L4", gpu_count=4, nodes=2)
     assert first.price_per_hour == pytest.approx(3.2)
     assert str(first) == "2 nodes x 4 x NVIDIA L4 (secure) at 3.20 USD/h"
+    *_, dear = choose(gpu_count=0, max_price_per_hour=5)
+    assert dear.price_per_hour == dear.offer.price_per_hour, "a node without a GPU is paid like one with one"
     with pytest.raises(UsageError, match=r"max_price_per_hour: 3 USD, .* 2 nodes x 4 x NVIDIA L4 \(secure\) at 3.20"):
         choose(gpu_count=4, nodes=2, max_price_per_hour=3)
 
@@ -117,7 +120,7 @@ def test_this_machine_is_taken_as_it_is() -> None:
     (only,) = candidates(LocalProvider().offers(), wanted, machine(wanted))
     assert (only.price_per_hour, only.machine.image) == (0.0, "")
     assert command(wanted)[0] != "python"
-    assert command(spec()) == ("python", "-m", "job.supervisor")
+    assert command(spec()) == ("python", "-P", "-m", "job.supervisor")
 
 
 def test_what_can_not_be_had_here_is_refused_before_anything_is_sent() -> None:

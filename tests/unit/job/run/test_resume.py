@@ -11,8 +11,8 @@ from job.errors import UsageError
 from job.record.run import Outcome, Run, StopRequest, Submission
 from job.run import resume, termination
 from job.run.resume import MOST_REPLACEMENTS, is_stuck, replace_stuck, stuck_places
-from job.watch import watchdog
-from job.watch.end_reasons import MOST_NODES_LOST, NODE_LOST
+from job.watch import run_list, watchdog
+from job.watch.end_reasons import MOST_NODES_LOST
 
 
 class Shop:
@@ -123,15 +123,14 @@ def test_where_there_is_no_other_the_watchdog_says_that_nothing_is_billed(
 def lose_a_node(run: Run, shop: Any) -> None:
     attempt = run.attempts()[-1]
     shop.pods = []
-    reason = f"{NODE_LOST}: node 1 of 2 does not answer any more"
-    attempt.write_once("outcome.json", Outcome(outcome="failed", reason=reason, by="agent", time=time.time()))
+    attempt.write_once("outcome.json", Outcome.of("node lost", "node 1 of 2 does not answer any more", "agent"))
 
 
 def test_a_run_that_lost_a_node_goes_on_by_the_watchdog_and_not_for_ever(
     rented: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop: Any = Shop("EU-1")
-    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    monkeypatch.setattr(run_list, "open_provider", lambda name: shop)
     resume.resume(rented, shop)
     for lost in range(1, MOST_NODES_LOST + 1):
         lose_a_node(rented, shop)
@@ -157,7 +156,7 @@ def test_a_run_that_lost_a_node_while_nothing_is_free_is_tried_again_at_the_next
     rented: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop: Any = Shop("EU-1")
-    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    monkeypatch.setattr(run_list, "open_provider", lambda name: shop)
     resume.resume(rented, shop)
     lose_a_node(rented, shop)
     offers, shop.offers = shop.offers, lambda machine: []

@@ -96,7 +96,7 @@ def test_an_agent_that_beats_is_given_its_time_with_few_looks(
 ) -> None:
     monkeypatch.setattr(Attempt, "beat", lambda self: Beat.model_validate({"state": "stopping", "time": clock.now}))
     provider: Any = Provider(clock, "a")
-    ended = termination.end(provider, attempt, "stopped", "by hand", "client", quiet)
+    ended = termination.end(provider, attempt, "stop requested", "by hand", "client", quiet)
     assert ended.billing_off
     assert clock.now - 1000 > termination.AGENT_GRACE_SECONDS
     assert len(provider.looks) < 90
@@ -114,7 +114,7 @@ def test_a_store_that_goes_away_does_not_keep_a_pod_billed(
 
     monkeypatch.setattr(Attempt, "note", lost)
     provider: Any = Provider(clock, "a")
-    assert termination.end(provider, attempt, "stopped", "by hand", "client", quiet, agent_grace=0.0).billing_off
+    assert termination.end(provider, attempt, "stop requested", "by hand", "client", quiet, agent_grace=0.0).billing_off
 
 
 def test_an_agent_that_was_asked_before_the_store_went_away_has_no_time_without_end(
@@ -125,7 +125,7 @@ def test_an_agent_that_was_asked_before_the_store_went_away_has_no_time_without_
 
     monkeypatch.setattr(Attempt, "beat", away)
     provider: Any = Provider(clock, "a")
-    assert termination.end(provider, attempt, "stopped", "by hand", "client", quiet).billing_off
+    assert termination.end(provider, attempt, "stop requested", "by hand", "client", quiet).billing_off
     assert clock.now - 1000 < 2 * termination.SILENT_AGENT_SECONDS
 
 
@@ -138,7 +138,7 @@ def test_an_end_that_cannot_be_recorded_says_that_billing_is_off(
     monkeypatch.setattr(Attempt, "write_once", away)
     provider: Any = Provider(clock, "a")
     with pytest.raises(termination.NotRecordedError, match=r"billing is off, but .* the store is away"):
-        termination.end(provider, attempt, "stopped", "by hand", "client", quiet, agent_grace=0.0)
+        termination.end(provider, attempt, "stop requested", "by hand", "client", quiet, agent_grace=0.0)
     assert provider.find(None) == []
 
 

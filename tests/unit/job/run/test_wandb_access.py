@@ -7,7 +7,8 @@ import pytest
 
 from job.run import wandb_access
 from job.run.store_access import shown
-from job.spec.model import JobSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 

@@ -8,7 +8,7 @@ import pytest
 from codec.cli import cli
 from job.spec.model import TrainSpec
 
-PLACES = {"data_dir", "checkpoint_dir"}  # the agent's own business
+PLACES = {"data_dir", "checkpoint_dir", "use_wandb", "wandb_mode"}  # the agent's own business, and the key `wandb`'s
 OPTIONS: dict[str, click.Option] = {
     str(option.name): option
     for option in cli.commands["train"].params

@@ -8,7 +8,8 @@ import pytest
 
 from infra.pods import PROVIDERS
 from job.errors import UsageError
-from job.spec.model import JobSpec, check_spec, load_spec
+from job.spec.load import check_spec, load_spec
+from job.spec.model import JobSpec
 from job.spec.template import render, seen_from, write
 
 ANSWERS: dict[str, Any] = {"name": "speech", "data": "clips"}

@@ -78,7 +78,7 @@ def test_every_number_survives_the_way_through_the_file(value: float) -> None:
 
 def test_steps_and_epochs_that_are_no_whole_numbers() -> None:
     assert (only({"step": 12.0, "epoch": 1.7}).step, only({"epoch": 1.7}).epoch) == (12, 1)
-    for useless in (None, "7", True, "NaN", "Infinity"):
+    for useless in (None, "seven", True, "NaN", "Infinity"):
         assert only({"step": useless}).step is None
 
 
@@ -183,3 +183,45 @@ def test_a_third_attempt_that_goes_further_back_hides_the_second() -> None:
     third = {"kind": "start", "step": 10, "time": 9.0}
     rows = kept(START, TRAIN, VALIDATION, second, {**TRAIN, "step": 25}, third, {**TRAIN, "step": 15})
     assert rows == [(1, "start", 0), (1, "train", 10), (3, "start", 10), (3, "train", 15)]
+
+
+@pytest.mark.parametrize(("spelt", "value"), [("-0.9", -0.9), (" +6 dB", 6.0), ("47.2%", 0.472), ("1e-3", 1e-3)])
+def test_numbers_in_strings_are_numbers(spelt: str, value: float) -> None:
+    assert only({"snr_db": spelt}).get("snr_db") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "lost", "1_000", "0x10", "1,5", "--1", "1.2.3", "nanometre"])
+def test_other_strings_are_no_numbers(text: str) -> None:
+    assert only({"snr_db": text}).get("snr_db") is None
+
+
+@pytest.mark.parametrize("kind", ["val", "Validation", "eval", "TEST"])
+def test_other_words_for_a_validation(kind: str) -> None:
+    assert only({"kind": kind, "loss": 0.1}).kind == "validation"
+
+
+def test_a_printed_dictionary_is_a_row() -> None:
+    line = b"{'epoch': 3, 'step': 9, 'snr_db': nan, 'loss': tensor(0.25, device='cuda:0'), 'vq': np.float64(-inf)}\n"
+    log = parse(line)
+    assert log.unreadable == 0
+    (row,) = log.rows
+    assert (row.step, row.get("loss"), row.get("vq")) == (9, 0.25, -math.inf)
+    assert math.isnan(row.values["snr_db"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_other_encodings(encoding: str) -> None:
+    text = lines(TRAIN, VALIDATION).decode()
+    log = parse(text.encode(encoding))
+    assert (len(log.rows), log.unreadable) == (2, 0)
+
+
+def test_an_snr_of_minus_infinity_alone_was_not_measured() -> None:
+    assert only({"kind": "validation", "epoch": 1, "loss": 0.3, "snr_db": "-inf"}).get("snr_db") is None
+    assert only({"epoch": 1, "loss": 0.3, "snr_db": "-inf"}).kind == "train"
+
+
+@pytest.mark.parametrize("beside", [{"amplitude": 0.9}, {"loss": "NaN"}, {"loss": "inf"}, {"si_sdr_db": "NaN"}])
+def test_beside_other_figures_it_was(beside: dict[str, Any]) -> None:
+    assert only({"kind": "validation", "snr_db": "-inf", **beside}).get("snr_db") == -math.inf
+    assert only({"kind": "validation", "loss": 0.1, "snr_db": "inf"}).get("snr_db") == math.inf

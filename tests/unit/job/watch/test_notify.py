@@ -1,69 +1,39 @@
-"""Messages about a run: a real server, real commands, a real record; servers that are dead, hang, refuse."""
+"""Notifications of a run: a real server, a real record; servers that are dead, hang, refuse."""
 
-import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fakes.webhook import SECRET, Hook, running_hook
 from infra.store import Store, open_store
 from job.errors import UsageError
 from job.record.run import Outcome
 from job.run.cost import Amount, Money
 from job.run.state import RunState
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 from job.verdict.rows import Row
 from job.verdict.signs import State, Verdict
-from job.watch import notify_channels, trusted_commands
+from job.watch import webhook
 from job.watch.notify import Notifier, due
 
 RUN_ID = "speech-20250102-030405-00ff"
-SECRET = "s3cr3t-path"
 FIELDS = {
     *("version", "text", "run", "event", "state", "verdict", "reason", "attempt", "epoch", "step", "snr_db"),
     *("billing", "cost_usd", "saved_usd", "next", "time"),
 }
 
 
-class Hook:
-    """A webhook's server: what was posted to it, in order; answers with ``status``."""
-
-    def __init__(self, status: int = 204) -> None:
-        self.posted: list[dict[str, Any]] = []
-        posted = self.posted
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{SECRET}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
-    hook = Hook()
-    monkeypatch.setenv("MY_HOOK", hook.url)
-    yield hook
-    hook.close()
+    with running_hook() as hook:
+        monkeypatch.setenv("MY_HOOK", hook.url)
+        yield hook
 
 
 @pytest.fixture(autouse=True)
@@ -159,42 +129,10 @@ def test_a_watcher_that_has_read_less_has_no_new_verdict() -> None:
     assert list(due(a_run(State.BAD, rows=10), False, told)) == []
 
 
-def test_a_command_gets_the_message_on_its_stdin_and_in_variables(store: Store, tmp_path: Path) -> None:
-    command = f'cat > {tmp_path}/"$CODECJOB_NOTIFY_EVENT".json; echo "$CODECJOB_NOTIFY_VERDICT" > {tmp_path}/verdict'
-    trusted_commands.remember(command)
-    said = tell(store, (aborted(notify={"command": command}), True))
-    assert said == []
-    assert json.loads((tmp_path / "end.json").read_text())["run"] == RUN_ID
-    assert json.loads((tmp_path / "abort.json").read_text()).keys() == FIELDS
-    assert (tmp_path / "verdict").read_text() == "bad\n"
-
-
-def test_a_reason_that_no_environment_holds_is_told_all_the_same(store: Store, tmp_path: Path) -> None:
-    command = f'cat > {tmp_path}/told; printf %s "$CODECJOB_NOTIFY_TEXT" > {tmp_path}/text'
-    trusted_commands.remember(command)
+def test_a_reason_of_any_length_and_characters_is_told(store: Store, hook: Hook) -> None:
     odd = Outcome(outcome="failed", reason="\0\n\ud800" + "x" * 300_000, by="agent", time=1.0)
-    assert tell(store, (a_run(outcome=odd, state="failed", notify={"command": command}), True)) == []
-    assert json.loads((tmp_path / "told").read_text())["reason"] == odd.reason
-    assert len((tmp_path / "text").read_text()) == 1000
-
-
-def test_a_command_that_was_not_submitted_here_is_not_run_and_left_to_others(store: Store, tmp_path: Path) -> None:
-    command = f"touch {tmp_path}/ran"
-    (said,) = tell(store, (aborted(notify={"command": command}), True))
-    assert said == "notify.command: was not submitted from this machine, and is not run on it"
-    assert not (tmp_path / "ran").exists()
-    trusted_commands.remember(command)
-    assert tell(store, (aborted(notify={"command": command}), True)) == []
-    assert (tmp_path / "ran").exists()
-
-
-def test_failing_and_hanging_commands_are_a_line(store: Store) -> None:
-    trusted_commands.remember("exit 3")
-    said = tell(store, (a_run(State.GOOD, notify={"command": "exit 3"}), False))
-    assert said == [f"notify.command: {RUN_ID}: verdict was not told: ended with 3"]
-    began = time.monotonic()
-    assert notify_channels.run("sleep 60 & sleep 60", b"{}", {}, seconds=0.3) == "did not end within 0.3 s"
-    assert time.monotonic() - began < 10
+    assert tell(store, (a_run(outcome=odd, state="failed"), True)) == []
+    assert [message["reason"] for message in hook.posted] == [odd.reason]
 
 
 def test_a_dead_server_is_a_line_without_the_secret(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,17 +149,14 @@ def test_a_server_that_hangs_holds_nobody_up(store: Store, silent: str, monkeypa
     began = time.monotonic()
     notifier.see(aborted(), ended=True)
     assert time.monotonic() - began < 2  # only the thread waits
-    assert notify_channels.post(silent, b"{}", seconds=0.3) == "no answer within 0.3 s"
+    assert webhook.post(silent, b"{}", seconds=0.3) == "no answer within 0.3 s"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_a_refusal_is_told_by_its_number_and_no_redirect_is_followed(status: int) -> None:
-    hook = Hook(status)
-    try:
-        assert notify_channels.post(hook.url, b"{}") == f"answered {status}"
+    with running_hook(status) as hook:
+        assert webhook.post(hook.url, b"{}") == f"answered {status}"
         assert len(hook.posted) == 1
-    finally:
-        hook.close()
 
 
 @pytest.mark.parametrize("value", [None, "", SECRET, f"ftp://host/{SECRET}", f"http://[{SECRET}"])

@@ -1,16 +1,16 @@
-"""The watchdog's command tells of runs, also of those that ended before it looked; real commands, real records."""
+"""The watchdog's command tells of runs, also of those that ended before it looked; a real webhook, real records."""
 
-import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fakes.webhook import Hook, running_hook
 from infra.store import Store, open_store
 from job.cli import cli
 from job.record.run import Attempt, Claim, Outcome, Run, Submission
-from job.watch import trusted_commands
 
 
 @pytest.fixture
@@ -20,12 +20,17 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return open_store(str(tmp_path / "store"))
 
 
-def ended(store: Store, run_id: str, folder: Path, ago: float = 60.0, outcome: str = "succeeded") -> Run:
-    """A run that has ended some seconds ago, and is to be told of in the file ``told``."""
-    command = f'(cat; echo) >> "{folder}/told"'
-    trusted_commands.remember(command)
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    with running_hook() as hook:
+        monkeypatch.setenv("MY_HOOK", hook.url)
+        yield hook
+
+
+def ended(store: Store, run_id: str, ago: float = 60.0, outcome: str = "succeeded") -> Run:
+    """A run that has ended some seconds ago, and notifies the webhook."""
     run = Run(store, run_id)
-    spec = {"name": "speech", "data": "/clips", "notify": {"command": command}}
+    spec = {"name": "speech", "data": "/clips", "notify": {"webhook": "${MY_HOOK}"}}
     run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
     then = time.time() - ago
     run.attempt(1).write_once("claim.json", Claim(launch_id="l", pod_id="p", price_per_hour=0.0, time=then))
@@ -38,33 +43,31 @@ def abort(store: Store, *words: str) -> Result:
     return CliRunner().invoke(cli, ["abort-on-bad-signs", *words, "--store", store.url])
 
 
-def told(folder: Path) -> list[tuple[str, str]]:
-    file = folder / "told"
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [(message["run"], message["event"]) for message in map(json.loads, lines)]
+def told(hook: Hook) -> list[tuple[str, str]]:
+    return [(message["run"], message["event"]) for message in hook.posted]
 
 
-def test_all_tells_once_of_what_ended_lately_and_not_of_what_is_old(store: Store, tmp_path: Path) -> None:
-    late = ended(store, "speech-20250102-030405-00ff", tmp_path)
-    ended(store, "speech-20250101-030405-00ff", tmp_path, ago=2 * 24 * 3600)
+def test_all_tells_once_of_what_ended_lately_and_not_of_what_is_old(store: Store, hook: Hook) -> None:
+    late = ended(store, "speech-20250102-030405-00ff")
+    ended(store, "speech-20250101-030405-00ff", ago=2 * 24 * 3600)
     for _ in range(2):
         assert abort(store, "--all").exit_code == 0
-    assert told(tmp_path) == [(late.run_id, "end")]
+    assert told(hook) == [(late.run_id, "end")]
 
 
-def test_one_run_is_told_of_and_a_dry_run_tells_nothing(store: Store, tmp_path: Path) -> None:
-    run = ended(store, "speech-20250102-030405-00ff", tmp_path, outcome="aborted")
+def test_one_run_is_told_of_and_a_dry_run_tells_nothing(store: Store, hook: Hook) -> None:
+    run = ended(store, "speech-20250102-030405-00ff", outcome="aborted")
     abort(store, run.run_id, "--dry-run")
     abort(store, "--all", "--dry-run")
-    assert told(tmp_path) == []
+    assert told(hook) == []
     abort(store, run.run_id, "--watch")
-    assert told(tmp_path) == [(run.run_id, "abort"), (run.run_id, "end")]
+    assert told(hook) == [(run.run_id, "abort"), (run.run_id, "end")]
 
 
 def test_what_nobody_foresaw_in_one_run_leaves_the_others_watched(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = ended(store, "odd-20250101-030405-00ff", tmp_path)
+    odd = ended(store, "odd-20250101-030405-00ff")
     open_run = Run(store, "speech-20250102-030405-00ff")
     spec = {"name": "speech", "data": "/clips", "watch": {"poll_seconds": 0.1}}
     open_run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))

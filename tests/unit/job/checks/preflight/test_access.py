@@ -5,7 +5,7 @@ import pytest
 from job.checks.finding import Finding, Level
 from job.checks.preflight.access import about_access
 from job.run.store_access import KEY_VARIABLE, SECRET_VARIABLE
-from job.spec.model import check_spec
+from job.spec.load import check_spec
 
 URL = "s3://bucket/lab?endpoint=https://s3.example.com"
 

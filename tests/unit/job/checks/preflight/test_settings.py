@@ -14,7 +14,8 @@ from job.checks.preflight.settings import (
 )
 from job.record.resolved_settings import of_spec
 from job.record.run import Outcome, OutcomeName, Run, Submission
-from job.spec.model import JobSpec, TrainSpec, check_spec
+from job.spec.load import check_spec
+from job.spec.model import JobSpec, TrainSpec
 from job.spec.trainer_plan import ask_trainer
 
 CONFIG = dict(ask_trainer([]).config)

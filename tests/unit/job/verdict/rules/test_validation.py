@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from job.verdict.checklist import evaluate
@@ -304,7 +304,6 @@ def test_a_cause_that_a_recipe_leaves_out_can_be_asked_for() -> None:
 # Healthy runs, drawn at random: valley, noise, a resume, one bad step. Nobody may touch them.
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     silent_until=st.integers(200, 2600),
     final=st.floats(5.5, 14.0),

@@ -1,21 +1,16 @@
-"""How a message leaves this machine: by a command or by a webhook. Neither takes longer than its limit.
+"""Posting of a message to a webhook, within a limit of time.
 
-What went wrong is told in words of our own: those of a library or of a server may repeat a URL, which is a secret.
+Errors are in words of our own: those of a library or of a server may repeat the URL, which is a secret.
 """
 
 import http.client
-import os
-import signal
-import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 WEBHOOK_SECONDS = 5.0
-COMMAND_SECONDS = 10.0
 
 
 def post(url: str, body: bytes, seconds: float = WEBHOOK_SECONDS) -> str:
@@ -29,28 +24,6 @@ def post(url: str, body: bytes, seconds: float = WEBHOOK_SECONDS) -> str:
     thread.start()
     thread.join(seconds)
     return said[0] if said else f"no answer within {seconds:g} s"
-
-
-def run(command: str, body: bytes, variables: Mapping[str, str], seconds: float = COMMAND_SECONDS) -> str:
-    """Runs a shell command with a message on its stdin; returns what went wrong, empty for nothing."""
-    try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"the shell cannot be started: {error.strerror}"
-    try:
-        process.communicate(body, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"did not end within {seconds:g} s"
-    return f"ended with {process.returncode}" if process.returncode else ""
 
 
 def is_url(text: str) -> bool:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from codec.config import config_from_flags
 from job.errors import UsageError
-from job.spec.model import JobSpec, check_spec, load_spec
+from job.spec.load import check_spec, load_spec
+from job.spec.model import JobSpec
 
 MINIMAL = {"name": "speech", "data": "clips"}
 
@@ -45,13 +45,9 @@ def test_relative_folders_are_read_from_the_specs_folder(write: Any, tmp_path: P
 
 
 def test_the_trainers_flags() -> None:
-    train = {"num_epochs": 3, "learning_rate": "1e-3", "strides": [2, 2, 4], "use_wandb": True, "wandb_mode": "offline"}
+    train = {"num_epochs": 3, "learning_rate": "1e-3", "strides": [2, 2, 4]}
     flags = check_spec({**MINIMAL, "train": train}, "job.yaml").train.flags()
-    assert flags == [
-        *("--num_epochs", "3", "--learning_rate", "0.001", "--strides", "2,2,4"),
-        *("--use_wandb", "--wandb_mode", "offline"),
-    ]
-    assert check_spec({**MINIMAL, "train": {"use_wandb": False}}, "job.yaml").train.flags() == []
+    assert flags == ["--num_epochs", "3", "--learning_rate", "0.001", "--strides", "2,2,4"]
 
 
 def test_yaml_reads_a_number_without_a_point_as_text_and_that_is_accepted(write: Any) -> None:
@@ -196,34 +192,27 @@ def test_the_checklist_is_that_of_the_trainers_recipe_unless_it_names_its_own() 
         ({"wandb": {}}, "online"),
         ({"wandb": {"project": "speech"}}, "online"),
         ({"wandb": {"mode": "offline", "tags": "telugu"}}, "offline"),
-        ({"wandb": {"entity": "lab"}, "train": {"wandb_mode": "offline"}}, "offline"),
-        ({"train": {"use_wandb": True}}, "online"),
-        ({"train": {"use_wandb": True, "wandb_mode": "offline"}}, "offline"),
-        ({"train": {"wandb_mode": "offline"}}, None),
+        ({"wandb": {"mode": None, "entity": "lab"}}, "online"),
+        ({"wandb": {"mode": None, "entity": None, "tags": []}}, None),
         ({"wandb": False}, "disabled"),
-        ({"wandb": False, "train": {"use_wandb": True}}, "disabled"),
     ],
 )
-def test_wandb_has_one_meaning_wherever_it_is_asked_for(given: dict[str, Any], mode: str | None) -> None:
+def test_wandb_is_on_where_anything_of_it_is_given(given: dict[str, Any], mode: str | None) -> None:
     spec = check_spec({**MINIMAL, **given}, "job.yaml")
     assert (spec.wandb.mode, spec.wandb.on) == (mode, mode in ("online", "offline"))
-    trainer = config_from_flags({"data_dir": "", **spec.train.model_dump(exclude_none=True)})
-    assert (trainer.use_wandb and trainer.wandb_mode != "disabled") == spec.wandb.on
-    if spec.wandb.on:
-        assert trainer.wandb_mode == mode
+    assert spec.wandb.flags() == (["--use_wandb", "--wandb_mode", mode] if spec.wandb.on else [])
     assert check_spec(spec.model_dump(mode="json"), "the record") == spec
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"wandb": True, "train": {"use_wandb": False}}, "keep one"),
-        ({"wandb": {"mode": "offline"}, "train": {"wandb_mode": "online"}}, "contradict each other"),
+        ({"train": {"use_wandb": True}}, "unknown key 'use_wandb'"),
         ({"wandb": {"api_key": "s3cr3t"}}, "unknown key 'api_key'"),
         ({"wandb": {"tags": ["a,b"]}}, "no comma"),
     ],
 )
-def test_wandb_that_contradicts_itself_is_refused_and_no_key_is_taken(given: dict[str, Any], said: str) -> None:
+def test_wandb_has_one_spelling_and_no_key_is_taken(given: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         check_spec({**MINIMAL, **given}, "job.yaml")
     assert "s3cr3t" not in str(caught.value)

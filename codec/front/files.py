@@ -1,0 +1,258 @@
+"""Audio files to streams of a front and back, in constant memory however long they are. Numpy alone, no torch.
+
+Each channel is coded by itself; channels that are all equal are coded once. A first pass over the file finds its level.
+"""
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from codec.audio import AudioError
+from codec.audio.read import Float32Array, Resampler, channel_blocks, not_finite, opened
+from codec.audio.write import write
+from codec.errors import UserError
+from codec.front import channel, fronts, level, stream
+from codec.front.bands import RATE
+from codec.front.block import GROUPS
+from codec.front.range_coder import Damaged
+from codec.front.rate_control import RateControl
+
+LEAST_KBPS, MOST_KBPS = 6.0, 64.0  # of each coded channel
+DEFAULT_KBPS = 16.0
+
+Progress = Callable[[float], None]  # is told how many seconds of audio are done
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A stream, for people to read about."""
+
+    seconds: float
+    channels: int
+    coded_channels: int  # 1 where all are equal
+    bytes: int
+    kbps: float  # header and check sums included
+    asked_kbps: float
+    delay_ms: float  # that the codec needs, as such
+    lost_seconds: float = 0.0  # of audio that was damaged, and is silent
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """What a first pass over a file finds."""
+
+    rate: int  # Hz, the file's
+    channels: int
+    distinct: int  # 1 where all channels are equal, else all of them
+    length: int  # samples of a channel at the file's rate
+    rms: tuple[float, ...]  # [distinct]
+
+
+def encode(source: Path, target: Path, kbps: float, tuning: str, progress: Progress) -> Coded:
+    """Code an audio file of any rate and channel count at about `kbps`, all channels together.
+
+    Raises UserError for a rate that is not offered, AudioError for audio that can't be used.
+    """
+    levels = _measure(source)
+    each = kbps / levels.distinct
+    _check_rate(kbps, levels.distinct)
+    name, front = fronts.choose(each, tuning)
+    tables = fronts.load(name)
+    steps = tuple(level.gain_step(rms) for rms in levels.rms)
+    header = stream.Header(
+        tables=tables_id(),
+        front=list(fronts.FRONTS).index(name),
+        fill=round(front.fill * stream.FILL_PARTS),
+        channels=levels.channels,
+        rate=levels.rate,
+        length=levels.length,
+        tenths=round(10 * kbps),
+        gains=steps,
+    )
+    gains = np.array([level.gain(step) for step in steps], np.float32)[:, None]
+    encoders = [channel.Encoder(tables, front.rounding, RateControl(tables, 1000 * each)) for _ in steps]
+    with target.open("wb") as file:
+        writer, done = stream.Writer(file, header), 0
+        for piece in _of_length(_read(source, levels.distinct), samples_of(levels.rate, levels.length)):
+            _add_turns(writer, [encoder.feed(one) for encoder, one in zip(encoders, piece * gains, strict=True)])
+            done += piece.shape[1]
+            progress(done / RATE)
+        _add_turns(writer, [encoder.finish() for encoder in encoders])
+    return _summary(header, writer.size)
+
+
+def decode(source: Path, target: Path, kind: str, salvage: bool, progress: Progress) -> Coded:
+    """Write what a stream holds, with its file's rate, channel count, length and level; `kind` is a suffix.
+
+    Raises UserError for a stream that is damaged or needs other tables. With `salvage` damaged blocks are silent.
+    """
+    lost: list[float] = []
+    try:
+        with source.open("rb") as file:
+            header = stream.read_header(source, file)
+            pieces = _decoded(source, header, stream.read_blocks(source, file, _blocks_of(header), salvage), lost)
+            restored = _resampled(pieces, header)
+            whole = _of_length(restored, header.length, fill=not salvage)
+            write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
+    except FileNotFoundError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror}); check the path") from error
+    return _summary(header, source.stat().st_size, sum(lost))
+
+
+def tables_id() -> bytes:
+    """4 bytes that tell the shipped tables from others."""
+    return zlib.crc32(fronts.PATH.read_bytes()).to_bytes(4, "little")
+
+
+def samples_of(rate: int, length: int) -> int:
+    """Samples at RATE of `length` samples at `rate` Hz."""
+    return -(-length * RATE // rate)
+
+
+def _check_rate(kbps: float, channels: int) -> None:
+    least, most = LEAST_KBPS * channels, MOST_KBPS * channels
+    if not least <= kbps <= most:
+        of = f" for {channels} channels that differ" if channels > 1 else ""
+        raise UserError(f"--kbps {kbps:g}: give {least:g} to {most:g}{of}")
+
+
+def _decoded(
+    source: Path, header: stream.Header, blocks: Iterator[bytes | None], lost: list[float]
+) -> Iterator[Float32Array]:
+    """Audio [coded channels, any] at RATE and at the file's level."""
+    name = _front_name(source, header)
+    tables = fronts.load(name)
+    settings = tables.settings
+    gains = np.array([1 / level.gain(step) for step in header.gains], np.float32)[:, None]
+    decoders = [channel.Decoder(tables, header.fill / stream.FILL_PARTS) for _ in header.gains]
+    left = channel.groups_of(samples_of(header.rate, header.length), settings)
+    first = True
+    while left:
+        groups = min(left, GROUPS)
+        turn = list(itertools.islice(blocks, len(decoders)))
+        if len(turn) < len(decoders):  # the end of a stream that is salvaged
+            lost.append(left * settings.group * settings.hop / RATE)
+            return
+        parts = []
+        for data, decoder in zip(turn, decoders, strict=True):
+            if data is None:
+                lost.append(groups * settings.group * settings.hop / RATE / len(decoders))
+                parts.append(decoder.skip(groups))
+                continue
+            try:
+                parts.append(decoder.feed(data, groups))
+            except Damaged as error:
+                raise UserError(f"{source}: holds a block that no codec encode has written; encode it again") from error
+        audio = np.stack(parts) * gains
+        yield audio[:, settings.hop :] if first else audio
+        first, left = False, left - groups
+
+
+def _front_name(source: Path, header: stream.Header) -> str:
+    if header.tables != tables_id() or header.front >= len(fronts.FRONTS):
+        raise UserError(
+            f"{source}: was made with tables {header.tables.hex()}, this codecjob has {tables_id().hex()}; "
+            "decode it with the version that made it"
+        )
+    return list(fronts.FRONTS)[header.front]
+
+
+def _blocks_of(header: stream.Header) -> int:
+    if header.front >= len(fronts.FRONTS):
+        return 0
+    settings = list(fronts.FRONTS.values())[header.front].settings
+    groups = channel.groups_of(samples_of(header.rate, header.length), settings)
+    return -(-groups // GROUPS) * len(header.gains)
+
+
+def _add_turns(writer: stream.Writer, blocks: list[Iterator[bytes]]) -> None:
+    """Blocks of all channels in turns; all channels have as many."""
+    for turn in zip(*blocks, strict=True):
+        for data in turn:
+            writer.add(data)
+
+
+def _measure(path: Path) -> _Levels:
+    """Read a file to its end. Raises AudioError if it is not audio, truncated, empty or not finite."""
+    equal, length = True, 0
+    with opened(path) as file:
+        if file.channels > stream.MOST_CHANNELS:
+            raise AudioError(f"{path}: has {file.channels} channels; a stream holds at most {stream.MOST_CHANNELS}")
+        energy = np.zeros(file.channels)
+        for piece in _finite_blocks(path, file):
+            length += len(piece)
+            equal = equal and bool((piece == piece[:, :1]).all())
+            energy += np.square(piece, dtype=np.float64).sum(0)
+        rate, channels = file.samplerate, file.channels
+    if rate > stream.MOST_RATE:
+        raise AudioError(f"{path}: has {rate} Hz; a stream holds at most {stream.MOST_RATE}")
+    rms = np.sqrt(energy / length)
+    return _Levels(rate, channels, 1 if equal else channels, length, tuple(rms[: 1 if equal else None].tolist()))
+
+
+def _read(path: Path, channels: int) -> Iterator[Float32Array]:
+    """The first channels of a file at RATE, in pieces [channels, any]."""
+    with opened(path) as file:
+        resampler = Resampler(file.samplerate, RATE, channels)
+        for block in _finite_blocks(path, file):
+            yield _across(resampler.feed, block[:, :channels])
+    yield np.atleast_2d(resampler.rest().T)
+
+
+def _resampled(pieces: Iterable[Float32Array], header: stream.Header) -> Iterator[Float32Array]:
+    resampler = Resampler(RATE, header.rate, len(header.gains))
+    for piece in pieces:
+        yield _across(resampler.feed, piece.T)
+    yield np.atleast_2d(resampler.rest().T)
+
+
+def _across(feed: Callable[[Float32Array], Float32Array], block: Float32Array) -> Float32Array:
+    """A block [T, channels] through a resampler -> [channels, any]."""
+    ready = feed(np.ascontiguousarray(block if block.shape[1] > 1 else block[:, 0]))
+    return np.atleast_2d(ready.T)
+
+
+def _finite_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
+    for block in channel_blocks(path, file):
+        if not np.isfinite(block).all():
+            raise not_finite(path)
+        yield block
+
+
+def _of_length(pieces: Iterable[Float32Array], length: int, fill: bool = True) -> Iterator[Float32Array]:
+    """Pieces [channels, any] of `length` samples together: cut, or with `fill` with zeros at their end."""
+    missing, channels = length, 1
+    for piece in pieces:
+        channels = len(piece)
+        yield piece[:, :missing]
+        missing -= min(piece.shape[1], missing)
+    if fill:
+        yield np.zeros((channels, missing), np.float32)
+
+
+def _reported(pieces: Iterable[Float32Array], header: stream.Header, progress: Progress) -> Iterator[Float32Array]:
+    done = 0
+    for piece in pieces:
+        yield np.broadcast_to(piece, (header.channels, piece.shape[1]))
+        done += piece.shape[1]
+        progress(done / header.rate)
+
+
+def _summary(header: stream.Header, size: int, lost: float = 0.0) -> Coded:
+    seconds = header.length / header.rate
+    settings = list(fronts.FRONTS.values())[header.front].settings
+    return Coded(
+        seconds=seconds,
+        channels=header.channels,
+        coded_channels=len(header.gains),
+        bytes=size,
+        kbps=size * 8 / seconds / 1000,
+        asked_kbps=header.tenths / 10,
+        delay_ms=1000 * channel.delay_seconds(settings),
+        lost_seconds=lost,
+    )

@@ -1,0 +1,107 @@
+"""What a front has learned: weights, tables and the rates that they predict, in one file of some 100 kB."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codec.front import contexts, envelope
+from codec.front.powers import Float32Array, Ints
+from codec.front.range_coder import Model
+
+OCTAVE = 16  # sixteenths
+TOTAL = 1 << 16  # of a table's counts
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stream is coded with; writer and reader share it."""
+
+    hop: int  # samples of a frame
+    group: int  # frames that share an envelope
+    share: int  # of the envelope in the step, in 1/32: 0 for the best SNR, about 11 for the ear
+
+
+@dataclass(frozen=True)
+class ContextTables:
+    """Magnitudes by class, for steps of about one octave."""
+
+    weights: tuple[list[int], list[int]]  # of the two passes, in 1/4096
+    probabilities: tuple[Float32Array, Float32Array]  # [classes, alphabet] each
+    lengths: tuple[Float32Array, Float32Array]  # in bits
+    centroids: Float32Array  # [3], see scalar.dequantize
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All that a front with some settings needs beside a stream."""
+
+    settings: Settings
+    envelope: envelope.EnvelopeTables
+    first_base: int  # the base of the step, in sixteenths, that the first of `contexts` is for
+    contexts: tuple[ContextTables, ...]  # one an octave
+    cost: Float32Array  # bits of a coefficient by its envelope over the step, see rate_control
+    prior: Float32Array  # mean bits of a group of speech by the base of the step, see rate_control
+    side: float  # bits of a group's envelope and step, on average
+
+    def sets_of(self, bases: Ints) -> list[int]:
+        """Indices of the context tables for bases of the step."""
+        octaves = (bases - self.first_base + OCTAVE // 2) // OCTAVE
+        found: list[int] = np.clip(octaves, 0, len(self.contexts) - 1).tolist()
+        return found
+
+
+def save(path: Path, all_tables: dict[str, dict[str, Any]]) -> None:
+    """Write the arrays of several fronts."""
+    flat = {f"{name}/{key}": value for name, arrays in all_tables.items() for key, value in arrays.items()}
+    np.savez_compressed(path, **flat)
+
+
+@functools.cache
+def load(path: Path, name: str) -> Tables:
+    """The tables of one front."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key.split("/")[1]: file[key] for key in file.files if key.split("/")[0] == name}
+    return from_arrays(arrays)
+
+
+def from_arrays(arrays: dict[str, Any]) -> Tables:
+    """Tables of the arrays that `fit` returns."""
+    envelope_shares = (arrays["envelope_counts"].astype(np.int64) / TOTAL).astype(np.float32)
+    shares = (arrays["counts"].astype(np.int64) / TOTAL).astype(np.float32)  # [sets, passes, classes, alphabet]
+    lengths = -np.log2(shares)
+    sets = tuple(
+        ContextTables(
+            tuple(weights[: contexts.INPUTS[turn]].tolist() for turn, weights in enumerate(of_set)),
+            (shares[index, 0], shares[index, 1]),
+            (lengths[index, 0], lengths[index, 1]),
+            arrays["centroids"][index].astype(np.float32),
+        )
+        for index, of_set in enumerate(arrays["weights"].astype(np.int64))
+    )
+    hop, group, share, first = (int(value) for value in arrays["settings"])
+    return Tables(
+        Settings(hop, group, share),
+        envelope.EnvelopeTables(
+            arrays["typical"].astype(np.int64),
+            arrays["envelope_weights"].astype(np.int64),
+            tuple(tuple(Model(row) for row in rows) for rows in envelope_shares),
+            -np.log2(envelope_shares),
+        ),
+        first,
+        sets,
+        arrays["cost"].astype(np.float32),
+        arrays["prior"].astype(np.float32),
+        float(arrays["side"]),
+    )
+
+
+def whole(shares: Any) -> Any:
+    """Rows of probabilities as counts of at least 1 that sum to TOTAL: a float32 holds them exactly."""
+    counts = np.maximum(np.round(shares * (TOTAL - shares.shape[-1])), 1).astype(np.int64)
+    largest = counts.argmax(-1)[..., None]
+    missing = TOTAL - counts.sum(-1, keepdims=True)
+    np.put_along_axis(counts, largest, np.take_along_axis(counts, largest, -1) + missing, -1)
+    return counts
