@@ -15,6 +15,7 @@ from job.run.seen import AttemptFacts
 from job.run.state import RunState, finder, look
 from job.spec.model import JobSpec
 from job.verdict.checklist_spec import Checklist
+from job.verdict.rate import fit, rate_of
 from job.verdict.rows import Row, collate, parse
 from job.verdict.signs import Verdict
 
@@ -54,8 +55,9 @@ class Facts:
 
     @property
     def checklist(self) -> Checklist | None:
-        """What the run is judged by."""
-        return self.spec.checklist if self.spec else None
+        """What the run is judged by: the spec's, at the rate of the model."""
+        start = next((row for row in self.rows if row.kind == "start"), None)
+        return fit(self.spec.checklist, rate_of(start) if start else None) if self.spec else None
 
     def validations(self) -> list[Row]:
         """The validation rows that count."""
