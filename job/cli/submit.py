@@ -73,7 +73,7 @@ def command(
     opened = open_default_store(store or job.store)
     notice = Notice(opened, provider)
     trial = Trial.IF_PAID if can_train() else Trial.NEVER
-    report = look(job, opened, provider, trial=trial, quiet=as_json, to_push=not dry_run)
+    report = look(job, opened, provider, trial=trial, quiet=as_json)
     if dry_run and not as_json:
         print_findings(report.findings)
     notice.show()
