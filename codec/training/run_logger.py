@@ -83,8 +83,8 @@ class Recorder:
         self._display.train(row, self._planned_steps)
         self._start_measuring()
 
-    def validation(self, fields: dict[str, Any], samples: Path) -> dict[str, Any]:
-        """Write a validation row and return it; its folder of samples goes to wandb."""
+    def validation(self, fields: dict[str, Any], samples: Path | None) -> dict[str, Any]:
+        """Write a validation row and return it; its folder of samples, if it has one, goes to wandb."""
         row = self._write("validation", samples, **fields)
         self._display.validation(row)
         self._start_measuring()
@@ -109,6 +109,8 @@ class Recorder:
         self._start_measuring()
 
     def _write(self, kind: str, samples: Path | None = None, /, **fields: Any) -> dict[str, Any]:
+        if kind != "start":
+            fields["audio_seconds"] = self._run.at.audio_seconds
         row = self._rows.write(kind, self._run.at.step, self._run.at.epoch, **fields)
         self._tracker.log(row, samples)
         return row

@@ -138,7 +138,7 @@ def make(device: Device, tmp_path: Path) -> Make:
         with device.tensors:
             feed, health = Feed(dataset, CUDA), Health(CUDA)
             crops = torch.randn(5, 1, 100, device=CUDA), torch.full((5,), 60, device=CUDA), torch.ones(5, 1, 1)
-        data = Data(dataset, feed, HeldOut(*crops), HeldOut(*crops), 0.0, CUDA, ranks)
+        data = Data(dataset, feed, HeldOut(*crops), HeldOut(*crops), HeldOut(*crops), 0.0, CUDA, ranks)
         return Run(config, tmp_path, data, ranks, codec, codec, optimizer, health, Position(), adversary)
 
     return run
