@@ -22,7 +22,9 @@ from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.paths import open_default_store
-from job.record.run import Run, Submission, new_run_id
+from job.record.documents import Submission
+from job.record.find import new_run_id
+from job.record.run import Run
 from job.record.run_index import remember
 from job.run import launch
 from job.run.offers import Choice, look_for, still_good
