@@ -36,7 +36,7 @@ def run_names_or_files(context: click.Context, parameter: click.Parameter, incom
 def _search(store: str | None, found: set[str]) -> None:
     try:
         from job.paths import open_default_store
-        from job.record.run import list_runs
+        from job.record.find import list_runs
         from job.record.run_index import remembered
 
         if store is None:

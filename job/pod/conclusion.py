@@ -11,8 +11,8 @@ from job.pod.self_termination import AGENT
 from job.pod.training import VOUCH_SECONDS, Training
 from job.pod.wandb_summary import NOT_TOLD, LastWord, word
 from job.record import checkpoints
+from job.record.documents import Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Outcome
 from job.run import cost
 from job.run.seen import facts_of
 from job.verdict.pace import pace

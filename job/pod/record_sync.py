@@ -11,8 +11,9 @@ from typing import Any
 
 from infra.background import Background
 from job.pod.shipper import Shipper
+from job.record.attempt import Attempt
+from job.record.documents import Beat, StopRequest
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Attempt, Beat, StopRequest
 from job.verdict.signs import Verdict
 
 BEAT_SECONDS = 2.0

@@ -17,7 +17,9 @@ from infra.background import Background
 from infra.pods import open_provider
 from infra.store import StoreError, open_store
 from job.pod import claim
-from job.record.run import Attempt, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.pod_env import PodEnv
 
 AGENT, SUPERVISOR = "agent", "supervisor"

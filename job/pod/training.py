@@ -18,7 +18,7 @@ from job.pod.shipper import Shipper, last_error
 from job.pod.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.record import checkpoints
 from job.record.causes import Cause
-from job.record.run import Outcome
+from job.record.documents import Outcome
 from job.run import cost
 from job.run.seen import facts_of
 from job.run.staleness import DONE, LoopWatch, Silence, overdue

@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from job.errors import CannotTellError, UsageError
+from job.record.attempt import Attempt
+from job.record.documents import Submission
 from job.record.judged_cache import judge
 from job.record.resolved_settings import start_row
-from job.record.run import Attempt, Run, Submission
+from job.record.run import Run
 from job.report import samples
 from job.run.seen import AttemptFacts
 from job.run.state import RunState, finder, look

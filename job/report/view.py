@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from job.record.events import inputs
+from job.record.run import inputs
 from job.report import labels, thresholds
 from job.report.chart import axis_of
 from job.report.gather import Facts

@@ -23,7 +23,9 @@ from infra.pods import (
 from infra.store import Store, StoreError
 from job.errors import UsageError
 from job.record import compile_cache
-from job.record.run import Attempt, Claim, Intent, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Claim, Intent, Outcome
+from job.record.run import Run
 from job.run import wandb_access
 from job.run.machine import command, in_words, mounts
 from job.run.offers import Candidate, Choice

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from infra.pods import Pod, Provider
 from job.errors import UsageError
+from job.record.attempt import Attempt
 from job.record.causes import STUCK, stuck_in_words
-from job.record.run import Attempt, Run
+from job.record.run import Run
 from job.run.cost import bills, spent
 from job.run.launch import CLIENT, NO_POD, start_attempt
 from job.run.offers import Choice, look_for, still_good

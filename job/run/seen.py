@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from infra.pods import Pod, ProviderError
+from job.record.attempt import Attempt
+from job.record.documents import Beat, Claim, Intent, Outcome, Progress, StopRequest, Submission
 from job.record.judged_cache import Judged, Memory, judge_rows
-from job.record.run import Attempt, Beat, Claim, Intent, Outcome, Progress, Run, StopRequest, Submission
+from job.record.run import Run
 from job.spec.model import JobSpec
 from job.verdict.rows import Row
 

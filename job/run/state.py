@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from infra.pods import Pod, ProviderError, open_provider
+from job.record.documents import Beat, Outcome, Progress
 from job.record.judged_cache import Judged, Memory, judge
-from job.record.run import Beat, Outcome, Progress, Run
+from job.record.run import Run
 from job.run.cost import Amount, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon
 from job.run.seen import AttemptFacts, Finds, Seen, see
 from job.spec.model import JobSpec

@@ -9,9 +9,11 @@ from typing import Any
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import StoreError
 from job.errors import CannotTellError
+from job.record.attempt import Attempt
 from job.record.causes import OUTCOMES, Cause
+from job.record.documents import Beat, Outcome, StopRequest
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Attempt, Beat, Outcome, Run, StopRequest
+from job.record.run import Run
 from job.run.cost import bills, reckon
 from job.run.seen import facts_of
 from job.verdict.pace import pace

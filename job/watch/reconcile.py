@@ -20,8 +20,10 @@ from typing import Any, Literal
 from infra.pods import Pod, Provider
 from infra.store import Store
 from job.errors import CannotTellError, UsageError
+from job.record.documents import Claim
+from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
-from job.record.run import Claim, Run, list_runs
+from job.record.run import Run
 from job.run.launch import store_mark
 from job.run.seen import AttemptFacts, facts_of
 from job.run.termination import close_if_lost, end_pods

@@ -6,8 +6,8 @@ from typing import Any
 
 from infra.store import StoreError
 from job.errors import CannotTellError
-from job.record.events import inputs, run_events
-from job.record.run import CheckpointRef, Run
+from job.record.attempt import CheckpointRef
+from job.record.run import Run, inputs, run_events
 from job.run.seen import AttemptFacts
 from job.run.state import RunState
 from job.verdict.rows import Row, json_number

@@ -13,8 +13,9 @@ from infra.pods import Pod, Provider, ProviderError, paid_providers
 from infra.store import Store
 from job.errors import UsageError
 from job.record.causes import NODE_LOST, STUCK
+from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
 from job.run.seen import Seen, facts_of, see
 from job.run.state import RunState

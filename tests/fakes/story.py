@@ -38,8 +38,9 @@ from job.pod import (
 )
 from job.pod import lost_node as nodes
 from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
+from job.record.documents import Submission
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
-from job.record.run import Run, Submission
+from job.record.run import Run
 from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv

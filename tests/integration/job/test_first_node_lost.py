@@ -10,7 +10,8 @@ import psutil
 
 from job.dataset import look_at, push
 from job.pod.trainer import LOST_OTHERS
-from job.record.run import Claim, Run, Submission
+from job.record.documents import Claim, Submission
+from job.record.run import Run
 from job.run.pod_env import client_part
 from job.spec.load import load_spec
 from servers.server import free_ports

@@ -10,7 +10,8 @@ import pytest
 
 from infra.pods import LaunchRequest
 from job.dataset import look_at, push
-from job.record.run import Claim, Run, Submission
+from job.record.documents import Claim, Submission
+from job.record.run import Run
 from job.run.machine import command
 from job.run.pod_env import client_part
 from job.spec.load import load_spec

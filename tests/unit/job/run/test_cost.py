@@ -4,7 +4,8 @@ import pytest
 
 from infra.pods import Bills, Transient
 from infra.store import Store
-from job.record.run import Claim, Outcome, Run
+from job.record.documents import Claim, Outcome
+from job.record.run import Run
 from job.run.cost import INVOICE_SECONDS, Bill, bills, broke_at, cost_by_attempt, invoice_of, reckon, spent
 from job.run.seen import AttemptFacts, facts_of
 from job.verdict.pace import pace

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from infra.pods import Pod, PodState
+from job.record.documents import Beat, Claim, Intent, Outcome, Progress, Submission
 from job.record.judged_cache import Judged
-from job.record.run import Beat, Claim, Intent, Outcome, Progress, Submission
 from job.run.seen import AttemptFacts, Seen
 from job.spec.load import check_spec
 from job.verdict.pace import pace

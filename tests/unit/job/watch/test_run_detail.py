@@ -7,7 +7,8 @@ import pytest
 from fakes.records import add_attempt, add_run, rows, run_id
 from infra.pods.local import LocalProvider
 from infra.store import Store
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 from job.run.state import look
 from job.watch.run_detail import EVENTS, Details, look_closer
 
