@@ -33,6 +33,7 @@ from infra.pods.base import (
     TellsBoot,
     Transient,
     Unauthorised,
+    pool_of,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "Transient",
     "Unauthorised",
     "open_provider",
+    "pool_of",
 ]
 
 PROVIDERS = ("local", "docker", "runpod")
