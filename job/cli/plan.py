@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infra.pods import kind_of
 from job.checks.preflight.resources import size
 from job.cli.output import duration
 from job.errors import UsageError
@@ -78,7 +79,7 @@ def lines(plan: Plan) -> list[tuple[str, str]]:
     spec, (first, *others) = plan.spec, plan.choice.candidates
     paid = plan.choice.dearest > 0
     said = [("run", plan.run_id), ("provider", spec.provider)]
-    if spec.image and spec.provider != "local":
+    if spec.image and not kind_of(spec.provider).is_this_user:
         said.append(("image", spec.image))
     said.append(("machine", str(first) if paid else f"{first.offer.gpu or 'no GPU'}, nothing is paid"))
     said += [("or, if taken", str(other)) for other in others[:CANDIDATES_SHOWN]]

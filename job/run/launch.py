@@ -18,6 +18,7 @@ from infra.pods import (
     ProviderError,
     RateLimited,
     Unauthorised,
+    kind_of,
 )
 from infra.store import Store, StoreError
 from job.errors import UsageError
@@ -26,7 +27,7 @@ from job.record.run import Attempt, Claim, Intent, Outcome
 from job.run import wandb_access
 from job.run.machine import command, in_words, mounts
 from job.run.offers import Candidate
-from job.run.pod_env import SEAL_KEY_VARIABLE, client_part
+from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
 from job.spec.model import JobSpec
 
@@ -73,6 +74,7 @@ def plan(
             command=command(spec),
             env={
                 **client_part(run_id, attempt, store.url, deadline),
+                **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),

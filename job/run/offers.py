@@ -7,9 +7,9 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from infra.pods import Machine, NoCapacity, Offer, Provider
+from infra.pods import Machine, NoCapacity, Offer, Provider, kind_of
 from job.errors import UsageError
-from job.run.machine import DOCKER, LOCAL, in_words, machine
+from job.run.machine import in_words, machine
 from job.spec.model import JobSpec
 
 NAMES_SHOWN = 8
@@ -153,7 +153,7 @@ def _without(offer: Offer, avoid: Collection[str]) -> Offer:
 
 def _ranks(known: Sequence[Candidate], spec: JobSpec) -> dict[int, int]:
     """Index of each candidate that the spec allows -> place of its GPU in the spec's order."""
-    if not spec.gpu or spec.provider in (LOCAL, DOCKER):  # this machine has what it has
+    if not spec.gpu or kind_of(spec.provider).at_home:  # this machine has what it has
         return dict.fromkeys(range(len(known)), 0)
     names = sorted({candidate.offer.gpu for candidate in known})
     ranks: dict[int, int] = {}

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError
+from infra.pods import Pod, Provider, ProviderError, paid_providers
 from infra.store import Store
 from job.errors import UsageError
 from job.record.causes import NODE_LOST, STUCK
@@ -19,7 +19,6 @@ from job.run.cost import broke_at
 from job.run.resume import go_on, replace_stuck
 from job.run.state import RunState
 from job.run.state import judge as judge_rows
-from job.run.store_access import AT_HOME
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
@@ -86,7 +85,7 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     """
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
-    listings = {name: Listing(name) for name in PROVIDERS if name not in AT_HOME}
+    listings = {name: Listing(name) for name in paid_providers()}
     if isinstance(clock, StoreClock):
         clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now = clock()  # the beat: somebody watches

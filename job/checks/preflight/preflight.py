@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from codec.audio import AudioError
-from infra.pods import Provider
+from infra.pods import Provider, kind_of
 from infra.store import NotFound, Store
 from job import dataset
 from job.checks.finding import Finding, Level, error, has_errors, note, warning
@@ -148,9 +148,10 @@ def _report(
 
 
 def _about_torch(spec: JobSpec) -> list[Finding]:
-    if spec.provider != "local" or can_train():
+    if not kind_of(spec.provider).is_this_user or can_train():
         return []
-    return [error("trainer", "provider local trains on this machine and needs torch: pip install 'codecjob[train]'")]
+    said = f"provider {spec.provider} trains on this machine and needs torch: pip install 'codecjob[train]'"
+    return [error("trainer", said)]
 
 
 def _about_disk(needed: resources.Forecast, store: Store, provider: Provider) -> list[Finding]:

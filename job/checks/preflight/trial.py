@@ -17,6 +17,7 @@ import soundfile
 
 from codec.audio import SILENCE_RMS, ClipInfo, decode
 from codec.audio.pack import FULL_SCALE
+from infra.pods import kind_of
 from job.checks.finding import Finding, error, note, warning
 from job.checks.preflight.resources import size
 from job.dataset import LocalData
@@ -54,7 +55,8 @@ def try_steps(data: LocalData, spec: JobSpec, plan: TrainerPlan) -> list[Finding
         segment = _segment(plan)
         if not _write_crops(data, plan.config["sample_rate"], segment, folder / "clips"):
             return [warning("trial", f"not tried: {data.folder} has fewer than {CROPS} crops louder than -50 dBFS")]
-        device = spec.train.device if spec.provider == "local" else "auto"  # a rented GPU is not in this machine
+        here = kind_of(spec.provider).is_this_user
+        device = spec.train.device if here else "auto"  # a rented GPU is not in this machine
         settings = spec.train.model_copy(update={**OVER, "segment_length": segment, "device": device})
         places = ["--data_dir", str(folder / "clips"), "--checkpoint_dir", str(folder / "run")]
         return _run([sys.executable, "-P", "-m", "codec", "train", *places, *settings.flags()], folder / "run")

@@ -23,7 +23,7 @@ def start(desk: Any, run: Run, rank: int, port: int, *words: str) -> "subprocess
     workspace.mkdir()
     env = {**desk.env, **client_part(run.run_id, 1, desk.store.url, time.time() + 600)}
     env |= {"CODECJOB_POD_ID": "pod", "CODECJOB_LAUNCH_ID": "launch", "CODECJOB_WORKSPACE": str(workspace)}
-    env |= {"CODECJOB_PROVIDER": "docker", "NUM_NODES": "2", "NODE_RANK": str(rank)}  # a container ends by exiting
+    env |= {"CODECJOB_PROVIDER": "docker", "NUM_NODES": "2", "NODE_RANK": str(rank), "CODECJOB_EXIT_ENDS_POD": "1"}
     env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
     with (workspace / "output").open("wb") as output:
         return subprocess.Popen(

@@ -41,7 +41,6 @@ def test_defaults_are_the_users_own_trainers() -> None:
         "validate_every": 16000.0,
         "use_wandb": False,
         "wandb_mode": "online",
-        "validate_every": 16000.0,
     }
 
 
