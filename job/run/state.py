@@ -1,7 +1,7 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ from job.record.run import Attempt, Beat, Outcome, Progress, Run
 from job.record.snapshot import Snapshot
 from job.run.cost import Amount, Money, bills, cost_by_attempt, invoice_of, reckon
 from job.spec.model import JobSpec
+from job.verdict.forecast import NO_PRICE, Forecast, Price, price_of
 from job.verdict.pace import seconds_left
 from job.verdict.rows import Row, collate, json_number
 from job.verdict.signs import Verdict
@@ -92,6 +93,10 @@ class RunState:
     """When max_hours ends the newest attempt, Unix seconds."""
     seconds_left: float | None = None
     """Until training has done its planned steps at the speed measured, or the deadline comes; None once it is over."""
+    forecast: Forecast | None = None
+    """Of the end of the plan, while the run trains. It advises; only the checklist acts."""
+    to_good: Price = NO_PRICE
+    """Time and money until the forecast's good limit is likely reached."""
     epochs: int | None = None
     """Epochs that the run was asked for, by its spec or else by the trainer's own default."""
     beat: float | None = None
@@ -161,6 +166,7 @@ class RunState:
             "phase": self.progress.phase if self.progress else None,
             "metrics": {name: json_number(value) for name, value in validation.values.items()} if validation else None,
             "verdict": self.verdict.as_dict(),
+            "forecast": {**self.forecast.as_dict(), **asdict(self.to_good)} if self.forecast else None,
             "outcome": self.outcome.model_dump() if self.outcome else None,
             "cost_usd": self.money.cost.usd,
             "money": self.money.as_dict(),
@@ -188,6 +194,7 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
     rows, judged = _judged(run, attempts, spec, memory)
     state, now = _state(attempt, outcome, billing), time.time()
     deadline = intent.deadline if intent else None
+    expected = judged.forecast if state == "training" else None
     beat = attempt.beat()
     paid = bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None)
     return RunState(
@@ -211,6 +218,8 @@ def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory |
         usd_per_hour=claim.price_per_hour if claim else None,
         deadline=deadline,
         seconds_left=_seconds_left(judged, state, deadline, now),
+        forecast=expected,
+        to_good=price_of(expected, judged.pace, claim.price_per_hour if claim else None) if expected else NO_PRICE,
         epochs=judged.epochs,
         beat=beat.time if beat else None,
         synced=_synced(beat),

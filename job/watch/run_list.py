@@ -69,6 +69,7 @@ FIELDS = (
     "phase",
     "metrics",
     "verdict",
+    "forecast",
     "outcome",
     "cost_usd",
     "money",

@@ -123,7 +123,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         "further": [o for o in outcomes if o.ratio > 4],
     }
     lines = [
-        "| | curves | forecasts | in the 80% interval | its width, dB | median error, dB | stays as it is | power law |",
+        "| | curves | forecasts | in the 80% interval | width, dB | median error, dB | stays as it is | power law |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, of in groups.items():
