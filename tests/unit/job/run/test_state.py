@@ -32,6 +32,11 @@ def test_a_run_that_trains(store: Store, provider: LocalProvider) -> None:
     assert state.happened() == "the trainer runs"
     assert state.seconds_left is not None
     assert 1 < state.seconds_left < 60, "120 steps at about 0.1 s"
+    assert state.forecast is not None
+    assert (state.forecast.metric, state.forecast.step, state.forecast.is_good) == ("snr_db", 240, True)
+    document = state.as_dict()["forecast"]
+    assert document["low"] < document["value"] < document["high"]
+    assert (document["seconds"], document["usd"]) == (None, None), "it is good already"
 
 
 def test_an_agent_that_is_silent_is_told_of(store: Store, provider: LocalProvider) -> None:
@@ -56,7 +61,7 @@ def test_what_to_do_with_a_pod_that_does_nothing_more(
 
 def test_a_pod_that_is_gone_and_an_outcome(store: Store, provider: LocalProvider) -> None:
     lost = look(add_run(store, run_id(0), time.time(), rows()), provider)
-    assert (lost.state, lost.billing, lost.seconds_left) == ("lost", "off", None)
+    assert (lost.state, lost.billing, lost.seconds_left, lost.forecast) == ("lost", "off", None, None)
     assert lost.happened() == "the pod is gone and has left no outcome"
     over = look(add_run(store, run_id(1), time.time(), outcome="failed", reason="disk full"), provider)
     assert (over.state, over.happened()) == ("failed", "disk full (by agent)")
