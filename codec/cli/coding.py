@@ -43,6 +43,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON document 
     type=click.Choice(TUNINGS),
     help="What the shipped codec is to keep: how it sounds, or the waveform (the most SNR).  [default: ear]",
 )
+@click.option("--snr", type=float, help="dB of SNR instead, from 5 to 60, at whatever rate that takes.")
 @_model
 @click.option(
     "--num_quantizers",
@@ -56,6 +57,7 @@ def encode(
     target: Path,
     kbps: float | None,
     tune: str | None,
+    snr: float | None,
     model: Path | None,
     num_quantizers: int | None,
     force: bool,
@@ -69,6 +71,7 @@ def encode(
     \b
     Examples:
       codec encode speech.wav speech.cjc --kbps 16
+      codec encode speech.wav exact.cjc --snr 40
       codec encode speech.wav speech.cjc --model run1
       codec encode speech.wav small.cjc --model run1 --num_quantizers 4
     """
@@ -77,14 +80,14 @@ def encode(
             raise UserError("--num_quantizers is for a trained model: give --model, or --kbps instead")
         from codec.front import files
 
-        rate = files.DEFAULT_KBPS if kbps is None else kbps
+        if snr is not None and (kbps is not None or tune is not None):
+            raise UserError("--snr takes what rate it needs: leave --kbps and --tune out")
+        goal = files.Goal(files.DEFAULT_KBPS if kbps is None else kbps, tune or TUNINGS[0], snr)
         with written(target, force) as partial:
-            _report_front(
-                target, as_json, lambda progress: files.encode(source, partial, rate, tune or TUNINGS[0], progress)
-            )
+            _report_front(target, as_json, lambda progress: files.encode(source, partial, goal, progress))
         return
-    if kbps is not None or tune is not None:
-        raise UserError("--kbps and --tune are for the shipped codec: leave --model out, or give --num_quantizers")
+    if kbps is not None or tune is not None or snr is not None:
+        raise UserError("--kbps, --tune and --snr are for the shipped codec: leave --model out")
     with needs_torch():
         from codec.coding import encode_decode, trained
     loaded = trained.load(model)
@@ -146,10 +149,11 @@ def _report_front(target: Path, as_json: bool, work: "Callable[[Progress], Front
     if as_json:
         _as_json(target, coded, speed)
         return
+    asked = f"{coded.asked_kbps:g}" if coded.asked_kbps else "an SNR was"
     lost = f"; {coded.lost_seconds:.1f} s were damaged and are silent" if coded.lost_seconds else ""
     click.echo(
         f"{target}: {coded.seconds:.1f} s, {_channels(coded)}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
-        f"({coded.asked_kbps:g} asked); {speed:.1f} times real time{lost}"
+        f"({asked} asked); {speed:.1f} times real time{lost}"
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from codec.front import bands, block, mdct, noise_filling, powers, scalar
 from codec.front.block import GROUPS, Block
+from codec.front.forecast import Control
 from codec.front.powers import Float32Array, Ints
-from codec.front.rate_control import RateControl
 from codec.front.tables import Settings, Tables
 
 
@@ -24,7 +24,7 @@ def delay_seconds(settings: Settings) -> float:
 class Encoder:
     """Samples at 16 kHz to the bytes of blocks."""
 
-    def __init__(self, tables: Tables, rounding: float, control: RateControl) -> None:
+    def __init__(self, tables: Tables, rounding: float, control: Control) -> None:
         self._tables = tables
         self._rounding = rounding
         self._control = control
@@ -65,7 +65,8 @@ class Encoder:
         step = powers.real(Block(bases, levels, _NOTHING).exponents(self._tables)[0])
         codes = scalar.quantize(coefficients, step, self._rounding)
         data = block.write(Block(bases, levels, codes), self._tables)
-        self._control.spent(8 * len(data), len(levels))
+        error = coefficients - decoded(Block(bases, levels, codes), self._tables)
+        self._control.coded(8 * len(data), float(np.square(error).sum()))
         return data
 
 
@@ -89,19 +90,23 @@ class Decoder:
 
     def coefficients(self, coded: Block) -> Float32Array:
         """What a block stands for, [frames, hop]."""
-        settings = self._tables.settings
+        exact = decoded(coded, self._tables)
+        if not self._fill:
+            return exact
+        levels = np.repeat(coded.levels, self._tables.settings.group, 0)
         step = powers.real(coded.exponents(self._tables)[0])
-        sets = self._tables.sets_of(coded.bases)
-        centroids = np.stack([self._tables.contexts[index].centroids for index in sets])
-        decoded = scalar.dequantize(coded.codes, step, np.repeat(centroids, settings.group, 0))
-        if self._fill:
-            levels = np.repeat(coded.levels, settings.group, 0)
-            decoded = noise_filling.fill(decoded, coded.codes, levels, step, self._fill, self._frames)
-        return decoded
+        return noise_filling.fill(exact, coded.codes, levels, step, self._fill, self._frames)
 
     def _audio(self, coefficients: Float32Array) -> Float32Array:
         self._frames += len(coefficients)
         return self._inverse.feed(coefficients)
+
+
+def decoded(coded: Block, tables: Tables) -> Float32Array:
+    """What a block's codes stand for, without noise, [frames, hop]."""
+    step = powers.real(coded.exponents(tables)[0])
+    centroids = np.stack([tables.contexts[index].centroids for index in tables.sets_of(coded.bases)])
+    return scalar.dequantize(coded.codes, step, np.repeat(centroids, tables.settings.group, 0))
 
 
 _NOTHING: Ints = np.zeros((0, 0), np.int64)

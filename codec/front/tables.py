@@ -42,9 +42,11 @@ class Tables:
     envelope: envelope.EnvelopeTables
     first_base: int  # the base of the step, in sixteenths, that the first of `contexts` is for
     contexts: tuple[ContextTables, ...]  # one an octave
-    cost: Float32Array  # bits of a coefficient by its envelope over the step, see rate_control
-    prior: Float32Array  # mean bits of a group of speech by the base of the step, see rate_control
+    cost: Float32Array  # bits of a coefficient by its envelope over the step, see forecast
+    prior: Float32Array  # mean bits of a group of speech by the base of the step, see forecast
     side: float  # bits of a group's envelope and step, on average
+    noise: Float32Array  # squared error of a coefficient in squared steps, like `cost`
+    noise_prior: Float32Array  # mean squared error of a group of speech, like `prior`
 
     def sets_of(self, bases: Ints) -> list[int]:
         """Indices of the context tables for bases of the step."""
@@ -95,6 +97,8 @@ def from_arrays(arrays: dict[str, Any]) -> Tables:
         arrays["cost"].astype(np.float32),
         arrays["prior"].astype(np.float32),
         float(arrays["side"]),
+        arrays["noise"].astype(np.float32),
+        arrays["noise_prior"].astype(np.float32),
     )
 
 

@@ -132,6 +132,5 @@ def _start(
     )
     run.create(submission)
     remember(run)
-    planned = launch.plan(store, run_id, 1, job, choice.candidates, access)
-    launch.start(provider, run.attempt(1), planned, lambda candidate: say(launch.asking(provider, candidate)))
+    launch.start_attempt(run, provider, 1, choice, access, say)
     return run

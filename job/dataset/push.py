@@ -94,14 +94,12 @@ def _stored_objects(store: Store) -> dict[str, int]:
 def _usable_manifest(store: Store, dataset_id: str, stored: Mapping[str, int]) -> Manifest | None:
     """The dataset's manifest, if all that it names is there."""
     try:
-        manifest = manifests.read(store, dataset_id)
+        manifest = manifests.read_manifest(store, dataset_id)
     except NotFound:
         return None
     except StoreError:
         return None  # damaged: written anew
-    if isinstance(manifest, Manifest) and all(_is_stored(shard, stored) for shard in manifest.shards):
-        return manifest
-    return None
+    return manifest if all(_is_stored(shard, stored) for shard in manifest.shards) else None
 
 
 def _known_places(
@@ -111,10 +109,10 @@ def _known_places(
     candidates: dict[str, dict[str, _Place]] = {}
     for dataset in manifests.list_datasets(store)[:KNOWN_DATASETS]:
         try:
-            manifest = manifests.read(store, dataset.id)
+            manifest = manifests.read_manifest(store, dataset.id)
         except NotFound:
             continue
-        if not isinstance(manifest, Manifest) or manifest.sample_rate != sample_rate:
+        if manifest.sample_rate != sample_rate:
             continue
         good = [_is_stored(shard, stored) for shard in manifest.shards]
         for clip in manifest.clips:

@@ -8,12 +8,12 @@ does it for a supervisor whose agent has not, because it could not even start or
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from contextlib import suppress
 from types import FrameType
 
+from infra.background import Background
 from infra.pods import open_provider
 from infra.store import StoreError, open_store
 from job.pod import claim
@@ -33,9 +33,7 @@ NO_AGENT = "the agent could not start, or has ended without ending its pod"
 def main() -> int:
     """Writes the outcome, where nobody has, and ends this pod."""
     env = PodEnv.read()
-    record = threading.Thread(target=close, args=(env,), daemon=True)  # a store that hangs must not cost money
-    record.start()
-    record.join(RECORD_SECONDS)
+    Background(lambda: close(env), "record").wait(RECORD_SECONDS)  # a store that hangs must not cost money
     return 0 if end(env, None) else 1
 
 

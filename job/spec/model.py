@@ -222,6 +222,7 @@ class JobSpec(_Part):
         if not isinstance(data, dict):
             return data
         train, checklist = data.get("train", {}), data.get("checklist", {})
+        checklist = {"strict": True} if checklist == "strict" else checklist
         if not (isinstance(train, dict) and isinstance(checklist, dict)) or train.get("recipe") not in tuple(RECIPES):
             return data
         return {**data, "checklist": {"recipe": train["recipe"], **checklist}}

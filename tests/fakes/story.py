@@ -19,6 +19,7 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
+from infra import background
 from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
@@ -284,6 +285,7 @@ class Story:
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)
+            patch.setattr(background, "threading", self.world.threading)
             patch.setattr(record_sync, "threading", self.world.threading)
             patch.setattr(checkpoint_uploader, "threading", self.world.threading)
             patch.setattr(training, "Trainer", lambda *given: Trainer(self, *given))

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import shutil
 import subprocess
 import tracemalloc
@@ -28,7 +27,7 @@ def objects(store: Store) -> dict[str, float]:
 
 def only_manifest(store: Store) -> dataset.Manifest:
     (only,) = manifests.list_datasets(store)
-    return manifests.read_packed(store, only.id)
+    return manifests.read_manifest(store, only.id)
 
 
 def test_what_is_pulled_is_what_the_trainer_would_have_decoded_itself(
@@ -240,13 +239,6 @@ def test_a_folder_that_cannot_hold_the_data(clips: Path, store: Store, tmp_path:
     (tmp_path / "pulled").write_text("a file")
     with pytest.raises(StoreError, match="pulled: the data cannot be kept there"):
         dataset.pull(store, pushed.dataset_id, tmp_path / "pulled")
-
-
-def test_a_dataset_of_whole_files_says_what_to_do(store: Store, tmp_path: Path) -> None:
-    old = {"version": 1, "files": [{"path": "a.wav", "size": 1, "sha256": "0" * 64}]}
-    store.put("datasets/old/manifest.json", json.dumps(old).encode())
-    with pytest.raises(StoreError, match="made of whole files, as older versions pushed them: submit or push"):
-        dataset.pull(store, "old", tmp_path / "pulled")
 
 
 def test_a_dataset_that_is_not_there(store: Store, tmp_path: Path) -> None:

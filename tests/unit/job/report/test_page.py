@@ -72,7 +72,7 @@ def test_a_bad_run_names_its_sign_and_what_to_try(run: Run, add_attempt: AddAtte
     said = words_of(page_of(run))
     assert "✕ BAD" in said
     assert "snr_db -2 is bad (< 0)" in said
-    assert "Usually the run has not learnt yet" in said
+    assert "Usually the output is worse than silence" in said
 
 
 def test_rows_of_nothing_but_nan_have_a_page(run: Run, add_attempt: AddAttempt) -> None:

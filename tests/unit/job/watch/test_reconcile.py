@@ -12,8 +12,8 @@ from job.errors import CannotTellError
 from job.record.run import Beat, Claim, Intent, Outcome, Run
 from job.run import termination
 from job.run.launch import store_mark
+from job.run.seen import AttemptFacts
 from job.watch import reconcile
-from job.watch.end_reasons import AttemptFacts
 from job.watch.reconcile import Entry, Kind, classify
 
 NOW = 1_000_000.0
