@@ -7,18 +7,21 @@ import pytest
 from infra.background import Background
 
 
+def result_of(work: "Background[int] | Background[None]") -> int | None:
+    assert work.wait(60)
+    return Background.result(work)
+
+
 def test_it_gives_what_the_function_returned() -> None:
-    assert Background(lambda: 7, "seven").result() == 7
+    assert result_of(Background(lambda: 7, "seven")) == 7
 
 
 def test_it_raises_what_the_function_raised() -> None:
     def fail() -> None:
         raise ValueError("no")
 
-    work = Background(fail, "fails")
-    assert work.wait(60)
     with pytest.raises(ValueError, match="no"):
-        work.result()
+        result_of(Background(fail, "fails"))
 
 
 def test_nobody_waits_longer_than_asked_for_what_hangs() -> None:
