@@ -36,7 +36,9 @@ def main() -> None:
 
 def _report(what: str, started: float, before: int, more: str) -> None:
     seconds = time.process_time() - started
-    print(f"{what}: {SECONDS / seconds:.0f} times real time, {(_peak() - before) / 1024:.1f} MiB above the start, {more}")
+    print(
+        f"{what}: {SECONDS / seconds:.0f} times real time, {(_peak() - before) / 1024:.1f} MiB above the start, {more}"
+    )
 
 
 def _peak() -> int:
