@@ -41,16 +41,16 @@ def _duration(value: Any, unit: float, example: str) -> Any:
         return value
     seconds = seconds_of(value)
     if seconds is None:
-        raise ValueError(f"write {example}, or with units such as 90m, 1h30m or 2 d, not {value!r}")
+        raise ValueError(f"{example}, or with units such as 90m, 1h30m or 2 d, not {value!r}")
     return seconds / unit
 
 
 def _hours(value: Any) -> Any:
-    return _duration(value, 3600.0, "a number of hours such as 1.5")
+    return _duration(value, 3600.0, "write a number of hours such as 1.5")
 
 
 def _seconds(value: Any) -> Any:
-    return _duration(value, 1.0, "a number of seconds such as 900")
+    return _duration(value, 1.0, "write a number of seconds such as 900")
 
 
 def _usd(value: Any) -> Any:
