@@ -91,6 +91,7 @@ class Slow(StoreProxy):
         return self.store.get(key)
 
 
+@pytest.mark.slow
 def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> None:
     for number in range(40):
         add_run(store, run_id(number), time.time(), outcome="succeeded")
@@ -109,6 +110,7 @@ def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> N
     assert len(source.document()) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_who_pipes_stdout_is_told_of_a_slow_store_on_a_terminal(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
