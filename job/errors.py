@@ -1,18 +1,18 @@
-"""What a run's commands raise when the user, or the world, must mend something."""
+"""Errors that commands raise when the user, or the outside world, has to fix something."""
 
-from infra.pods import ProviderError
-from infra.store import StoreError
+import difflib
+from collections.abc import Iterable
 
 
 class UsageError(Exception):
-    """The user's mistake. The message is one line: what is wrong, where, and how to mend it (exit code 2)."""
+    """The user's mistake. The message is one line: what is wrong, where, and how to fix it (exit code 2)."""
 
 
 class CannotTellError(Exception):
     """The store or the provider gave no usable answer, so nothing may be concluded from it (exit code 3)."""
 
 
-RECORD_AWAY = (StoreError, CannotTellError)
-"""The store does not answer, or what the record answers cannot be read now."""
-NO_ANSWER = (*RECORD_AWAY, ProviderError)
-"""The same of whatever a command asks, record or provider."""
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` 'x': did you mean 'y'?`` or, where nothing is near, just the name."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" {name!r}: did you mean {near[0]!r}?" if near else f" {name!r}"

@@ -11,11 +11,10 @@ PACKAGES = ("codec", "infra", "job")
 
 JOB = {
     "errors": "",
-    "nearest": "",
     "paths": "",
     "supervisor": "pod",
-    "verdict": "nearest",
-    "spec": "errors nearest verdict",
+    "verdict": "errors",
+    "spec": "errors verdict",
     "record": "errors paths verdict spec",
     "dataset": "errors paths record",
     "run": "errors paths verdict spec record",
@@ -23,10 +22,11 @@ JOB = {
     "watch": "errors paths verdict spec record run",
     "checks": "errors paths verdict spec record dataset run",
     "report": "errors verdict spec record run",
-    "cli": "errors nearest paths verdict spec record dataset run watch checks report",
+    "cli": "errors paths verdict spec record dataset run watch checks report",
     "__main__": "cli",
 }
 CODEC = {
+    "loading": "",
     "audio": "",
     "errors": "audio",
     "files": "audio errors",
@@ -40,9 +40,9 @@ CODEC = {
     "coding": "audio errors codes config acoustics model",
     "evaluation": "audio errors files front codes config acoustics model coding",
     "front": "audio errors",
-    "launch": "errors",
-    "cli": "audio errors files front presets codes config plan acoustics model training coding evaluation",
-    "__main__": "cli",
+    "launch": "errors loading",
+    "cli": "loading audio errors files presets codes config plan acoustics model training coding evaluation front",
+    "__main__": "cli loading",
 }
 ROOMS = {
     **{f"job.{room}": {f"job.{other}" for other in may.split()} for room, may in JOB.items()},

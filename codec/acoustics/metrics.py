@@ -11,6 +11,9 @@ from torch import Tensor
 
 # si_sdr_db of an output without any correlation, so that silence doesn't read as a broken number.
 SI_SDR_FLOOR_DB = -100.0
+MEL_BANDS = 80
+HIGH_BAND_HZ = 4000.0
+CLIPPED = 0.999  # tanh comes near 1 and never reaches it
 
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
@@ -72,14 +75,27 @@ def lag(x: Tensor, y: Tensor) -> Tensor:
     return torch.where(best >= samples, best - size, best)
 
 
-def mel_distance(x: Tensor, y: Tensor, sample_rate: int) -> Tensor:
-    """Mean |log10 mel(x) - log10 mel(y)| over bands and frames.
+def clipped(y: Tensor) -> Tensor:
+    """Share of samples at the limit of the output, which is 1."""
+    return (y.abs() >= CLIPPED).double().mean(-1)
+
+
+def mel_distance(x: Tensor, y: Tensor, sample_rate: int, above: float = 0.0) -> Tensor:
+    """Mean |log10 mel(x) - log10 mel(y)| over frames and the bands centred at `above` Hz or higher.
 
     mel: 80 HTK bands from 0 to half the rate of the magnitude spectrogram (Hann window of 1024
     samples, hop 256, zero-padded at the ends), at least 1e-5.
     """
     difference = _log_mel(x, sample_rate) - _log_mel(y, sample_rate)
-    return difference.abs().mean((-2, -1))
+    return difference[..., _bands_below(above, sample_rate) :, :].abs().mean((-2, -1))
+
+
+def _bands_below(frequency: float, sample_rate: int) -> int:
+    """How many of the mel bands are centred below a frequency in Hz; HTK: 2595 log10(1 + f / 700)."""
+    mel = torch.tensor([frequency, sample_rate / 2], dtype=torch.float64)
+    wanted, top = (2595 * torch.log10(1 + mel / 700)).tolist()
+    centres = [top * (band + 1) / (MEL_BANDS + 1) for band in range(MEL_BANDS)]
+    return sum(centre < wanted for centre in centres)
 
 
 def _log_mel(x: Tensor, sample_rate: int) -> Tensor:
@@ -92,7 +108,7 @@ def _mel(sample_rate: int) -> torch.nn.Module:
     import torchaudio
 
     transform = torchaudio.transforms.MelSpectrogram(
-        sample_rate, n_fft=1024, hop_length=256, n_mels=80, power=1.0, pad_mode="constant"
+        sample_rate, n_fft=1024, hop_length=256, n_mels=MEL_BANDS, power=1.0, pad_mode="constant"
     )
     return transform.double()  # type: ignore[no-any-return]
 

@@ -116,6 +116,8 @@ def _config(flags: dict[str, Any]) -> TrainConfig:
 
 def _start(config: TrainConfig) -> int:
     with needs_torch():
+        import torchaudio  # noqa: F401 - needed from the first validation on: too late to find out then
+
         from codec.training.train import train as run
     return run(config)
 
@@ -126,8 +128,10 @@ def _run() -> int:
     except click.ClickException as error:
         _let_the_first_rank_speak()
         return _complain(error.format_message())
-    except SystemExit as error:  # of a rank: all has been told
-        return int(error.code or 0)
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            raise
+        return error.code or 0  # of a rank: all has been told
     except click.Abort:
         return _complain("interrupted")
     except UserError as error:

@@ -17,6 +17,7 @@ from codec.training.stop import Stopped, StopRequest
 from codec.training.validate import HeldOut
 
 SAMPLES, SAMPLE_SECONDS = 2, 4
+LEARNED_CROPS = 8
 
 
 def open_folder(config: TrainConfig, ranks: Ranks) -> tuple[Path, Beat]:
@@ -61,6 +62,7 @@ def prepare(
             train=train,
             feed=Feed(train, device),
             held_out=_to_device(validation_crops(packed, held_out, config.segment_length), device),
+            learned=_to_device(validation_crops(packed, learned, config.segment_length, LEARNED_CROPS), device),
             samples=_to_device(validation_crops(packed, held_out, SAMPLE_SECONDS * rate, SAMPLES), device),
             seconds=sum(clip.length for clip in learned) / rate,
             device=device,

@@ -11,7 +11,6 @@ from torch import Tensor
 from codec.model import checkpoint
 from codec.training.progress import Beat, Display
 from codec.training.rows import RowWriter
-from codec.training.schedule import learning_rate
 from codec.training.state import Run
 from codec.training.step import step_fields
 from codec.training.step_counters import Health
@@ -77,14 +76,14 @@ class Recorder:
         numbers = torch.stack([*self._unwritten, *run.health.report()]).tolist()
         fields: dict[str, Any] = dict(zip(names, numbers, strict=True))
         fields |= {name: int(fields[name]) for name in Health.FIELDS}
-        fields["lr"] = learning_rate(run.config, run.at.step - 1)
+        fields["lr"] = run.config.learning_rate_at(run.at.step - 1)
         fields["audio_seconds_per_second"] = self._speed()
         row = self._write("train", **fields)
         self._display.train(row, self._planned_steps)
         self._start_measuring()
 
-    def validation(self, fields: dict[str, Any], samples: Path) -> dict[str, Any]:
-        """Write a validation row and return it; its folder of samples goes to wandb."""
+    def validation(self, fields: dict[str, Any], samples: Path | None) -> dict[str, Any]:
+        """Write a validation row and return it; its folder of samples, if it has one, goes to wandb."""
         row = self._write("validation", samples, **fields)
         self._display.validation(row)
         self._start_measuring()
@@ -109,6 +108,8 @@ class Recorder:
         self._start_measuring()
 
     def _write(self, kind: str, samples: Path | None = None, /, **fields: Any) -> dict[str, Any]:
+        if kind != "start":
+            fields["audio_seconds"] = self._run.at.audio_seconds
         row = self._rows.write(kind, self._run.at.step, self._run.at.epoch, **fields)
         self._tracker.log(row, samples)
         return row

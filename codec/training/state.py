@@ -27,6 +27,7 @@ class Position:
     step: int = 0  # optimizer steps done, skipped ones included
     epoch: int = 0  # epochs completed
     index: int = 0  # batches of the current epoch done
+    audio_seconds: float = 0.0  # learned from so far, all epochs together
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Data:
     train: CropDataset
     feed: Feed  # brings the batches of it to the device
     held_out: HeldOut  # validated at every epoch
+    learned: HeldOut  # a few crops to learn from, validated beside them: the gap is what was learned by heart
     samples: HeldOut  # written to samples/ for ears
     seconds: float  # of audio to learn from
     device: torch.device
@@ -83,6 +85,11 @@ class Run:
         left = (self.config.num_epochs - self.at.epoch) * self.data.train.steps_per_epoch - self.at.index
         return self.at.step + max(left, 0)
 
+    def advance(self) -> None:
+        """A step is done."""
+        self.at.step, self.at.index = self.at.step + 1, self.at.index + 1
+        self.at.audio_seconds += self.config.batch_size * self.config.segment_length / self.config.model.sample_rate
+
     def state(self) -> dict[str, Any]:
         """All that resuming needs beside weights and codebooks."""
         cuda = self.data.device.type == "cuda"
@@ -111,6 +118,7 @@ class Run:
         # With other data or another batch size, the place within the epoch means nothing: begin it anew.
         same_epoch = state["steps_per_epoch"] == self.data.train.steps_per_epoch
         self.at.step, self.at.epoch, self.at.index = at["step"], at["epoch"], at["index"] if same_epoch else 0
+        self.at.audio_seconds = at["audio_seconds"]
         self.optimizer.load_state_dict(state["optimizer"])
         if self.adversary and state["adversary"]:  # a run may go on with another recipe: then it begins anew
             self.adversary.restore(state["adversary"])

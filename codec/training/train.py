@@ -3,6 +3,7 @@
 import faulthandler
 import math
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from codec.files import to_json, write_atomically
 from codec.model import checkpoint
 from codec.model.codec import Codec
 from codec.training.adversary import Adversary
+from codec.training.cadence import Cadence
 from codec.training.device import pick_device
 from codec.training.exchange import StopVote
 from codec.training.kernels import hasten, is_compiled, obstacle
@@ -29,7 +31,7 @@ from codec.training.state import Position, Run, parallelized
 from codec.training.step import step
 from codec.training.step_counters import Health
 from codec.training.stop import Stopped, StopRequest
-from codec.training.validate import validate, write_samples
+from codec.training.validate import mean_snr_db, validate, write_samples
 from codec.training.wandb_tracker import start_tracking
 
 DONE, STOPPED = 0, 3  # exit codes
@@ -118,10 +120,11 @@ def _train(
 def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh: bool) -> int:
     """The epochs that are left. The recorder is rank 0's: it validates and saves while the others wait."""
     at, ranks, vote = run.at, run.ranks, StopVote(run.ranks, stop)
+    cadence = Cadence(run.config)
     if fresh:
         # The baseline. Codebooks first, or silence would already be an improvement on it.
         _in_memory(run, lambda: _initialise_codebooks(run))
-        ranks.together(lambda: _validate(run, recorder))
+        ranks.together(lambda: _validate(run, recorder, cadence))
     if recorder and is_compiled(run.config, run.data.device):
         recorder.beat("compiling")  # until the first step is done
     while at.epoch < run.config.num_epochs:
@@ -133,13 +136,16 @@ def _run_epochs(run: Run, recorder: Recorder | None, stop: StopRequest, *, fresh
                 return STOPPED
             values, summary = _in_memory(run, lambda: step(run, vote.own()))
             vote.count(summary.stops)
-            at.step, at.index = at.step + 1, at.index + 1
+            run.advance()
             if recorder:
                 recorder.step(values)
+            at_the_end = at.index == run.data.train.steps_per_epoch
+            if not at_the_end and cadence.reached(at.step) and ranks.share(cadence.affordable(at.step)):
+                ranks.together(lambda: _validate_inside(run, recorder, cadence))
         if recorder:
             recorder.train_row()  # still of the epoch that its steps belong to
         at.epoch, at.index = at.epoch + 1, 0
-        ranks.together(lambda: _validate_and_save(run, recorder))
+        ranks.together(lambda: _validate_and_save(run, recorder, cadence))
     if recorder:
         recorder.beat("done")
         recorder.say(f"all {at.epoch} epochs are done")
@@ -177,23 +183,45 @@ def _initialise_codebooks(run: Run) -> None:
     ranks.share_tensors(model.quantizer.state_dict().values())
 
 
-def _validate_and_save(run: Run, recorder: Recorder | None) -> None:
-    row = _validate(run, recorder)
+def _validate_and_save(run: Run, recorder: Recorder | None, cadence: Cadence) -> None:
+    row = _validate(run, recorder, cadence)
     if recorder and row:
         recorder.save(snr_db=row["snr_db"])
 
 
-def _validate(run: Run, recorder: Recorder | None) -> dict[str, Any] | None:
+def _validate_inside(run: Run, recorder: Recorder | None, cadence: Cadence) -> None:
+    """Validate in the middle of an epoch, which goes on as if that had not happened."""
+    if recorder is None:
+        return
+    recorder.train_row()
+    cuda = [run.data.device] if run.data.device.type == "cuda" else []
+    with torch.random.fork_rng(cuda):
+        _validate(run, recorder, cadence, with_samples=False)
+
+
+def _validate(
+    run: Run, recorder: Recorder | None, cadence: Cadence, *, with_samples: bool = True
+) -> dict[str, Any] | None:
     if recorder is None:
         return None
+    began = time.monotonic()
     beat = partial(recorder.beat, "validating")
     beat()
+    samples = run.folder / "samples" / f"{run.at.epoch:04d}" if with_samples else None
     # Not by what is compiled: for crops of other lengths that would have to be done again.
     with torch.compiler.set_stance("force_eager"):
-        fields = _in_memory(run, lambda: validate(run.model, run.data.held_out, run.config.batch_size, beat))
-        samples = run.folder / "samples" / f"{run.at.epoch:04d}"
-        write_samples(run.model, run.data.samples, samples)
-    return recorder.validation(fields, samples)
+        fields = _in_memory(run, lambda: _measure(run, beat))
+        if samples:
+            write_samples(run.model, run.data.samples, samples)
+    row = recorder.validation(fields, samples)
+    cadence.validated(time.monotonic() - began)
+    return row
+
+
+def _measure(run: Run, beat: Callable[[], None]) -> dict[str, Any]:
+    fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
+    fields["train_snr_db"] = mean_snr_db(run.model, run.data.learned, run.config.batch_size)
+    return fields
 
 
 def _check_batch(config: TrainConfig, ranks: Ranks) -> None:

@@ -1,5 +1,6 @@
 """How good the model is on fixed held-out crops: the numbers that a run is judged by."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ def validate(model: Codec, held_out: HeldOut, batch_size: int, beat: Callable[[]
         beat()
 
     row: dict[str, Any] = {name: _mean([clip[name] for clip in per_clip]) for name in per_clip[0]}
+    row["snr_db_worst"] = _mean(_lowest_tenth([clip["snr_db"] for clip in per_clip]))
     commitment /= float(_frames(model, held_out.lengths))
     row["lag"] = int(torch.tensor([clip["lag"] for clip in per_clip]).median())
     row["vq"] = commitment.mean().item()
@@ -51,6 +53,18 @@ def validate(model: Codec, held_out: HeldOut, batch_size: int, beat: Callable[[]
     row["codes_used"] = codes_used(counts).tolist()
     row["crops"] = len(per_clip)
     return row
+
+
+@torch.no_grad()
+def mean_snr_db(model: Codec, crops: HeldOut, batch_size: int) -> float:
+    """Mean SNR in dB of crops."""
+    values: list[float] = []
+    for first in range(0, len(crops.audio), batch_size):
+        audio, lengths = (part[first : first + batch_size] for part in (crops.audio, crops.lengths))
+        decoded = model(audio, lengths).audio
+        for x, y, length in zip(audio[:, 0], decoded[:, 0], lengths.tolist(), strict=True):
+            values.append(metrics.snr_db(x[:length], y[:length]).item())
+    return _mean(values)
 
 
 @torch.no_grad()
@@ -85,8 +99,17 @@ def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:
         "dc_original": metrics.dc_offset(x, x),
         "lag": metrics.lag(x, y).double(),
         "mel_distance": metrics.mel_distance(x, y, sample_rate),
+        "clipped": metrics.clipped(y),
     }
+    if sample_rate > 2 * metrics.HIGH_BAND_HZ:
+        values["high_band"] = metrics.mel_distance(x, y, sample_rate, above=metrics.HIGH_BAND_HZ)
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def _lowest_tenth(values: list[float]) -> list[float]:
+    """The lowest tenth of values, at least one; NaN counts as lowest."""
+    order = sorted(values, key=lambda value: -math.inf if math.isnan(value) else value)
+    return order[: math.ceil(len(order) / 10)]
 
 
 def _mean(values: list[float]) -> float:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codec.loading import library_error
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -55,7 +57,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Names the nearest command when there is none of that name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from job.nearest import did_you_mean
+            from job.errors import did_you_mean
 
             ctx.fail(f"no such command{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
@@ -79,6 +81,9 @@ class LazyGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
+            if (said := library_error(error)) is not None:
+                click.echo(f"error: {said}", err=True)
+                ctx.exit(2)
             from job.cli.output import exit_code_of
 
             code = exit_code_of(error)

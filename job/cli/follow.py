@@ -4,57 +4,62 @@ import time
 
 import click
 
-from infra.pods import Provider, ProviderError
+from infra.pods import Provider
 from job.cli.boot_log import BootLog
 from job.cli.live_follow import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
 from job.cli.phases import Phase, epoch_in_words, money, phase_of
-from job.errors import NO_ANSWER, UsageError
+from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
-from job.run.launch import CLIENT
-from job.run.resume import go_on, replace_stuck
 from job.run.state import ENDED, RunState, look
-from job.run.termination import Say, end_pods
 from job.verdict.rows import Row
 from job.verdict.signs import State
-from job.watch.end_reasons import AGENT_SECONDS, goes_on, stuck_for
+from job.watch.end_reasons import Kind
+from job.watch.heartbeat import StoreClock
 from job.watch.notify import Notifier
-from job.watch.reconcile import facts_of
+from job.watch.watchdog import end_when_late, look_after
 
 POLL_SECONDS = 1.0
-STUCK_POLL_SECONDS = 30.0
+WATCH_SECONDS = 30.0
+# What nothing in the pod can see to. The rest is the agent's own, or a watchdog's that looks after every run.
+WATCHED: frozenset[Kind] = frozenset({"stuck start", "still billed", "node lost", "deadline"})
 
 
 def follow(run: Run, provider: Provider) -> int:
-    """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches."""
+    """Prints what happens until the run has ended and its pod is gone; returns the exit code. Ctrl-C detaches.
+
+    Somebody watches meanwhile: the watchdog ends or starts again what cannot help itself.
+    """
     notifier = Notifier(run.store, lambda said: click.echo(said, err=True))
-    several = False
+    clock = StoreClock(run.store, run.run_id)
     state: RunState | None = None
-    look_again = time.monotonic() + STUCK_POLL_SECONDS
+    look_again = time.monotonic() + WATCH_SECONDS
     try:
         with screen() as shown:
             watcher = _Watcher(shown, BootLog(provider))
             while True:
                 try:
                     state = look(run, provider)
-                    several = state.spec.nodes > 1
                     watcher.see(state)
                     notifier.see(state, ended=False)
-                    if state.state == "starting" and time.monotonic() > look_again:
-                        look_again = time.monotonic() + STUCK_POLL_SECONDS
-                        _replace_if_stuck(run, provider, shown.say)
-                    if state.state == "stopping" and state.outcome is not None and state.spec.nodes > 1:
-                        _end_cluster(run, provider, shown.say)
-                    if state.state in ENDED and not _goes_on(run, provider, state, shown.say):
+                    over = state.state in ENDED
+                    if over and state.billing == "unknown":
                         break
+                    if over or _outlived(state) or time.monotonic() > look_again:
+                        look_again = time.monotonic() + WATCH_SECONDS
+                        report = look_after(run, provider, clock, True, shown.say, WATCHED)
+                        if report.result in ("cannot tell", "not confirmed"):
+                            shown.show(Phase(report.result, report.said))
+                        elif over and (report.ended or report.finding is None):
+                            break
                 except NO_ANSWER as error:  # credentials that have expired too: they can be renewed meanwhile
                     shown.show(Phase("no answer", f"no answer: {error}"))
                     if state is not None:
-                        _end_when_late(state, provider, shown.say)
+                        end_when_late(state, provider, shown.say)
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
-        if several:
+        if state is not None and state.spec.nodes > 1:
             click.echo(f"no node can end a rented cluster: codecjob abort-on-bad-signs {run.run_id} --watch will")
         return INTERRUPTED
     notifier.see(state, ended=True)
@@ -63,50 +68,9 @@ def follow(run: Run, provider: Provider) -> int:
     return code
 
 
-def _replace_if_stuck(run: Run, provider: Provider, say: Say) -> None:
-    """A machine that never begins to run is changed for another while somebody watches."""
-    try:
-        attempt = run.attempts()[-1]
-        facts, allowed = facts_of(attempt), run.spec().watch.stuck
-        for pod in provider.find(run.run_id):
-            waited = stuck_for(pod, facts, time.time()) if pod.attempt == attempt.number else None
-            if waited is not None and waited > allowed and attempt.beat() is None:
-                replace_stuck(run, provider, attempt, pod, waited, CLIENT, say)
-    except (*NO_ANSWER, UsageError) as error:
-        say(str(error))  # the next look tells what has become of the run
-
-
-def _end_cluster(run: Run, provider: Provider, say: Say) -> None:
-    """What no node can end from inside is ended as soon as the attempt has its outcome."""
-    pods = [pod.id for pod in provider.find(run.run_id) if not pod.ends_itself]
-    if pods:
-        say(f"terminating {', '.join(pods)}")
-        end_pods(provider, run.run_id, pods)
-
-
-def _end_when_late(state: RunState, provider: Provider, say: Say) -> None:
-    """Past its deadline nothing of the attempt may live on, though the record cannot be asked: a cluster would."""
-    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
-        return
-    try:
-        pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
-        if pods:
-            say(f"max_hours is over: terminating {', '.join(pods)}")
-            end_pods(provider, state.run_id, pods)
-    except ProviderError as error:
-        say(str(error))  # the next round tries again
-
-
-def _goes_on(run: Run, provider: Provider, state: RunState, say: Say) -> bool:
-    """Resumes a run that has lost one of its nodes, while somebody watches."""
-    if state.billing != "off" or not goes_on([facts_of(attempt) for attempt in run.attempts()], time.time()):
-        return False
-    try:
-        go_on(run, provider, say)
-    except UsageError as error:
-        say(str(error))
-        return False
-    return True
+def _outlived(state: RunState) -> bool:
+    """Whether the attempt has its outcome, and a pod that can only be ended from outside."""
+    return state.outcome is not None and any(not pod.ends_itself for pod in state.listed)
 
 
 class _Watcher:

@@ -9,8 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from job.errors import UsageError
-from job.nearest import did_you_mean
+from job.errors import UsageError, did_you_mean
 from job.spec.model import JobSpec
 
 

@@ -23,7 +23,7 @@ class Pace:
     unvalidated_seconds: float
     """Time that rows have been written in since the newest validation row, or since the start."""
     epoch_seconds: float | None
-    """The usual time between two validation rows; before there are two, the time that an epoch's steps take."""
+    """The usual time between two validation rows, or that of an epoch's steps where this is longer."""
 
 
 def pace(rows: Iterable[Row]) -> Pace:
@@ -34,15 +34,14 @@ def pace(rows: Iterable[Row]) -> Pace:
     validations = [row for row in timed if row.kind == "validation"]
     seconds_per_step = _seconds_per_step(timed)
     steps_per_epoch = _whole(start, "steps_per_epoch")
-    epoch_seconds = _between(validations)
-    if epoch_seconds is None and seconds_per_step and steps_per_epoch:
-        epoch_seconds = seconds_per_step * steps_per_epoch
+    epoch = seconds_per_step * steps_per_epoch if seconds_per_step and steps_per_epoch else None
+    waits = [seconds for seconds in (_between(validations), epoch) if seconds is not None]
     return Pace(
         step=timed[-1].step if timed else None,
         planned_steps=_whole(start, "planned_steps"),
         seconds_per_step=seconds_per_step,
         unvalidated_seconds=_unvalidated(own),
-        epoch_seconds=epoch_seconds,
+        epoch_seconds=max(waits, default=None),
     )
 
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from infra.pods import CannotTell, Pod, Provider, ProviderError, open_provider
+from infra.pods import CannotTell, Pod, Provider, ProviderError, kind_of, open_provider, paid_providers
 from infra.store import Store, StoreError, Unavailable
 from job.errors import CannotTellError, UsageError
+from job.record.find import list_runs
 from job.record.judged_cache import Memory
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.run.state import ENDED, Billing, RunState, look
 
 AT_ONCE = 16
-PAID = "runpod"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ FIELDS = (
     "phase",
     "metrics",
     "verdict",
+    "forecast",
     "outcome",
     "cost_usd",
     "money",
@@ -88,26 +89,40 @@ class Listing:
     def __init__(self, name: str) -> None:
         self.name = name
         self._lock = threading.Lock()
+        self._asked = False
         self._provider: Provider | None = None
-        self._pods: list[Pod] | None = None
+        self._pods: list[Pod] = []
         self._error: ProviderError | None = None
 
     def find(self, run_id: str | None) -> list[Pod]:
         """As `Provider.find`; the answer is that of the first call."""
+        error = self.trouble()
+        if error is None:
+            return [pod for pod in self._pods if run_id in (None, pod.run_id)]
+        # One pod that this machine cannot see hides all of them in an answer for all, but not in one for each.
+        if isinstance(error, CannotTell) and self._provider is not None and run_id is not None:
+            return self._provider.find(run_id)
+        raise error
+
+    def provider(self) -> Provider:
+        """The provider itself. Raises ProviderError where it cannot be opened."""
+        error = self.trouble()
+        if self._provider is None:
+            assert error is not None
+            raise error
+        return self._provider
+
+    def trouble(self) -> ProviderError | None:
+        """Why there is no answer for all pods; None where there is one."""
         with self._lock:
-            if self._pods is None and self._error is None:
+            if not self._asked:
+                self._asked = True
                 try:
                     self._provider = open_provider(self.name)
                     self._pods = self._provider.find(None)
                 except ProviderError as error:
                     self._error = error
-        if self._pods is not None:
-            return [pod for pod in self._pods if run_id in (None, pod.run_id)]
-        assert self._error is not None
-        # One pod that this machine cannot see hides all of them in an answer for all, but not in one for each.
-        if isinstance(self._error, CannotTell) and self._provider is not None and run_id is not None:
-            return self._provider.find(run_id)
-        raise self._error
+        return self._error
 
 
 class Overview:
@@ -188,9 +203,10 @@ class Overview:
             return self._listings.setdefault(name, Listing(name))
 
     def _paid_for(self) -> dict[str, list[str]]:
-        """Run -> pods, of every provider that was asked, and of the one that costs money wherever it can be asked."""
-        if _has_key():
-            self._listing(PAID)
+        """Run -> pods, of every provider that was asked, and of those that cost money wherever they can be asked."""
+        for name in paid_providers():
+            if kind_of(name).is_set_up():
+                self._listing(name)
         found: dict[str, list[str]] = {}
         for listing in self._listings.values():
             try:
@@ -200,13 +216,3 @@ class Overview:
             for pod in pods:
                 found.setdefault(pod.run_id, []).append(pod.id)
         return found
-
-
-def _has_key() -> bool:
-    from infra.pods.runpod_key import key_place
-
-    try:
-        key_place()
-    except ProviderError:
-        return False
-    return True

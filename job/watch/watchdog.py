@@ -5,30 +5,30 @@ ends a pod only when it is sure. An error of the store or of the provider means 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
+from infra.pods import Pod, Provider, ProviderError, paid_providers
 from infra.store import Store
-from job.errors import NO_ANSWER, CannotTellError, UsageError
+from job.errors import UsageError
 from job.record.causes import NODE_LOST, STUCK
-from job.record.run import Attempt, Run, list_runs
-from job.run.cost import broke_at
+from job.record.find import list_runs
+from job.record.no_answer import NO_ANSWER
+from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
-from job.run.state import judge as judge_rows
-from job.run.store_access import AT_HOME
+from job.run.seen import Seen, facts_of, see
+from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
-from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
 from job.watch import reconcile
-from job.watch.end_reasons import Finding, Sight, goes_on, judge, stuck_for
+from job.watch.end_reasons import AGENT_SECONDS, Finding, Kind, goes_on, inputs, judge, stuck_for
 from job.watch.heartbeat import Clock, StoreClock
+from job.watch.run_list import Listing
 
 WATCHDOG = "watchdog"
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
-PodsOf = Callable[[str], list[Pod]]
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,26 @@ class Report:
         }
 
 
-def look_after(run: Run, provider: Provider, clock: Clock, act: bool, say: Say) -> Report:
-    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that."""
+def look_after(
+    run: Run, provider: Provider, clock: Clock, act: bool, say: Say, kinds: Collection[Kind] | None = None
+) -> Report:
+    """Judges one run and, with ``act``, ends what has to end. Raises nothing for want of an answer: it reports that.
+
+    ``kinds`` are the only ones to act on; None is all.
+    """
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
-        sight, finding = _look_surely(run, provider, clock)
+        seen, finding = _look_surely(run, provider, clock, kinds)
     except (*NO_ANSWER, UsageError) as error:
         return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
-    ended = sight.newest.outcome is not None and not sight.pods
+    ended = seen.newest.outcome is not None and not seen.pods
     if finding is None:
-        result: Result = "good" if sight.verdict.verdict is State.GOOD else "undecided"
-        return Report(run.run_id, result, sight.verdict.summary, sight.verdict, ended=ended)
+        result: Result = "good" if seen.judged.verdict.verdict is State.GOOD else "undecided"
+        return Report(run.run_id, result, seen.judged.verdict.summary, seen.judged.verdict, ended=ended)
     if not act:
-        return Report(run.run_id, "bad", finding.reason, sight.verdict, finding, ended)
-    return _end(run, provider, sight, finding, say)
+        return Report(run.run_id, "bad", finding.reason, seen.judged.verdict, finding, ended)
+    return _end(run, provider, seen, finding, say)
 
 
 def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
@@ -79,9 +84,9 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     """
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
-    asked = {name: _ask(name) for name in PROVIDERS if name not in AT_HOME}
+    listings = {name: Listing(name) for name in paid_providers()}
     if isinstance(clock, StoreClock):
-        clock.sees = [name for name, answer in asked.items() if answer.pods is not None]
+        clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now = clock()  # the beat: somebody watches
     reports: list[Report] = []
     told: set[str] = set()
@@ -89,97 +94,98 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
         run = Run(store, run_id)
         try:
             name = run.spec().provider
-            if name not in asked:
-                asked[name] = _ask(name)
-            provider, pods, trouble = asked[name]
-            if provider is None:
-                raise CannotTellError(trouble)
-            if trouble and name not in told:
+            listing = listings.setdefault(name, Listing(name))
+            provider = listing.provider()
+            if (trouble := listing.trouble()) and name not in told:
                 told.add(name)
                 reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
-            if not _has_ended(run, pods, now):
+            if not _has_ended(run, listing, now):
                 reports.append(look_after(run, provider, clock, act, say))
         except (*NO_ANSWER, UsageError) as error:
             reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
         except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
             reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
-    for provider, pods, _ in asked.values():
-        if provider is not None and pods:
-            reports += _orphans(store, provider, pods, clock, act)
+    for listing in listings.values():
+        if listing.trouble() is None:
+            reports += _orphans(store, listing.provider(), listing.find(None), clock, act)
     return reports
 
 
-def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
+def observe(run: Run, provider: Provider, clock: Clock) -> Seen:
     """Everything that is known of a run now. Raises when the store or the provider gives no answer."""
-    spec, attempts = run.spec(), run.attempts()
-    pods = provider.find(run.run_id)
-    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
-    rows = run.rows(attempts)
-    facts = [reconcile.facts_of(attempt) for attempt in attempts]
-    beat_written = _modified(attempts[-1], "alive.json")
-    beat = attempts[-1].beat()
-    now = clock()
-    return Sight(
-        now=now,
-        spec=spec,
-        attempts=tuple(facts),
-        pods=tuple(pods),
-        verdict=judge_rows(rows, attempts, spec),
-        pace=pace(rows),
-        beat=beat,
-        beat_age=None if beat_written is None else max(now - beat_written, 0.0),
-        progress=attempts[-1].progress(),
-        broke_at=broke_at(attempts, spec.max_cost),
-    )
+    seen = see(run, provider, store_clock=clock)
+    if seen.trouble is not None:
+        raise seen.trouble
+    return seen
 
 
-def _look_surely(run: Run, provider: Provider, clock: Clock) -> tuple[Sight, Finding | None]:
+def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+    """Ends what lives of an attempt past its deadline while the record cannot be asked: a cluster cannot end itself.
+
+    ``state`` is the last that was seen of the run.
+    """
+    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+        return
+    try:
+        pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
+        if pods:
+            say(f"max_hours is over: terminating {', '.join(pods)}")
+            end_pods(provider, state.run_id, pods)
+    except ProviderError as error:
+        say(str(error))  # the next round tries again
+
+
+def _look_surely(
+    run: Run, provider: Provider, clock: Clock, kinds: Collection[Kind] | None
+) -> tuple[Seen, Finding | None]:
     """Looks as often as it takes to be sure: what is not the same at every look is not found at all."""
-    sight = observe(run, provider, clock)
-    finding = judge(sight)
+    seen = observe(run, provider, clock)
+    finding = judge(seen, kinds)
     if finding is None or finding.sure_at_once:
-        return sight, finding
-    watch = sight.spec.watch
+        return seen, finding
+    watch = seen.spec.watch
     for _ in range(watch.polls - 1):
         time.sleep(watch.poll_seconds)
-        before, sight = sight, observe(run, provider, clock)
-        again = judge(sight)
-        if finding.kind == "lost" and sight.beat != before.beat:
+        before, seen = seen, observe(run, provider, clock)
+        again = judge(seen, kinds)
+        if finding.kind == "lost" and seen.beat != before.beat:
             raise still_beats(run.attempt(finding.attempt))
-        if again is None or not again.is_same_as(finding) or sight.beat != before.beat:
-            return sight, None
+        if again is None or not again.is_same_as(finding) or seen.beat != before.beat:
+            return seen, None
         finding = again
-    return sight, finding
+    return seen, finding
 
 
-def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
+def _end(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -> Report:
     try:
-        confirmed = _act(run, provider, sight, finding, say)
+        confirmed = _act(run, provider, seen, finding, say)
         replaced = finding.kind in (STUCK, NODE_LOST) and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
         if finding.kind == NODE_LOST:  # its pod is gone already; the next look tries again
-            return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
+            return Report(
+                run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", seen.judged.verdict, finding
+            )
         said = f"{finding.reason}; the stop is not confirmed: {error}"
-        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
+        return Report(run.run_id, "not confirmed", said, seen.judged.verdict, finding)
     if replaced:
         said = f"{finding.reason}: {'another machine was taken' if finding.kind == STUCK else 'resumed'}"
-        return Report(run.run_id, "undecided", said, sight.verdict, finding)
+        return Report(run.run_id, "undecided", said, seen.judged.verdict, finding)
     result: Result = "stopped" if confirmed else "not confirmed"
-    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
+    return Report(run.run_id, result, finding.reason, seen.judged.verdict, finding, ended=confirmed)
 
 
-def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> bool:
+def _act(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -> bool:
     """Ends what was found; returns whether the provider has confirmed that nothing of it is billed any more."""
     attempt = run.attempt(finding.attempt)
-    already_over = sight.newest.outcome is not None and not sight.pods
+    already_over = seen.newest.outcome is not None and not seen.pods
     if not already_over:
-        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
+        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=inputs(seen))
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
     if finding.kind == NODE_LOST:
         return _go_on(run, provider, say)
     if finding.kind == STUCK:
-        return _replace(run, provider, sight, say)
+        return _replace(run, provider, seen, say)
     if finding.kind == "unclaimed" or finding.kind == "still billed":  # noqa: PLR1714 - mypy narrows by it
         say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
@@ -192,12 +198,12 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
     return confirmed
 
 
-def _replace(run: Run, provider: Provider, sight: Sight, say: Say) -> bool:
+def _replace(run: Run, provider: Provider, seen: Seen, say: Say) -> bool:
     """Takes another machine for one that never began to run; False where the old one is still billed."""
-    (pod,) = [pod for pod in sight.own_pods if sight.newest.claim and pod.id == sight.newest.claim.pod_id]
-    waited = stuck_for(pod, sight.newest, sight.now) or 0.0
+    (pod,) = [pod for pod in seen.own_pods if seen.newest.claim and pod.id == seen.newest.claim.pod_id]
+    waited = stuck_for(pod, seen.newest, seen.now) or 0.0
     try:
-        return replace_stuck(run, provider, run.attempt(sight.newest.number), pod, waited, WATCHDOG, say)
+        return replace_stuck(run, provider, run.attempt(seen.newest.number), pod, waited, WATCHDOG, say)
     except UsageError as error:  # the old one is gone; no other is taken
         say(str(error))
         return True
@@ -212,9 +218,9 @@ def _go_on(run: Run, provider: Provider, say: Say) -> bool:
     return True
 
 
-def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
+def _has_ended(run: Run, listing: Listing, now: float) -> bool:
     """Whether a run has its outcome, no pod, and is not to go on; one that was never started bills nothing, either."""
-    if any(pod.run_id == run.run_id for pod in listed or ()):
+    if listing.trouble() is None and listing.find(run.run_id):
         return False
     attempts = run.attempts()
     if not attempts:
@@ -222,24 +228,7 @@ def _has_ended(run: Run, listed: Iterable[Pod] | None, now: float) -> bool:
     outcome = attempts[-1].outcome()
     if outcome is None or outcome.cause != NODE_LOST:
         return outcome is not None
-    return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
-
-
-class _Answer(NamedTuple):
-    """What a provider lists; without pods why it gave no answer, and without a provider why it cannot be asked."""
-
-    provider: Provider | None
-    pods: list[Pod] | None
-    trouble: str
-
-
-def _ask(name: str) -> _Answer:
-    provider: Provider | None = None
-    try:
-        provider = open_provider(name)
-        return _Answer(provider, provider.find(None), "")
-    except ProviderError as error:
-        return _Answer(provider, None, str(error))
+    return not goes_on([facts_of(attempt) for attempt in attempts], now)
 
 
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
@@ -267,12 +256,3 @@ def _end_orphan(store: Store, provider: Provider, entry: reconcile.Entry, act: b
     except NO_ANSWER as error:
         return Report(entry.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
     return Report(entry.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
-
-
-def _modified(attempt: Attempt, name: str) -> float | None:
-    """When the store has got a document, by its own clock."""
-    key = f"{attempt.prefix}/{name}"
-    for info in attempt.store.list(f"{attempt.prefix}/"):
-        if info.key >= key:  # sorted, and fetched while it is read: the beat is the first of all
-            return info.modified if info.key == key else None
-    return None

@@ -97,7 +97,8 @@ def judged(clips: list[Float32Array], through: Through) -> str:
     seconds = sum(map(len, clips)) / RATE
     return (
         f"{bits / seconds:6.2f} kbit/s ({min(rates):.1f} to {max(rates):.1f})  "
-        f"SNR {np.mean(snr):5.2f} +- {error[0]:.2f} (least {min(snr):.2f})  PESQ {np.mean(ear):.2f} +- {error[1]:.2f}  STOI {np.mean(words):.3f}  "
+        f"SNR {np.mean(snr):5.2f} +- {error[0]:.2f} (least {min(snr):.2f})  "
+        f"PESQ {np.mean(ear):.2f} +- {error[1]:.2f}  STOI {np.mean(words):.3f}  "
         f"[{time.process_time() - started:.0f} s]"
     )
 

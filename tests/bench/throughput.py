@@ -128,7 +128,7 @@ def our_run(size: dict[str, Any], device: torch.device, folder: Path) -> Run:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.5, 0.9), fused=True)
     batches: Any = SameBatch(0.1 * torch.randn(size["batch"], 1, size["samples"], device=device))
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
-    data = Data(batches, batches, nothing, nothing, 0.0, device, Ranks())
+    data = Data(batches, batches, nothing, nothing, nothing, 0.0, device, Ranks())
     return Run(config, folder, data, data.ranks, model, model, optimizer, Health(device), Position())
 
 

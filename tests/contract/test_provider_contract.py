@@ -59,7 +59,7 @@ def runpod(request: pytest.FixtureRequest) -> Provider:
     account = request.getfixturevalue("runpod_account")
     account.runner = Containers(host_python(), workdir="/workspace", client=request.getfixturevalue("docker_client"))
     server = request.getfixturevalue("runpod_server")
-    request.getfixturevalue("monkeypatch").setattr(runpod_logs, "SILENCE_SECONDS", 0.5)
+    request.getfixturevalue("monkeypatch").setattr(runpod_logs, "SILENCE_SECONDS", 2.0)
     return RunPodProvider(Client(server.url, account.key))
 
 

@@ -5,7 +5,6 @@ those that a test has chosen.
 """
 
 import http.client
-import select
 import socket
 import struct
 import threading
@@ -15,8 +14,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
-
-import pytest
 
 Kind = Literal[
     "reset",  # the connection is reset before the request reaches the server
@@ -73,7 +70,7 @@ class Proxy:
     watch: Callable[[Request, bool], None] | None = None
     """Called with each request before it is forwarded, and again (True) when the server has answered it."""
     silent: set[tuple[str, int]] = field(default_factory=set)
-    """The client's ends of connections on which a stall has begun: see `silence_without_a_clock`."""
+    """The client's ends of connections on which a stall has begun: see `fakes.silence`."""
     rewrite: Callable[[Request, Answer], Answer] | None = None
     """Changes each answer of the server on its way to the client."""
     ended: threading.Event = field(default_factory=threading.Event)
@@ -132,27 +129,6 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
         server.shutdown()
         server.server_close()
         thread.join(60)
-
-
-@contextmanager
-def silence_without_a_clock(proxy: Proxy) -> Iterator[None]:
-    """End the client's reads by events: a stall of the proxy at once, a slow answer never.
-
-    With a short limit, a busy machine turns good answers into silence. Each stall ends one read, as the clock would.
-    """
-    read = socket.SocketIO.readinto
-
-    def readinto(stream: socket.SocketIO, buffer: bytearray) -> int | None:
-        connection: socket.socket = stream._sock  # type: ignore[attr-defined]
-        while not select.select([connection], [], [], 0.02)[0]:
-            if connection.getsockname() in proxy.silent:
-                proxy.silent.discard(connection.getsockname())
-                raise TimeoutError("timed out")
-        return read(stream, buffer)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.SocketIO, "readinto", readinto)
-        yield
 
 
 def _forward(handler: BaseHTTPRequestHandler, proxy: Proxy, request: Request, fault: Fault | None) -> None:

@@ -69,7 +69,7 @@ def tiny_run(dataset: CropDataset, device: torch.device, folder: Path, **flags: 
     hasten(model, config, device, folder, Ranks())
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
-    data = Data(dataset, Feed(dataset, device), nothing, nothing, 0.0, device, Ranks())
+    data = Data(dataset, Feed(dataset, device), nothing, nothing, nothing, 0.0, device, Ranks())
     adversary = Adversary(config, Ranks(), device) if config.recipe == "perceptual" else None
     return Run(config, folder, data, data.ranks, model, model, optimizer, Health(device), Position(), adversary)
 

@@ -36,7 +36,7 @@ def runpod_account() -> Account:
 @pytest.fixture
 def runpod_server(runpod_account: Account, runpod_contract: Contract) -> Iterator[Server]:
     """Serves the account. Every answer that it gave has to be one that the vendor could give."""
-    api = Api(runpod_account, runpod_contract)
+    api = Api(runpod_account, Contract(runpod_contract.document, takes_cmd=True))
     with serving(api) as server:
         yield server
     assert api.violations == []
@@ -45,7 +45,7 @@ def runpod_server(runpod_account: Account, runpod_contract: Contract) -> Iterato
 @pytest.fixture
 def runpod_desk(runpod_server: Server, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A client of the server."""
-    monkeypatch.setattr(runpod_logs, "SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr(runpod_logs, "SILENCE_SECONDS", 2.0)
     return Desk(runpod_server)
 
 

@@ -46,8 +46,9 @@ def test_a_run_leaves_what_the_contract_says(trainer) -> None:
     assert train[-1]["step"] == 26
     assert train[0].keys() == {
         "kind", "step", "epoch", "time", "loss", "l1", "vq", "latent_power", "grad_norm", "lr",
-        "audio_seconds_per_second", "nonfinite_steps", "nonfinite_run", "dead_codebook_steps",
+        "audio_seconds_per_second", "nonfinite_steps", "nonfinite_run", "dead_codebook_steps", "audio_seconds",
     }  # fmt: skip
+    assert train[-1]["audio_seconds"] == validation[-1]["audio_seconds"] == pytest.approx(26 * 0.4)
 
     assert (run.progress()["step"], run.progress()["epoch"], run.progress()["phase"]) == (26, 2, "done")
     manifest = json.loads((run.folder / "checkpoints" / "00000026" / "manifest.json").read_text())
@@ -107,6 +108,20 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
         row = whole.rows("train")[-1]
         assert {"mel_loss", "feature_loss", "adversarial_loss", "disc_loss"} < row.keys()
         assert row["disc_loss"] > 0
+
+
+def test_validations_inside_an_epoch_change_nothing_but_the_rows(trainer) -> None:
+    often, seldom = trainer("often"), trainer("seldom")
+    assert often.run(num_epochs=1, validate_every=1.5)[0] == 0  # seconds; a step has 0.4
+    assert seldom.run(num_epochs=1, validate_every=0)[0] == 0
+    inside = [(row["epoch"], row["step"]) for row in often.rows("validation")]
+    assert inside[:4] == [(0, 0), (0, 4), (0, 8), (0, 12)]
+    assert inside[-1] == (1, 13)
+    assert [(row["epoch"], row["step"]) for row in seldom.rows("validation")] == [(0, 0), (1, 13)]
+    assert {"train_snr_db", "snr_db_worst", "clipped", "high_band"} < often.rows("validation")[1].keys()
+    folders = [run.folder / "checkpoints/00000013" for run in (often, seldom)]
+    assert same(*(safetensors.torch.load_file(folder / "model.safetensors") for folder in folders))
+    assert same(*(torch.load(folder / "trainer.pt", weights_only=True) for folder in folders))
 
 
 def test_a_request_that_waits_for_the_trainer_is_obeyed_at_once(trainer) -> None:

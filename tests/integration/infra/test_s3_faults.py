@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fakes.s3_proxy import ALWAYS, Kind, Proxy, Request, running_proxy, silence_without_a_clock
+from fakes.s3_proxy import ALWAYS, Kind, Proxy, Request, running_proxy
+from fakes.silence import silence_without_a_clock
 from helpers import wait_until
 from infra.store import AccessDenied, NotFound, Store, StoreError, Unavailable, open_store, s3_client, s3_download
 from infra.store.s3_download import RANGE_BYTES
@@ -29,7 +30,7 @@ def proxy(radosgw: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]
     monkeypatch.setattr(s3_client, "SILENCE_SECONDS", 600)  # only a stall is silence, however busy the machine is
     monkeypatch.setattr(s3_client, "CONNECT_SECONDS", 600)
     monkeypatch.setattr(s3_download, "PAUSE_SECONDS", 0.01)
-    with running_proxy(radosgw.endpoint) as proxy, silence_without_a_clock(proxy):
+    with running_proxy(radosgw.endpoint) as proxy, silence_without_a_clock(proxy.silent):
         yield proxy
 
 

@@ -127,6 +127,19 @@ def test_mel_distance_of_a_tenth_of_the_level_is_one_decade() -> None:
     assert float(metrics.mel_distance(*tensors(x, x / 10), 16000)) == pytest.approx(1, abs=1e-3)
 
 
+def test_the_high_band_is_judged_alone() -> None:
+    x = np.random.default_rng(0).standard_normal(16000)
+    low = scipy.signal.sosfiltfilt(scipy.signal.butter(12, 3500, fs=16000, output="sos"), x).copy()
+    whole, high = (float(metrics.mel_distance(*tensors(x, low), 16000, above)) for above in (0.0, 4000.0))
+    assert high > 2 * whole > 0.5
+    muffled = np.concatenate([x[:8000], low[8000:]])
+    assert float(metrics.mel_distance(*tensors(x, muffled), 16000, 4000.0)) == pytest.approx(high / 2, rel=0.1)
+
+
+def test_samples_at_the_limit_are_counted() -> None:
+    assert float(metrics.clipped(torch.tensor([0.0, 1.0, -1.0, 0.99]))) == 0.5
+
+
 def test_mel_distance_takes_clips_shorter_than_its_window() -> None:
     a, b = tensors(*pair(samples=100))
     assert 0 < float(metrics.mel_distance(a, b, 16000)) < math.inf

@@ -30,7 +30,7 @@ from codec.training.step import step
 from codec.training.step_counters import Health
 from codec.training.train import _initialise_codebooks
 from codec.training.validate import HeldOut, validate
-from tests.crops import small_dataset
+from crops import small_dataset
 
 CUDA = torch.device("cuda", 0)
 SMALL = {"hidden_dim": 4, "strides": (5,), "num_quantizers": 2, "codebook_size": 8, "codebook_dim": 4}
@@ -138,7 +138,7 @@ def make(device: Device, tmp_path: Path) -> Make:
         with device.tensors:
             feed, health = Feed(dataset, CUDA), Health(CUDA)
             crops = torch.randn(5, 1, 100, device=CUDA), torch.full((5,), 60, device=CUDA), torch.ones(5, 1, 1)
-        data = Data(dataset, feed, HeldOut(*crops), HeldOut(*crops), 0.0, CUDA, ranks)
+        data = Data(dataset, feed, HeldOut(*crops), HeldOut(*crops), HeldOut(*crops), 0.0, CUDA, ranks)
         return Run(config, tmp_path, data, ranks, codec, codec, optimizer, health, Position(), adversary)
 
     return run

@@ -93,7 +93,7 @@ def test_the_trial_can_follow_a_backward_pass_that_has_failed_on_several_ranks(t
     config = TrainConfig(data_dir="", model=model_config, segment_length=400)
     model, ranks, cpu = Codec(model_config), Ranks(), torch.device("cpu")
     nothing: Any = None
-    data = Data(nothing, nothing, nothing, nothing, 0.0, cpu, ranks)
+    data = Data(nothing, nothing, nothing, nothing, nothing, 0.0, cpu, ranks)
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         ranks.world = 2  # so that it is made ready for several

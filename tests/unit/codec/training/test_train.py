@@ -45,7 +45,7 @@ def make_run(audio: Tensor, architecture: ModelConfig = PLAIN, **flags: float) -
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     nothing = HeldOut(torch.empty(0), torch.empty(0), torch.empty(0))
     dataset = OneBatch(audio)
-    data = Data(dataset, dataset, nothing, nothing, 0.0, CPU, Ranks())  # type: ignore[arg-type]
+    data = Data(dataset, dataset, nothing, nothing, nothing, 0.0, CPU, Ranks())  # type: ignore[arg-type]
     return Run(config, Path(), data, data.ranks, model, model, optimizer, Health(CPU), Position())
 
 

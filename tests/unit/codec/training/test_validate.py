@@ -8,7 +8,7 @@ from codec.acoustics import metrics
 from codec.acoustics.normalize import normalize
 from codec.config import ModelConfig
 from codec.model.codec import Codec
-from codec.training.validate import HeldOut, validate, write_samples
+from codec.training.validate import HeldOut, mean_snr_db, validate, write_samples
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_row_has_every_field_of_the_contract(model: Codec, held_out: HeldOut) 
     assert set(row) == {
         "loss", "l1", "vq", "l1_ratio", "snr_db", "si_sdr_db", "amplitude", "correlation", "dc_offset",
         "dc_original", "lag",
-        "perplexity", "codes_used", "mel_distance", "crops",
+        "perplexity", "codes_used", "mel_distance", "crops", "snr_db_worst", "clipped", "high_band",
     }  # fmt: skip
     assert row["crops"] == 3
     assert len(row["perplexity"]) == len(row["codes_used"]) == 2
@@ -100,3 +100,13 @@ def test_a_broken_model_reads_as_broken(model: Codec, held_out: HeldOut, tmp_pat
     assert row["snr_db"] != row["snr_db"]
     assert row["loss"] != row["loss"]
     write_samples(model, held_out, tmp_path)  # and its samples can still be written
+
+
+def test_the_worst_tenth_is_told_beside_the_mean(model: Codec, held_out: HeldOut) -> None:
+    decoded = model(held_out.audio, held_out.lengths).audio.detach()
+    values = [
+        float(metrics.snr_db(x[0, :length], y[0, :length]))
+        for x, y, length in zip(held_out.audio, decoded, held_out.lengths.tolist(), strict=True)
+    ]
+    assert validate(model, held_out, 2, beat)["snr_db_worst"] == pytest.approx(min(values), rel=1e-5)
+    assert mean_snr_db(model, held_out, 2) == pytest.approx(sum(values) / 3, rel=1e-5)

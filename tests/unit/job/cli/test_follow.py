@@ -4,13 +4,13 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import click
 import pytest
 
 from infra.pods import NoCapacity, Pod, PodState
 from infra.store import AccessDenied, Unavailable, open_store
 from job.cli import follow
-from job.record.run import Beat, Claim, Intent, Outcome, Run, Submission
+from job.record.documents import Beat, Claim, Intent, Outcome, Submission
+from job.record.run import Run
 from job.run import state
 from job.watch.end_reasons import AGENT_SECONDS
 
@@ -37,20 +37,48 @@ class Stuck:
 
 
 def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
-    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
     spec = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
+    spec |= {"watch": {"polls": 2, "poll_seconds": 0.01}}
     run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
     claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
     run.attempt(1).write_once("claim.json", claim)
     provider: Any = Stuck(run.run_id)
-    follow._replace_if_stuck(run, provider, click.echo)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "WATCH_SECONDS", 0.0)
+    assert follow.follow(run, provider) == 1
     outcome = run.attempt(1).outcome()
     assert outcome is not None
     assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
     assert provider.pods == []
-    assert "no other can be had: nothing is free; later: `codecjob resume" in capsys.readouterr().out.splitlines()[-1]
+    assert "no other can be had: nothing is free; later: `codecjob resume" in capsys.readouterr().out
+
+
+def test_a_stuck_machine_that_begins_to_run_between_two_looks_is_kept(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
+    spec: Any = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
+    run.create(Submission(submitted=1.0, dataset="d", spec=spec | {"watch": {"polls": 2, "poll_seconds": 0.01}}))
+    claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
+    run.attempt(1).write_once("claim.json", claim)
+    provider: Any = Stuck(run.run_id)
+    stuck, running = provider.pods, [replace(provider.pods[0], uptime=1.0)]
+    answers = iter([stuck, stuck, running])  # drawn, found, looked at again
+
+    def find(run_id: str | None) -> list[Pod]:
+        pods = next(answers, None)
+        if pods is None:
+            raise KeyboardInterrupt
+        return list(pods)
+
+    provider.find = find
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "WATCH_SECONDS", 0.0)
+    follow.follow(run, provider)
+    assert (run.attempt(1).events(), run.attempt(1).stop_request()) == ([], None)
 
 
 def test_who_follows_goes_on_when_the_stores_credentials_have_expired(

@@ -8,10 +8,11 @@ import pytest
 
 from infra.pods import ANY_MACHINE, LaunchRequest, Machine, Offer, Pod, PodState
 from job.errors import UsageError
-from job.record.run import Outcome, Run, StopRequest, Submission
+from job.record.documents import Outcome, StopRequest, Submission
+from job.record.run import Run
 from job.run import resume, termination
 from job.run.resume import MOST_REPLACEMENTS, is_stuck, replace_stuck, stuck_places
-from job.watch import watchdog
+from job.watch import run_list, watchdog
 from job.watch.end_reasons import MOST_NODES_LOST
 
 
@@ -130,7 +131,7 @@ def test_a_run_that_lost_a_node_goes_on_by_the_watchdog_and_not_for_ever(
     rented: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop: Any = Shop("EU-1")
-    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    monkeypatch.setattr(run_list, "open_provider", lambda name: shop)
     resume.resume(rented, shop)
     for lost in range(1, MOST_NODES_LOST + 1):
         lose_a_node(rented, shop)
@@ -156,7 +157,7 @@ def test_a_run_that_lost_a_node_while_nothing_is_free_is_tried_again_at_the_next
     rented: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop: Any = Shop("EU-1")
-    monkeypatch.setattr(watchdog, "open_provider", lambda name: shop)
+    monkeypatch.setattr(run_list, "open_provider", lambda name: shop)
     resume.resume(rented, shop)
     lose_a_node(rented, shop)
     offers, shop.offers = shop.offers, lambda machine: []
