@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
-from codec.codes import code_bits, count_bits
+from codec.codes import MOST_STAGES, code_bits, count_bits
 from codec.errors import UserError
 from codec.presets import PRESETS
 
@@ -59,7 +59,7 @@ class ModelConfig:
     strides: tuple[int, ...] = _flag(
         (2, 2, 2, 2, 5), "downsampling of each block; their product is the hop in samples", at_least=2
     )
-    num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1)
+    num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1, at_most=MOST_STAGES)
     mean_quantizers: int = _flag(
         0, "stages of a frame on average, more where they help more; 0: all of them in every frame", at_least=0
     )

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 OURS = ("__main__", "codec", "infra", "job")
 EXTRAS = {
@@ -71,6 +70,8 @@ def _root(name: str | None) -> str | None:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # half as long to load as the whole command line
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -58,7 +58,7 @@ def push_command(folder: Path, sample_rate: int | None, store: str | None, as_js
     opened = open_default_store(store)
     rate = sample_rate or int(ask_trainer([]).config["sample_rate"])
     with progress("looking at clips", "clips", quiet=as_json) as on_file:
-        data = dataset.look_at(folder, rate, on_file, to_push=True)
+        data = dataset.look_at(folder, rate, on_file)
     findings = about_clips(data, rate)
     if stops := [finding.message for finding in findings if finding.level is Level.ERROR]:
         raise UsageError("\n".join(stops))

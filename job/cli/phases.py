@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infra.pods import Pod, PodState
 from job.checks.preflight.resources import size
 from job.cli.output import duration, number
-from job.record.run import Progress
+from job.record.documents import Progress
 from job.run.state import RunState
 from job.verdict.forecast_text import in_short
 from job.verdict.rows import Row

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from infra.store import Store
 from job.dataset import manifest as manifests
 from job.errors import UsageError
-from job.record.run import Run, list_runs
+from job.record.find import list_runs
+from job.record.run import Run
 
 RUNS_SHOWN = 3
 

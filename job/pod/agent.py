@@ -18,8 +18,8 @@ from job.pod.member import Member
 from job.pod.preparation import EndedEarlyError, Preparation
 from job.pod.self_termination import AGENT
 from job.pod.training import Training
+from job.record.documents import Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Outcome
 from job.run.pod_env import PodEnv
 
 INSIST_PAUSE_SECONDS = 2.0

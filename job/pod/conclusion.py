@@ -11,9 +11,10 @@ from job.pod.self_termination import AGENT
 from job.pod.training import VOUCH_SECONDS, Training
 from job.pod.wandb_summary import NOT_TOLD, LastWord, word
 from job.record import checkpoints
+from job.record.documents import Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Outcome
 from job.run import cost
+from job.run.seen import facts_of
 from job.verdict.pace import pace
 
 INSIST_LATE_SECONDS = 45.0  # past the deadline; the supervisor gives 60
@@ -89,7 +90,9 @@ class Conclusion:
         """What the attempt ended for, with what that was decided by, and the money."""
         attempts = [attempt for attempt in self.member.run.attempts() if attempt.number <= self.member.attempt.number]
         fast = pace(self.training.judge.rows)
-        reckoned = cost.reckon(cost.bills(attempts), fast, outcome.outcome, self.member.env.deadline, outcome.time)
+        reckoned = cost.reckon(
+            cost.bills(map(facts_of, attempts)), fast, outcome.outcome, self.member.env.deadline, outcome.time
+        )
         progress, request = self.training.shipper.progress(), self.training.reporter.stop_request
         return {
             "outcome": outcome.outcome,

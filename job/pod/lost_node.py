@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from job.pod.trainer import BAD_INPUT, LOST_OTHERS, how_it_ended
+from job.record.attempt import Attempt
 from job.record.causes import NODE_LOST, Cause, lost_in_words
+from job.record.documents import NodeBeat
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Attempt, NodeBeat
 
 BEAT_SECONDS = 3.0
 # A node whose trainer has failed says so within moments. One that runs beats several times in this long.

@@ -46,11 +46,11 @@ class Member:
 
     def insist(self, step: Callable[[], T], pause: float) -> T:
         """Does a step that must be done before training, repeatedly while the store is unreachable."""
-        until = time.monotonic() + min(INSIST_SECONDS, max(self.env.deadline - time.time(), 0.0))
+        until = time.monotonic() + INSIST_SECONDS
         return retry_until(
             step,
             errors=(Unavailable, CannotTellError),
-            over=lambda: self.told_at is not None or time.monotonic() > until,
+            over=lambda: self.told_at is not None or time.monotonic() > until or time.time() > self.env.deadline,
             pause=pause,
             say=self.note_error,
         )

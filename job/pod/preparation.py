@@ -5,7 +5,7 @@ from job.pod.self_termination import AGENT
 from job.pod.training import Training
 from job.record import checkpoints, compile_cache
 from job.record.causes import Cause
-from job.record.run import Outcome
+from job.record.documents import Outcome
 
 STARTED = "agent started"
 MOST_RESTARTS = 3

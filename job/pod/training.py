@@ -18,8 +18,9 @@ from job.pod.shipper import Shipper, last_error
 from job.pod.trainer import ASK_SECONDS, STOPPED_ON_REQUEST, Trainer, how_it_ended
 from job.record import checkpoints
 from job.record.causes import Cause
-from job.record.run import Outcome
+from job.record.documents import Outcome
 from job.run import cost
+from job.run.seen import facts_of
 from job.run.staleness import DONE, LoopWatch, Silence, overdue
 from job.verdict.incremental import LiveJudge
 from job.verdict.pace import pace
@@ -40,7 +41,7 @@ class Training:
         attempt, attempts = member.attempt, member.run.attempts()
         self.spec = member.run.spec()
         rows = member.run.rows(each for each in attempts if each.number < attempt.number)
-        self.broke_at = cost.broke_at(attempts, self.spec.max_cost)
+        self.broke_at = cost.broke_at(map(facts_of, attempts), self.spec.max_cost)
         self.judge = LiveJudge(self.spec.checklist, rows)
         row_attempt = max((row.attempt for row in rows), default=0) + 1
         self.shipper = Shipper(attempt, member.folder, member.log, row_attempt)

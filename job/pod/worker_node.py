@@ -21,8 +21,8 @@ from job.pod.member import Member
 from job.pod.shipper import last_error
 from job.pod.trainer import STOPPED_ON_REQUEST, Trainer
 from job.record.causes import NODE_LOST, lost_in_words
+from job.record.documents import Beat, NodeBeat, Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Beat, NodeBeat, Outcome
 from job.run.pod_env import PodEnv
 
 TICK_SECONDS = 0.5

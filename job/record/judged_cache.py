@@ -16,7 +16,9 @@ from pydantic import TypeAdapter
 from infra.files import write_atomic
 from infra.store import Store
 from job.paths import cache_folder
-from job.record.run import Attempt, Run, submission_order
+from job.record.attempt import Attempt
+from job.record.find import submission_order
+from job.record.run import Run
 from job.spec.model import JobSpec
 from job.verdict.checklist import evaluate
 from job.verdict.forecast import Forecast, forecast

@@ -43,7 +43,7 @@ def charts(
         tracks = {kind: series.of((row for row in rows if row.kind == kind), metric.name) for kind in TRACKS}
         lines = thresholds.lines(checklist, metric.name) if checklist else []
         uprights = list(begins)
-        start = _decides(rows, checklist) if metric.name in judged else None
+        start = thresholds.decides_from(checklist, rows) if checklist and metric.name in judged else None
         if start is not None:
             uprights.append(Upright(start, "decides"))
         drawn = figure(
@@ -107,11 +107,6 @@ def _attempts(rows: Sequence[Row]) -> list[Upright]:
     """Where the training went on in a new process."""
     starts = [row for row in rows if row.kind == "start"]
     return [Upright(row.step or 0, "resumed") for _, row in pairwise(starts)]
-
-
-def _decides(rows: Sequence[Row], checklist: Checklist | None) -> int | None:
-    validations = [row for row in rows if row.kind == "validation"]
-    return thresholds.decides_from(checklist, validations) if checklist else None
 
 
 def _marks(signs: Iterable[Sign], rows: Sequence[Row]) -> dict[str, list[Mark]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from job.verdict.checklist_spec import Band, Checklist
+from job.verdict.clock import Clock
 from job.verdict.rows import Row
 
 State = Literal["good", "bad"]
@@ -52,9 +53,16 @@ def lines(checklist: Checklist, metric: str) -> list[Line]:
     return found
 
 
-def decides_from(checklist: Checklist, rows: list[Row]) -> int | None:
+def decides_from(checklist: Checklist, rows: Sequence[Row]) -> int | None:
     """The step of the first validation row that may decide; None where there is none yet."""
-    return next((row.step for row in rows if row.step is not None and checklist.decides(row.epoch, row.step)), None)
+    clock = Clock(checklist)
+    for row in rows:
+        clock.see(row)
+        if row.kind == "start":
+            clock.new_attempt(row)
+        elif row.kind == "validation" and clock.decides(row):
+            return row.step
+    return None
 
 
 def zones(found: Sequence[Line], low: float, high: float) -> list[tuple[State, float, float]]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from job.record.events import inputs
+from job.record.run import inputs
 from job.report import labels, thresholds
 from job.report.chart import axis_of
-from job.report.gather import AttemptFacts, Facts
+from job.report.gather import Facts
+from job.run.seen import AttemptFacts
 from job.verdict.checklist_spec import Checklist
 from job.verdict.rows import Row
 from job.verdict.signs import Severity, Sign

@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.pods import Bills, ProviderError
 from job.record.causes import OutcomeName
-from job.record.run import Attempt
+from job.run.seen import AttemptFacts
 from job.verdict.pace import Pace
 
 # What a provider writes down by the hour is complete when the pod's last hour is over, with some delay.
@@ -64,14 +64,14 @@ class Money:
         return asdict(self)
 
 
-def bills(attempts: Iterable[Attempt], billed: bool = True, invoice: Invoice | None = None) -> list[Bill]:
+def bills(attempts: Iterable[AttemptFacts], billed: bool = True, invoice: Invoice | None = None) -> list[Bill]:
     """The claims of some attempts, oldest first. While ``billed``, the newest one's pod is paid for all the same.
 
     ``invoice`` says what the provider has put on its bill for a pod; it is asked for those that ended long enough ago.
     """
     found: list[Bill] = []
     for attempt in attempts:
-        claim, outcome = attempt.claim(), attempt.outcome()
+        claim, outcome = attempt.claim, attempt.outcome
         if claim is None:
             continue
         ended = outcome.time if outcome else None
@@ -103,7 +103,7 @@ def spent(of: Sequence[Bill], now: float) -> float | None:
     return sum(bill.usd(now) for bill in of) if of else None
 
 
-def broke_at(attempts: Iterable[Attempt], max_cost: float | None) -> float | None:
+def broke_at(attempts: Iterable[AttemptFacts], max_cost: float | None) -> float | None:
     """When (Unix seconds) the newest attempt will have spent what the run may cost; None where nothing is paid."""
     paid = bills(attempts)
     if max_cost is None or not paid or paid[-1].price_per_hour <= 0:

@@ -18,7 +18,7 @@ from infra.pods import (
     kind_of,
 )
 from job.paths import STORE_VARIABLE
-from job.record.run import Claim
+from job.record.documents import Claim
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # A secret, see `job.record.compile_cache`.

@@ -26,9 +26,15 @@ METRICS = (
     "perplexity",
     "codes_used",
 )
+DECIBELS = frozenset({"snr_db", "si_sdr_db"})
 LOWER_IS_BETTER = frozenset({"loss", "l1", "vq", "l1_ratio", "mel_distance"})
 # Best at zero, and signed: neither more nor less is better.
 BEST_AT_ZERO = frozenset({"dc_offset", "lag"})
+
+
+# The default of min_steps. It counts audio where rows say how much a step has (job/verdict/clock.py); any other number
+# is optimizer steps.
+DEFAULT_MIN_STEPS = 3000
 
 
 def _known_metric(name: str) -> str:
@@ -130,7 +136,15 @@ class Checklist(_Part):
 
     recipe: Recipe = Field("waveform", description="brings the default signs; a job's default is its train.recipe")
     epoch: int = Field(1, ge=1, description="the first epoch whose validation may decide")
-    min_steps: int = Field(3000, ge=0, description="optimizer steps before which the table does not decide")
+    min_steps: int = Field(
+        DEFAULT_MIN_STEPS,
+        ge=0,
+        description="optimizer steps before which the table does not decide; the default means 48,000 s of audio",
+    )
+    strict: bool = Field(
+        False,
+        description="the letter of the table: one row condemns, at any rate; `checklist: strict` alone says it too",
+    )
     signs: dict[Metric, Band | None] = Field(
         default_factory=dict, description="limits of a metric: good_above, good_below, bad_above, bad_below; or null"
     )
@@ -152,6 +166,8 @@ class Checklist(_Part):
     @model_validator(mode="before")
     @classmethod
     def _over_the_recipes_defaults(cls, data: Any) -> Any:
+        if data == "strict":
+            data = {"strict": True}
         if not isinstance(data, dict):
             return data
         recipe = RECIPES.get(str(data.get("recipe", "waveform")), RECIPES["waveform"])
@@ -164,10 +180,6 @@ class Checklist(_Part):
         if isinstance(laid["improvement"], dict):
             laid["improvement"] = {**recipe["improvement"], **laid["improvement"]}
         return {**data, **laid}
-
-    def decides(self, epoch: int | None, step: int) -> bool:
-        """Whether a validation row is past the grace. One that doesn't say its epoch never is."""
-        return epoch is not None and epoch >= self.epoch and step >= self.min_steps
 
     def bands(self) -> Iterator[tuple[str, Band]]:
         """The signs that are judged."""

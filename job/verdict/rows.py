@@ -133,8 +133,8 @@ def collate(rows: Iterable[Row]) -> list[Row]:
 
 
 def is_baseline(row: Row) -> bool:
-    """Whether a validation row is the untrained model's."""
-    return row.step == 0 or row.epoch == 0
+    """Whether a validation row is the untrained model's. Epochs may count from 0: a step above 0 is a trained one."""
+    return row.epoch == 0 if row.step is None else row.step == 0
 
 
 def place(row: Row) -> tuple[int, int, int] | None:
@@ -169,7 +169,7 @@ def row_of(fields: Mapping[str, Any], attempt: int) -> Row:
     kind = fields.get("kind")
     kind = KINDS.get(kind.strip().lower(), kind) if isinstance(kind, str) else None
     if kind == "start" and isinstance(config := fields.get("config"), dict):
-        values = numbers(config) | values
+        values = numbers(config) | _shape(config) | values
     drop_unmeasured(values)
     if kind is None:
         kind = "validation" if any(name in values for name in VALIDATION_ONLY) else "train"
@@ -180,6 +180,15 @@ def row_of(fields: Mapping[str, Any], attempt: int) -> Row:
 def numbers(fields: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among the fields; numbers in strings are numbers."""
     return {name: value for name, raw in fields.items() if (value := number(raw)) is not None}
+
+
+def _shape(config: Mapping[str, Any]) -> dict[str, float]:
+    """What the rate of a model follows from: samples a frame, and whether its frames differ in their codes."""
+    strides = number_list(config.get("strides"))
+    lapped = config.get("transform") == "mdct" and bool(number(config.get("mean_quantizers")))
+    # The bits of a scalar quantizer are entropy-coded: no start row says how many there will be.
+    known = strides and config.get("quantizer", "rvq") != "scalar"
+    return {"lapped": float(lapped)} | ({"hop": math.prod(strides)} if known else {})
 
 
 def number_list(raw: Any) -> tuple[float, ...]:

@@ -12,8 +12,9 @@ from typing import Any
 from infra.pods import CannotTell, Pod, Provider, ProviderError, kind_of, open_provider, paid_providers
 from infra.store import Store, StoreError, Unavailable
 from job.errors import CannotTellError, UsageError
+from job.record.find import list_runs
 from job.record.judged_cache import Memory
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.run.state import ENDED, Billing, RunState, look
 
 AT_ONCE = 16

@@ -19,6 +19,7 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
+from infra import background
 from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
@@ -37,8 +38,9 @@ from job.pod import (
 )
 from job.pod import lost_node as nodes
 from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
+from job.record.documents import Submission
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
-from job.record.run import Run, Submission
+from job.record.run import Run
 from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
@@ -284,6 +286,7 @@ class Story:
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)
+            patch.setattr(background, "threading", self.world.threading)
             patch.setattr(record_sync, "threading", self.world.threading)
             patch.setattr(checkpoint_uploader, "threading", self.world.threading)
             patch.setattr(training, "Trainer", lambda *given: Trainer(self, *given))

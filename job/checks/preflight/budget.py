@@ -10,6 +10,7 @@ from codec.audio import SILENCE_RMS, Clip, ClipInfo, crop_counts, split, steps_p
 from job.checks.finding import Finding, error, listed, note, warning
 from job.dataset import LocalData
 from job.spec.model import JobSpec
+from job.verdict.clock import steps_before_verdict
 
 # What was lost to too few steps: 3-step epochs, 300 steps in all. A run that learned had thousands.
 FEW_STEPS = 5_000
@@ -71,7 +72,9 @@ def about_budget(budget: Budget, spec: JobSpec, config: Mapping[str, Any], data:
 
 
 def _steps(budget: Budget, spec: JobSpec, config: Mapping[str, Any]) -> list[Finding]:
-    planned, per_epoch, wanted = budget.planned_steps, budget.steps_per_epoch, spec.checklist.min_steps
+    planned, per_epoch = budget.planned_steps, budget.steps_per_epoch
+    step_seconds = config["batch_size"] * budget.segment / budget.sample_rate
+    wanted = steps_before_verdict(spec.checklist, step_seconds, config["warmup_steps"])
     said = f"{per_epoch} steps per epoch x {config['num_epochs']} epochs = {planned} steps"
     mend = "more data, more train.num_epochs or a smaller train.batch_size"
     findings = [note("steps", f"{said}, from {budget.hours:.2f} h in {len(budget.learned)} training clips")]
@@ -80,7 +83,7 @@ def _steps(budget: Budget, spec: JobSpec, config: Mapping[str, Any]) -> list[Fin
         findings.append(
             error(
                 "steps",
-                f"{said}: fewer than the {wanted} (checklist.min_steps) after which the checklist decides, so the run "
+                f"{said}: fewer than the {wanted} after which the checklist decides (checklist.min_steps), so the run "
                 f"would end unjudged; {epochs} epochs would do, or {mend}",
             )
         )

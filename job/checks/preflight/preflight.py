@@ -86,11 +86,10 @@ def examine(
     provider: Provider,
     *,
     trial: Trial,
-    to_push: bool = False,
     on_file: dataset.OnProgress = lambda done, total: None,
 ) -> Report:
     """Looks at spec, data, trainer, store and provider, whose catalog is asked once. `trial` decides whether two real
-    steps are trained, `to_push` whether what was decoded is kept for the push that follows.
+    steps are trained.
 
     Clips are decoded once. What is wrong with the user's input is a finding, never an exception.
 
@@ -118,7 +117,7 @@ def examine(
     lapped = plan.config["transform"] == "mdct" and plan.config["mean_quantizers"] > 0
     findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist, lapped=lapped)
     try:
-        data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
+        data = dataset.look_at(spec.data, sample_rate, on_file)
     except AudioError as trouble:
         return _report(spec, choice, [*findings, error("data", str(trouble))], plan)
     about_data = about_clips(data, sample_rate)

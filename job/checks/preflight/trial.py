@@ -12,17 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
-from codec.audio import SILENCE_RMS, ClipInfo, decode
-from codec.audio.pack import FULL_SCALE
+from codec.audio import SILENCE_RMS, decode
 from infra.pods import kind_of
 from job.checks.finding import Finding, error, note, warning
 from job.checks.preflight.resources import size
 from job.dataset import LocalData
-from job.dataset.spool import Spool
-from job.paths import cache_folder
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import TrainerPlan
 
@@ -123,16 +119,8 @@ def _crops(data: LocalData, rate: int, segment: int) -> Iterator[Any]:
     for clip in sorted(data.clips, key=lambda clip: clip.length):
         if clip.rms < SILENCE_RMS:
             continue
-        audio = _samples(clip, rate)
+        audio = decode(clip.path, rate)
         for start in range(0, max(len(audio) - segment, 0) + 1, segment):
             crop = audio[start : start + segment]
             if float(crop @ crop) > len(crop) * SILENCE_RMS**2:
                 yield crop
-
-
-def _samples(clip: ClipInfo, rate: int) -> Any:
-    """A clip at the model's rate; a submit that has just decoded it doesn't do so again."""
-    kept = Spool(cache_folder() / "pcm").read(clip.sha256)
-    if kept is None:
-        return decode(clip.path, rate)
-    return np.frombuffer(b"".join(kept), "<i2").astype(np.float32) / FULL_SCALE

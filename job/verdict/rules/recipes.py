@@ -30,6 +30,12 @@ RECIPES: dict[str, dict[str, Any]] = {
             "gain_fault": None,
             "inverted": None,
             "misalignment": None,
+            "empty_training": None,
+            "unlike_training": None,
+            "training_plateau": None,
+            "worst_crops": None,
+            "overfitting": None,
+            "loud": None,
         },
     },
 }

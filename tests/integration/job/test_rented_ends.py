@@ -14,7 +14,8 @@ from click.testing import Result
 
 from fakes.runpod.desk import Desk
 from infra.pods.runpod import RunPodProvider
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 from job.run.launch import store_mark
 from job.run.pod_env import client_part
 

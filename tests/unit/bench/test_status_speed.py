@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from infra.store import open_store
-from job.record.run import Run, list_runs
+from job.record.find import list_runs
+from job.record.run import Run
 from job.verdict.rows import parse
 from tests.bench.status_speed import _fill, drawn_out
 

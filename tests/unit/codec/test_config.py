@@ -54,6 +54,7 @@ def test_what_is_recorded_makes_the_same_configuration_again() -> None:
     ("flag", "value", "complaint"),
     [
         ("batch_size", 0, "--batch_size 0: must be at least 1"),
+        ("num_quantizers", 256, "--num_quantizers 256: must be at most 255"),
         ("learning_rate", 0.0, "--learning_rate 0.0: must be above 0"),
         ("learning_rate", math.nan, "--learning_rate nan: must be a finite number"),
         ("learning_rate", math.inf, "--learning_rate inf: must be a finite number"),

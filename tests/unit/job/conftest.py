@@ -6,7 +6,8 @@ import pytest
 from infra.pods import PROVIDERS, Provider, ProviderError, ProviderKind
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 
 
 def not_played() -> Provider:

@@ -20,7 +20,7 @@ from infra.store import StoreError
 from job.pod import agent, self_termination
 from job.pod.preparation import MOST_RESTARTS
 from job.pod.worker_node import AGAIN_SECONDS
-from job.record.run import Attempt
+from job.record.attempt import Attempt
 from job.run import launch, resume
 from job.run.pod_env import PodEnv
 

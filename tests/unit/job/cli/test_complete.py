@@ -12,7 +12,8 @@ import pytest
 from infra.store import Store, open_store
 from job.cli import COMMANDS
 from job.cli.complete import SECONDS
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 
 OLDER, NEWER, OTHER = "speech-20250102-030405-00ff", "speech-20250203-040506-00aa", "music-20250101-010101-0001"
 SHELL = 'eval "$(_CODECJOB_COMPLETE=bash_source "$0")"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '

@@ -24,7 +24,8 @@ from job.cli import live_status
 from job.cli.live_status import watch
 from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
-from job.record.run import Outcome, Run
+from job.record.documents import Outcome
+from job.record.run import Run
 
 ENOUGH_SECONDS = 300.0
 

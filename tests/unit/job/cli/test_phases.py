@@ -7,7 +7,7 @@ import pytest
 
 from infra.pods import Pod, PodState
 from job.cli.phases import phase_of, planned_steps
-from job.record.run import Outcome, Progress
+from job.record.documents import Outcome, Progress
 from job.run.cost import Amount, Money
 from job.run.state import RunState
 from job.spec.load import check_spec

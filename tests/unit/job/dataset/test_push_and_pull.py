@@ -18,7 +18,7 @@ WriteClip = Callable[..., Path]
 
 
 def push(store: Store, folder: Path, rate: int = RATE) -> dataset.Pushed:
-    return dataset.push(store, dataset.look_at(folder, rate, to_push=True))
+    return dataset.push(store, dataset.look_at(folder, rate))
 
 
 def objects(store: Store) -> dict[str, float]:
@@ -136,7 +136,7 @@ def test_a_push_mends_what_is_missing_or_cut(clips: Path, store: Store, tmp_path
 
 
 def test_the_manifest_is_there_only_after_its_objects(clips: Path, store: Store) -> None:
-    data = dataset.look_at(clips, RATE)  # nothing is kept for the push: it reads the files again
+    data = dataset.look_at(clips, RATE)
     (clips / "a.wav").unlink()
     with pytest.raises(AudioError, match=r"a\.wav: cannot be read"):
         dataset.push(store, data)
@@ -149,23 +149,6 @@ def test_a_file_that_changes_between_look_and_push_is_named(clips: Path, store: 
     with pytest.raises(AudioError, match=r"a\.wav: was changed while it was being packed"):
         dataset.push(store, data)
     assert objects(store) == {}
-
-
-def test_nothing_is_decoded_for_a_push_after_the_look(clips: Path, store: Store, cache: Path) -> None:
-    data = dataset.look_at(clips, RATE, to_push=True)
-    plain, decoded = data.clips
-    assert plain.path.name == "a.wav", "holds nothing but the samples: it is read again"
-    assert [path.name for path in (cache / "pcm").iterdir()] == [decoded.sha256]
-    decoded.path.unlink()
-    assert dataset.push(store, data).uploaded == 1
-    assert list((cache / "pcm").iterdir()) == []
-
-
-def test_damaged_decoded_clips_are_decoded_again(clips: Path, store: Store, cache: Path) -> None:
-    data = dataset.look_at(clips, RATE, to_push=True)
-    for path in (cache / "pcm").iterdir():
-        path.write_bytes(b"other")
-    assert dataset.push(store, data).uploaded == 1
 
 
 def test_a_cache_that_cannot_be_kept_costs_time_only(

@@ -15,7 +15,9 @@ from job.pod import worker_node as other
 from job.pod.lost_node import whose_fault
 from job.pod.trainer import BAD_INPUT, LOST_OTHERS
 from job.pod.worker_node import Node
-from job.record.run import Attempt, Beat, Claim, NodeBeat, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Beat, Claim, NodeBeat, Outcome
+from job.record.run import Run
 from job.run.pod_env import Place, PodEnv
 
 

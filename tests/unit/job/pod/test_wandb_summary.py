@@ -16,7 +16,8 @@ from infra.store import Store
 from job.pod import wandb_summary
 from job.pod.shipper import Shipper
 from job.pod.wandb_summary import LastWord, word
-from job.record.run import Outcome, Run
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.wandb_access import run_env
 from job.spec.load import check_spec
 from job.spec.model import JobSpec

@@ -13,8 +13,10 @@ from job.pod.agent import Agent
 from job.pod.preparation import Preparation
 from job.pod.training import Training
 from job.record import compile_cache
+from job.record.attempt import Attempt
 from job.record.compile_cache import Keeper, remember_secret, restore, seal_key
-from job.record.run import Attempt, Progress, Run
+from job.record.documents import Progress
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import PodEnv

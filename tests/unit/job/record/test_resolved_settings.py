@@ -5,8 +5,9 @@ import pytest
 
 from infra.store import Store
 from job.errors import UsageError
+from job.record.documents import Submission
 from job.record.resolved_settings import Difference, differences, of_run, of_spec
-from job.record.run import Run, Submission
+from job.record.run import Run
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import ask_trainer
 

@@ -11,7 +11,8 @@ import pytest
 from fakes.rows import start, train, validation
 from infra.pods import LaunchRequest, open_provider
 from job.errors import UsageError
-from job.record.run import Claim, Outcome, Run
+from job.record.documents import Claim, Outcome
+from job.record.run import Run
 from job.report import page, view, write
 from job.report.gather import gather
 
@@ -72,7 +73,7 @@ def test_a_bad_run_names_its_sign_and_what_to_try(run: Run, add_attempt: AddAtte
     said = words_of(page_of(run))
     assert "✕ BAD" in said
     assert "snr_db -2 is bad (< 0)" in said
-    assert "Usually the run has not learnt yet" in said
+    assert "Usually the output is worse than silence" in said
 
 
 def test_rows_of_nothing_but_nan_have_a_page(run: Run, add_attempt: AddAttempt) -> None:

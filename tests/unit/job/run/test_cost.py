@@ -4,8 +4,10 @@ import pytest
 
 from infra.pods import Bills, Transient
 from infra.store import Store
-from job.record.run import Attempt, Claim, Outcome, Run
+from job.record.documents import Claim, Outcome
+from job.record.run import Run
 from job.run.cost import INVOICE_SECONDS, Bill, bills, broke_at, cost_by_attempt, invoice_of, reckon, spent
+from job.run.seen import AttemptFacts, facts_of
 from job.verdict.pace import pace
 from job.verdict.rows import Row
 
@@ -67,12 +69,12 @@ def test_without_a_pod_there_is_no_money() -> None:
 # From the record.
 
 
-def attempt(run: Run, number: int, price: float, began: float, ended: float | None) -> Attempt:
+def attempt(run: Run, number: int, price: float, began: float, ended: float | None) -> AttemptFacts:
     attempt = run.attempt(number)
     attempt.write_once("claim.json", Claim(launch_id="a", pod_id="b", price_per_hour=price, time=began))
     if ended is not None:
         attempt.write_once("outcome.json", Outcome(outcome="failed", reason="x", by="agent", time=ended))
-    return attempt
+    return facts_of(attempt)
 
 
 def test_a_pod_that_is_still_listed_is_still_paid(run: Run, store: Store) -> None:
@@ -113,12 +115,12 @@ class Biller:
         return None if pod_id == "unknown" else 1.25
 
 
-def ended_attempt(store: Store, pod_id: str, ago: float) -> Attempt:
+def ended_attempt(store: Store, pod_id: str, ago: float) -> AttemptFacts:
     now = time.time()
     attempt = Run(store, "a").attempt(1)
     attempt.write_once("claim.json", Claim(launch_id="l", pod_id=pod_id, price_per_hour=2.0, time=now - ago - HOUR))
     attempt.write_once("outcome.json", Outcome(outcome="succeeded", reason="", by="agent", time=now - ago))
-    return attempt
+    return facts_of(attempt)
 
 
 def test_long_after_the_end_the_providers_bill_counts(store: Store) -> None:

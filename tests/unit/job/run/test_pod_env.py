@@ -3,7 +3,7 @@
 import pytest
 
 from job.pod.supervisor import module
-from job.record.run import Claim
+from job.record.documents import Claim
 from job.run.pod_env import Place, PodEnv
 
 ALONE = {

@@ -9,7 +9,8 @@ from fakes.records import HOUR, add_attempt, add_run, rows, run_id
 from infra.pods import LaunchRequest, Unauthorised
 from infra.pods.local import LocalProvider
 from infra.store import Store
-from job.record.run import Outcome, Run
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.state import look
 
 

@@ -82,8 +82,20 @@ def test_a_tenth_of_an_epochs_steps_is_bad() -> None:
 
 
 def test_each_epoch_is_counted_by_itself() -> None:
-    rows = [train(200 * epoch + 10, epoch, nonfinite_steps=15 * (epoch + 1)) for epoch in range(6)]
+    rows = [train(200 * epoch + 10, epoch, nonfinite_steps=9 * (epoch + 1)) for epoch in range(6)]
     assert judge(BEGUN, *rows).verdict is State.UNDECIDED
+
+
+def test_steps_that_are_lost_in_every_epoch_are_bad_at_the_end_of_the_second() -> None:
+    def epochs(*lost: int) -> list[Row]:
+        counts = [sum(lost[: epoch + 1]) for epoch in range(len(lost))]
+        return [train(200 * epoch + 190, epoch, nonfinite_steps=count) for epoch, count in enumerate(counts)]
+
+    closing = train(590, 3, nonfinite_steps=40)
+    assert judge(BEGUN, *epochs(18, 2, 18, 0)).verdict is State.UNDECIDED  # not in a row
+    assert bad_signs(BEGUN, *epochs(18, 18, 4)) == ["lossy_training"]
+    assert judge(BEGUN, *epochs(18, 18)).verdict is State.UNDECIDED  # the second has not ended
+    assert judge(BEGUN, *epochs(9, 9, 9), closing).verdict is State.UNDECIDED  # below a twentieth
 
 
 def test_a_few_steps_of_a_short_epoch_are_not_a_share() -> None:

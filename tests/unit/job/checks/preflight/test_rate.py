@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from job.checks.finding import Level
-from job.checks.preflight.rate import about_rate, honest_amplitude, snr_bound_db, snr_usual_db
+from job.checks.preflight.rate import about_rate
 from job.verdict.checklist_spec import Checklist
+from job.verdict.rate import honest_amplitude, snr_bound_db, snr_usual_db
 
 
 def levels(kbps: float, sample_rate: int = 16000, lapped: bool = False, **signs: Any) -> list[Level]:
@@ -52,7 +53,16 @@ def test_a_model_around_a_lapped_transform_buys_more() -> None:
 
 def test_a_limit_that_would_stop_even_a_perfect_codec() -> None:
     assert levels(2, snr_db={"good_above": 15, "bad_below": 12}, amplitude=None) == [Level.ERROR]
-    assert levels(0.2, snr_db=None) == [Level.ERROR]  # amplitude 0.75 needs 3.6 dB
+    # The default's limits are fitted to the rate, a number of one's own is not: amplitude 0.8 needs 4.4 dB.
+    assert levels(0.2, snr_db=None) == []
+    assert levels(0.2, snr_db=None, amplitude={"good_above": 0.8}) == [Level.ERROR]
+
+
+def test_a_limit_that_would_stop_what_the_rate_usually_gives() -> None:
+    assert levels(2) == []
+    assert levels(2, amplitude={"bad_below": 0.55}) == [Level.ERROR]
+    strict = about_rate(2, 16000, Checklist.model_validate("strict"), lapped=False)
+    assert [finding.level for finding in strict[1:]][-1] is Level.ERROR
 
 
 def test_at_other_sample_rates_the_figures_are_a_guide() -> None:
