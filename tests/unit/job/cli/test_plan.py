@@ -52,6 +52,7 @@ def test_where_nothing_is_paid_nothing_is_asked() -> None:
     assert {"cost", "budget"}.isdisjoint(label for label, _ in lines(free))
 
 
+@pytest.mark.slow
 def test_nobody_there_and_json_mean_no() -> None:
     agree(plan(0.2), yes=True, as_json=True)
     for as_json, why in ((True, "--json asks nothing"), (False, "no terminal to ask at")):

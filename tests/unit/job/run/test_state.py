@@ -19,6 +19,7 @@ def launch(provider: LocalProvider, run: Run) -> str:
     return provider.launch(LaunchRequest(run.run_id, run.run_id, 1, "launch-1", command, {})).id
 
 
+@pytest.mark.slow
 def test_a_run_that_trains(store: Store, provider: LocalProvider) -> None:
     now = time.time()
     run = add_run(store, run_id(0), now, rows().replace(b'"planned_steps": 120', b'"planned_steps": 240'))
@@ -39,12 +40,14 @@ def test_a_run_that_trains(store: Store, provider: LocalProvider) -> None:
     assert (document["seconds"], document["usd"]) == (None, None), "it is good already"
 
 
+@pytest.mark.slow
 def test_an_agent_that_is_silent_is_told_of(store: Store, provider: LocalProvider) -> None:
     run = add_run(store, run_id(0), time.time(), rows(), silent=300.0)
     launch(provider, run)
     assert look(run, provider).happened().startswith("its agent has been silent for 30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("silent", "ended", "says"), [(1.0, 0.0, "logs"), (1000.0, 0.0, "abort"), (1.0, 400.0, "abort")]
 )
