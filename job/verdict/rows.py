@@ -49,9 +49,10 @@ class Row:
 
     def get(self, name: str) -> float | None:
         """The metric's value, the mean over stages where it has one for each; None where the row does not have it."""
-        if name in self.stages:
+        value = self.values.get(name)
+        if value is None and name in self.stages:
             return sum(self.stages[name]) / len(self.stages[name])
-        return self.values.get(name)
+        return value
 
 
 @dataclass(frozen=True)
