@@ -159,6 +159,8 @@ def _default(key: str, field: dict[str, Any]) -> str:
         value = field["default"]
     if value in (None, [], "none"):
         return "none"
+    if isinstance(value, dict):  # a section: each of its keys has a line
+        return ""
     return f"`{str(value).lower() if isinstance(value, bool) else spell(value).removesuffix('.0')}`"
 
 

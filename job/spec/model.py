@@ -69,19 +69,14 @@ class Watch(_Part):
     """How many seconds a part of a live run may be silent. Generous: a good run must never be taken for a dead one."""
 
     starting: float = Field(3600.0, gt=0, description="from the launch to the agent's first beat; the image is pulled")
-    stuck: float = Field(
-        900.0, gt=0, description="a pod whose container has not begun to run: another machine is taken"
-    )
+    stuck: float = Field(900.0, gt=0, description="a pod whose container has not started: another machine is taken")
     agent: float = Field(900.0, gt=0, description="between two beats of the agent")
-    preparing: float = Field(1800.0, gt=0, description="between two beats of the training loop while it prepares")
-    compiling: float = Field(1800.0, gt=0, description="the same while it compiles")
-    training: float = Field(300.0, gt=0, description="the same while it trains")
-    validating: float = Field(600.0, gt=0, description="the same while it validates")
-    saving: float = Field(600.0, gt=0, description="the same while it saves, and after the last epoch")
+    silent: float = Field(
+        300.0,
+        gt=0,
+        description="between two beats of the training loop; 2 times that if it validates or saves, 6 if it prepares",
+    )
     overdue: float = Field(5.0, gt=1, description="a validation is overdue after this many expected epoch times")
-    overdue_least: float = Field(1800.0, gt=0, description="and never before this many seconds")
-    polls: int = Field(3, ge=2, description="looks that must all find the same silence")
-    poll_seconds: float = Field(5.0, gt=0, description="between two of the watchdog's looks")
 
 
 class PodSpec(_Part):

@@ -42,7 +42,7 @@ def log_of(run: Run) -> str:
 
 
 def test_a_loop_that_hangs_is_ended_by_its_agent_with_its_stacks_in_the_log(desk: Any) -> None:
-    run = training(desk, watch={"training": 3, "validating": 3, "saving": 3})
+    run = training(desk, watch={"silent": 3})
     send(desk, run, signal.SIGSTOP, "codec")
     assert desk.wait_for_end(run.attempt(1)) == "aborted"
     outcome = run.attempt(1).outcome()
@@ -81,7 +81,7 @@ def held_down(processes: list[psutil.Process]) -> Iterator[None]:
 
 
 def test_a_loop_that_cannot_answer_is_killed(desk: Any) -> None:
-    run = training(desk, watch={"training": 3, "validating": 3, "saving": 3})
+    run = training(desk, watch={"silent": 3})
     with held_down(desk.processes(run, "codec")):
         assert desk.wait_for_end(run.attempt(1)) == "aborted"
     assert "did not stop within" in log_of(run)
@@ -89,7 +89,7 @@ def test_a_loop_that_cannot_answer_is_killed(desk: Any) -> None:
 
 
 def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_writes_it_down(desk: Any) -> None:
-    run = training(desk, watch={"poll_seconds": 0.5})
+    run = training(desk, watch={"agent": 15})
     send(desk, run, signal.SIGKILL, "job.pod.agent")
     desk.wait_for(lambda: not desk.provider.find(run.run_id))
     closed = desk.command("abort-on-bad-signs", run.run_id, "--json")
@@ -99,7 +99,7 @@ def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_wri
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: signal.Signals) -> None:
-    run = training(desk, watch={"agent": 3, "poll_seconds": 0.5})
+    run = training(desk, watch={"agent": 3})
     if number == signal.SIGKILL:
         send(desk, run, number, "job.supervisor", "job.pod.agent")
     else:

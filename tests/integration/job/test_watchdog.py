@@ -26,7 +26,7 @@ from job.watch.watchdog import Report, look_after, look_after_all
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 # Seconds where a user has minutes.
-HASTY = {"agent": 2, "polls": 2, "poll_seconds": 0.3}
+HASTY = {"agent": 2}
 
 
 def start(
