@@ -1,5 +1,6 @@
 """The verdict of a log that grows: as `job.verdict.checklist.evaluate`, but no row is read twice."""
 
+import operator
 from collections.abc import Iterable
 
 from job.verdict.checklist import Judge
@@ -42,8 +43,10 @@ class LiveJudge:
         return place(row) or (self._last[0], row.attempt, RANK.get(row.kind, 1))
 
     def _is_next(self, row: Row, where: Place) -> bool:
-        if row.kind == "start" and row.step is None:
-            return False  # it hides every step before it
+        if row.step is None and (row.kind == "start" or not self._tidy):
+            # A start row without a step hides every step before it; where rows came out of order, a row without one
+            # follows the row that came before it, wherever that stands.
+            return False
         return row.attempt >= self._attempt and (where > self._last or (row.step is None and where == self._last))
 
     def _read(self, row: Row, where: Place) -> None:
@@ -55,7 +58,9 @@ class LiveJudge:
         self._last: Place = (-1, 0, 0)
         self._newest: tuple[int, str, int | None] | None = None
         self._attempt = 0
-        for row in collate(self.rows):
+        ordered = collate(self.rows)
+        self._tidy = len(ordered) == len(self.rows) and all(map(operator.is_, ordered, self.rows))
+        for row in ordered:
             self._read(row, self._place(row))
         self._attempt = max((row.attempt for row in self.rows), default=0)
 
