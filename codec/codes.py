@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 ABSENT = -1  # in place of a code where a frame has no such stage
+MOST_STAGES = 255  # a stream's header counts them in one byte
 BLOCK_FRAMES = 8192  # of which Varying writes the counts together, and which spend one budget
 
 Codes = npt.NDArray[np.int64]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, cast
 
-from codec.codes import code_bits, count_bits
+from codec.codes import MOST_STAGES, code_bits, count_bits
 from codec.errors import UserError
 from codec.presets import PRESETS
 
@@ -59,7 +59,7 @@ class ModelConfig:
     strides: tuple[int, ...] = _flag(
         (2, 2, 2, 2, 5), "downsampling of each block; their product is the hop in samples", at_least=2
     )
-    num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1)
+    num_quantizers: int = _flag(8, "stages of the residual quantizer", at_least=1, at_most=MOST_STAGES)
     mean_quantizers: int = _flag(
         0, "stages of a frame on average, more where they help more; 0: all of them in every frame", at_least=0
     )
@@ -167,6 +167,10 @@ class TrainConfig:
                 f"--segment_length {self.segment_length}: must be at least one hop, "
                 f"{self.model.hop} samples with --strides {spell(self.model.strides)}"
             )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the rate of optimizer step `step`, counted from 0: a linear warm-up, then constant."""
+        return self.learning_rate * min(1.0, (step + 1) / max(self.warmup_steps, 1))
 
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, flat, keyed by flag, as JSON values."""

@@ -8,9 +8,12 @@ import click
 
 from codec.audio.errors import UserError
 
-__all__ = ["BAD_INPUT", "UserError", "first_line", "tell"]
+__all__ = ["BAD_INPUT", "CRASHED", "LOST_OTHERS", "UserError", "first_line", "tell"]
 
-BAD_INPUT = 2  # the exit code
+# Exit codes.
+CRASHED = 1
+BAD_INPUT = 2
+LOST_OTHERS = 4  # of a rank whose exchange with the others has broken
 
 
 def tell(message: str) -> None:

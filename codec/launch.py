@@ -13,13 +13,15 @@ import signal
 import sys
 from types import FrameType
 
-import psutil
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
-from torch.distributed.run import parse_args, run
+from codec.loading import exit_without_library
 
-from codec.errors import BAD_INPUT, tell
+with exit_without_library():
+    import psutil
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+    from torch.distributed.run import parse_args, run
 
-CRASHED = 1  # exit code
+    from codec.errors import BAD_INPUT, CRASHED, LOST_OTHERS, tell
+
 CLOSING_SECONDS = 30  # from torchrun's SIGTERM to its SIGKILL
 
 
@@ -53,7 +55,7 @@ def _first_failure(error: ChildFailedError) -> tuple[int, ProcessFailure]:
     the lowest. That may be one that crashed only because another had been killed.
     """
     rank, first = error.get_first_failure()
-    if first.exitcode != CRASHED:
+    if first.exitcode not in (CRASHED, LOST_OTHERS):
         return rank, first
     for other, failure in error.failures.items():
         # SIGTERM is torchrun's, and so is a late SIGKILL. With SIGABRT NCCL ends a rank that has lost the others.

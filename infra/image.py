@@ -1,4 +1,4 @@
-"""The pod's image: built by the Docker engine from a checkout, and pushed to a registry.
+"""The pod's image: built by the Docker engine from the project's source, and pushed to a registry.
 
 It is built through the engine's own API: no `docker` program is needed, a remote engine builds as well, and the
 Dockerfile asks for nothing that only BuildKit has.
@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from infra import engine
 from infra.engine import EngineError
+from infra.image_source import DOCKERFILE
 
 if TYPE_CHECKING:
     import docker
 
-DOCKERFILE = "docker/Dockerfile"
 LABELS = {
     "version": "org.opencontainers.image.version",
     "commit": "org.opencontainers.image.revision",
@@ -48,21 +48,6 @@ class Image:
     cuda: str
 
 
-def source_folder() -> Path:
-    """The checkout that this very program runs from.
-
-    Raises:
-        EngineError: it was installed without one.
-    """
-    folder = Path(__file__).parents[1]
-    if not (folder / DOCKERFILE).is_file():
-        raise EngineError(
-            "an image is built from codecjob's source, which an installed codecjob does not have: "
-            "clone the project and name its folder: --source DIR"
-        )
-    return folder
-
-
 def build(
     source: Path,
     tag: str,
@@ -71,12 +56,12 @@ def build(
     cuda: str | None = None,
     torch_index: str | None = None,
 ) -> Image:
-    """Build the image of a checkout, and tell each line of the build.
+    """Build the image of a source folder, and tell each line of the build.
 
     `cuda` other than the lock's takes `torch_index`, the URL of the wheel index of that CUDA build of torch.
 
     Raises:
-        EngineError: no engine, no source, a build that failed.
+        EngineError: no engine, a build that failed.
     """
     import docker
 
@@ -184,8 +169,6 @@ def _build_lines(client: docker.DockerClient, source: Path, tag: str, arguments:
 
 def _arguments(source: Path, base_image: str | None, cuda: str | None, torch_index: str | None) -> dict[str, str]:
     """The build's arguments. None of them is secret: they can be read in the image's history."""
-    if not (source / DOCKERFILE).is_file():
-        raise EngineError(f"{source} is no checkout of codecjob: it has no {DOCKERFILE}")
     torch, locked_cuda = locked(source)
     if cuda not in (None, locked_cuda) and torch_index is None:
         raise EngineError(

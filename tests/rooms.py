@@ -26,6 +26,7 @@ JOB = {
     "__main__": "cli",
 }
 CODEC = {
+    "loading": "",
     "audio": "",
     "errors": "audio",
     "files": "audio errors",
@@ -37,11 +38,11 @@ CODEC = {
     "model": "audio errors files codes config",
     "training": "audio errors files config acoustics model",
     "coding": "audio errors codes config acoustics model",
-    "evaluation": "audio errors files codes config acoustics model coding",
-    "front": "audio errors files presets",
-    "launch": "errors",
-    "cli": "audio errors files presets codes config plan acoustics model training coding evaluation front",
-    "__main__": "cli",
+    "evaluation": "audio errors files front codes config acoustics model coding",
+    "front": "audio errors",
+    "launch": "errors loading",
+    "cli": "loading audio errors files presets codes config plan acoustics model training coding evaluation front",
+    "__main__": "cli loading",
 }
 ROOMS = {
     **{f"job.{room}": {f"job.{other}" for other in may.split()} for room, may in JOB.items()},

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from codec.audio.read import (
 
 ENVELOPE_BINS = 64
 _FRAMES_PER_SECOND = 100  # of the levels that the envelope is made from
-_PLAIN = ("WAV", "WAVEX")  # libsndfile's names of what stores PCM as it is
 _FLAT_PEAK = 1000  # int16: below it, several equal samples are rounding, not clipping
 
 Float64Array = npt.NDArray[np.float64]
@@ -51,19 +50,16 @@ class ClipInfo:
     envelope: Sequence[float]  # dB, the level's course in ENVELOPE_BINS equal parts, mean 0
 
 
-def inspect(path: Path, sample_rate: int | None = None, sink: Callable[[Int16Array], object] | None = None) -> ClipInfo:
+def inspect(path: Path, sample_rate: int | None = None) -> ClipInfo:
     """Decode the file to its end and measure it; `sample_rate` (Hz, default its own) is that of `length` and `sha256`.
 
-    `sink` gets the PCM at that rate in pieces, so that who needs it, too, does not decode again; of a WAV file that
-    holds just this PCM it gets nothing, because to read the file again is as cheap. Raises AudioError as `decode` does,
-    but reports non-finite samples instead of refusing them.
+    Raises AudioError as `decode` does, but reports non-finite samples instead of refusing them.
     """
     levels, frames = _Levels(), 0
     with opened(path) as file:
         rate_out = sample_rate or file.samplerate
-        own = holds_int16(file, rate_out)
-        pcm = _Pcm(file.samplerate, rate_out, None if own and file.format in _PLAIN else sink)
-        if own:
+        pcm = _Pcm(file.samplerate, rate_out)
+        if holds_int16(file, rate_out):
             for samples in int16_file_blocks(path, file):
                 frames += len(samples)
                 levels.add_int16(samples)
@@ -148,9 +144,8 @@ class _Levels:
 class _Pcm:
     """The int16 samples that training would see: their number, their hash and the course of their power."""
 
-    def __init__(self, rate_in: int, rate_out: int, sink: Callable[[Int16Array], object] | None) -> None:
+    def __init__(self, rate_in: int, rate_out: int) -> None:
         self.rate = rate_out
-        self._sink = sink
         self._resampler = Resampler(rate_in, rate_out)
         self._frame = max(rate_out // _FRAMES_PER_SECOND, 1)
         self._left: Int16Array = np.zeros(0, np.int16)
@@ -166,8 +161,6 @@ class _Pcm:
 
     def take(self, samples: Int16Array) -> None:
         self.hash.update(samples.data)
-        if self._sink:
-            self._sink(samples)
         self.length += len(samples)
         waiting = np.concatenate([self._left, samples]) if len(self._left) else samples
         whole = len(waiting) // self._frame * self._frame

@@ -116,6 +116,8 @@ def _config(flags: dict[str, Any]) -> TrainConfig:
 
 def _start(config: TrainConfig) -> int:
     with needs_torch():
+        import torchaudio  # noqa: F401 - needed from the first validation on: too late to find out then
+
         from codec.training.train import train as run
     return run(config)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = Path("./checkpoints")  # where codec train leaves one by default
 TUNINGS = ("ear", "waveform")
+QUANTIZERS = ("scalar", "vector")
 
 _source = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 _target = click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
@@ -43,6 +44,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON document 
     type=click.Choice(TUNINGS),
     help="What the shipped codec is to keep: how it sounds, or the waveform (the most SNR).  [default: ear]",
 )
+@click.option("--snr", type=float, help="dB of SNR instead, from 5 to 60, at whatever rate that takes.")
+@click.option(
+    "--quantizer",
+    type=click.Choice(QUANTIZERS),
+    help="Of the shipped codec: numbers, or codes of a residual vector quantizer.  [default: scalar]",
+)
 @_model
 @click.option(
     "--num_quantizers",
@@ -56,6 +63,8 @@ def encode(
     target: Path,
     kbps: float | None,
     tune: str | None,
+    snr: float | None,
+    quantizer: str | None,
     model: Path | None,
     num_quantizers: int | None,
     force: bool,
@@ -69,6 +78,7 @@ def encode(
     \b
     Examples:
       codec encode speech.wav speech.cjc --kbps 16
+      codec encode speech.wav exact.cjc --snr 40
       codec encode speech.wav speech.cjc --model run1
       codec encode speech.wav small.cjc --model run1 --num_quantizers 4
     """
@@ -77,14 +87,15 @@ def encode(
             raise UserError("--num_quantizers is for a trained model: give --model, or --kbps instead")
         from codec.front import files
 
+        if snr is not None and (kbps is not None or tune is not None):
+            raise UserError("--snr takes what rate it needs: leave --kbps and --tune out")
         rate = files.DEFAULT_KBPS if kbps is None else kbps
+        goal = files.Goal(rate, tune or TUNINGS[0], snr, quantizer or QUANTIZERS[0])
         with written(target, force) as partial:
-            _report_front(
-                target, as_json, lambda progress: files.encode(source, partial, rate, tune or TUNINGS[0], progress)
-            )
+            _report_front(target, as_json, lambda progress: files.encode(source, partial, goal, progress))
         return
-    if kbps is not None or tune is not None:
-        raise UserError("--kbps and --tune are for the shipped codec: leave --model out, or give --num_quantizers")
+    if any(given is not None for given in (kbps, tune, snr, quantizer)):
+        raise UserError("--kbps, --tune, --snr and --quantizer are for the shipped codec: leave --model out")
     with needs_torch():
         from codec.coding import encode_decode, trained
     loaded = trained.load(model)
@@ -146,10 +157,11 @@ def _report_front(target: Path, as_json: bool, work: "Callable[[Progress], Front
     if as_json:
         _as_json(target, coded, speed)
         return
+    asked = f"{coded.asked_kbps:g}" if coded.asked_kbps else "an SNR was"
     lost = f"; {coded.lost_seconds:.1f} s were damaged and are silent" if coded.lost_seconds else ""
     click.echo(
         f"{target}: {coded.seconds:.1f} s, {_channels(coded)}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
-        f"({coded.asked_kbps:g} asked); {speed:.1f} times real time{lost}"
+        f"({asked} asked); {speed:.1f} times real time{lost}"
     )
 
 

@@ -18,7 +18,7 @@ from codec.errors import UserError
 MAGIC = b"\x8bCJ"  # no text starts like this
 FIXED, VARYING = 1, 2  # versions of the layout: every frame has as many codes, or as many as its count says
 ID_BYTES = 8
-MOST_CHANNELS = MOST_STAGES = 255
+MOST_CHANNELS = 255
 _FIXED = struct.Struct(f"<3sB{ID_BYTES}sBBB")
 _CRC = struct.Struct("<I")
 _READ = 1 << 20

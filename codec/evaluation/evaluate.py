@@ -60,10 +60,14 @@ def pieces_of(trained: Trained, data: Path, everything: bool, limit: int) -> Pie
     Pieces below -50 dBFS are left out. Raises UserError if nothing is left, AudioError for too many clips that can't be
     used; a few are in `skipped`.
     """
-    rate = trained.model.config.sample_rate
+    known = frozenset() if everything else _learned(trained.folder)
+    return cut_pieces(data, trained.model.config.sample_rate, known, limit)
+
+
+def cut_pieces(data: Path, rate: int, known: frozenset[int], limit: int) -> Pieces:
+    """At most `limit` pieces at `rate` Hz of the clips whose ids are not `known`; raises as `pieces_of` does."""
     with tempfile.TemporaryDirectory() as cache:
         packed = pack(data, Path(cache), rate)
-        known = frozenset() if everything else _learned(trained.folder)
         clips = [
             clip
             for clip, sound in zip(packed.clips, clip_ids(packed.clips).tolist(), strict=True)
@@ -90,7 +94,7 @@ def evaluate(
     `tick` is called `ticks` times.
     """
     rows = list(_model_rows(trained, pieces, judges, tick))
-    return rows + (list(_opus_rows(trained, pieces, judges, tick)) if against else [])
+    return rows + (list(opus_rows(_opus_rates(trained), pieces, judges, tick)) if against else [])
 
 
 def ticks(trained: Trained, pieces: Pieces, against: bool) -> int:
@@ -112,7 +116,7 @@ def _model_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], t
     # The first call of a shape costs more than the others.
     trained.model.decode(trained.model.encode(pieces.audio[0].reshape(1, 1, -1).to(device)), len(pieces.audio[0]))
     for stages in stages_shown(trained):
-        scores, coded, encode_seconds, decode_seconds = [], [], 0.0, 0.0
+        judged, coded, encode_seconds, decode_seconds = [], [], 0.0, 0.0
         for audio in pieces.audio:
             started = time.perf_counter()
             codes = trained.model.encode(audio.reshape(1, 1, -1).to(device), stages).cpu()  # which waits for the device
@@ -121,14 +125,14 @@ def _model_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], t
             decode_seconds += time.perf_counter() - encoded
             encode_seconds += encoded - started
             coded.append(codes[0])
-            scores.append(_scores(audio, decoded, pieces.rate, judges))
+            judged.append(scores(audio, decoded, pieces.rate, judges))
             tick()
         yield {
             "codec": "model",
             "quantizers": stages,
             "nominal_kbps": trained.bitrate(stages),
             "effective_kbps": float(_carried_bits(trained, coded)) / pieces.seconds / 1000,
-            **_means(scores),
+            **means(judged),
             "encode_times_real_time": pieces.seconds / encode_seconds,
             "decode_times_real_time": pieces.seconds / decode_seconds,
         }
@@ -142,22 +146,33 @@ def _carried_bits(trained: Trained, coded: Sequence[Tensor]) -> Tensor:
     return (entropy_bits(counts) * counts.sum(1)).sum() + (entropy_bits(lengths) * lengths.sum()).sum()
 
 
-def _opus_rows(trained: Trained, pieces: Pieces, judges: Mapping[str, Judge], tick: Tick) -> Iterator[dict[str, Any]]:
+def opus_rows(
+    rates: Sequence[float], pieces: Pieces, judges: Mapping[str, Judge], tick: Tick
+) -> Iterator[dict[str, Any]]:
+    """Opus at each rate in its best mode by SNR and, where there is PESQ and it is another, in its best by PESQ.
+
+    `tick` is called for each piece, rate and mode.
+    """
     _check_alignment(pieces)
-    for kbps in _opus_rates(trained):
-        tried = [_through_opus(pieces, kbps, mode, tick) for mode in opus.MODES]
-        best = max(tried, key=lambda heard: heard.snr_db)
-        scores = [_scores(x, y, pieces.rate, judges) for x, y in zip(pieces.audio, best.audio, strict=True)]
-        yield {
-            "codec": "opus",
-            "quantizers": None,
-            "nominal_kbps": kbps,
-            "effective_kbps": best.kbps,
-            "tuning": best.mode.tuning,
-            "variable": best.mode.variable,
-            "delay": best.delay,
-            **_means(scores),
-        }
+    for kbps in rates:
+        tried = [_opus_row(pieces, judges, _through_opus(pieces, kbps, mode, tick), kbps) for mode in opus.MODES]
+        best = max(tried, key=lambda row: row["snr_db"])
+        yield best
+        if "pesq" in judges and (heard := max(tried, key=lambda row: row["pesq"])) is not best:
+            yield heard | {"codec": "opus, by ear"}
+
+
+def _opus_row(pieces: Pieces, judges: Mapping[str, Judge], heard: "_Heard", kbps: float) -> dict[str, Any]:
+    return {
+        "codec": "opus",
+        "quantizers": None,
+        "nominal_kbps": kbps,
+        "effective_kbps": heard.kbps,
+        "tuning": heard.mode.tuning,
+        "variable": heard.mode.variable,
+        "delay": heard.delay,
+        **means([scores(x, y, pieces.rate, judges) for x, y in zip(pieces.audio, heard.audio, strict=True)]),
+    }
 
 
 def _check_alignment(pieces: Pieces) -> None:
@@ -175,7 +190,6 @@ class _Heard:
 
     mode: opus.Mode
     audio: tuple[Tensor, ...]  # [T] each
-    snr_db: float  # mean over pieces
     kbps: float  # of the packets
     delay: float  # samples, the median
 
@@ -189,8 +203,7 @@ def _through_opus(pieces: Pieces, kbps: float, mode: opus.Mode, tick: Tick) -> _
         delays.append(delay)
         bits += payload * len(original) / pieces.rate
         tick()
-    ratios = [float(metrics.snr_db(x, y)) for x, y in zip(pieces.audio, audio, strict=True)]
-    return _Heard(mode, tuple(audio), float(np.mean(ratios)), bits / pieces.seconds, float(np.median(delays)))
+    return _Heard(mode, tuple(audio), bits / pieces.seconds, float(np.median(delays)))
 
 
 def _opus_rates(trained: Trained) -> list[float]:
@@ -206,7 +219,8 @@ def entropy_bits(counts: Tensor) -> Tensor:
     return nats / math.log(2)
 
 
-def _scores(x: Tensor, y: Tensor, rate: int, judges: Mapping[str, Judge]) -> dict[str, float]:
+def scores(x: Tensor, y: Tensor, rate: int, judges: Mapping[str, Judge]) -> dict[str, float]:
+    """All that is measured on one piece: x is the original, y what was decoded, [T] each."""
     values = {
         "snr_db": float(metrics.snr_db(x, y)),
         "si_sdr_db": float(metrics.si_sdr_db(x, y)),
@@ -217,14 +231,14 @@ def _scores(x: Tensor, y: Tensor, rate: int, judges: Mapping[str, Judge]) -> dic
     return values | {name: judge(x.numpy(), y.numpy()) for name, judge in judges.items()}
 
 
-def _means(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def means(judged: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """Means over pieces; of what a piece has no score for, over the others, with their number."""
-    row: dict[str, Any] = {name: float(np.mean([score[name] for score in scores])) for name in METRICS}
-    row["lag"] = int(np.median([score["lag"] for score in scores]))
-    for name in scores[0].keys() - row.keys():
-        given = [score[name] for score in scores if not math.isnan(score[name])]
+    row: dict[str, Any] = {name: float(np.mean([score[name] for score in judged])) for name in METRICS}
+    row["lag"] = int(np.median([score["lag"] for score in judged]))
+    for name in judged[0].keys() - row.keys():
+        given = [score[name] for score in judged if not math.isnan(score[name])]
         row[name] = float(np.mean(given)) if given else math.nan
-        row[f"{name}_excluded"] = len(scores) - len(given)
+        row[f"{name}_excluded"] = len(judged) - len(given)
     return row
 
 

@@ -18,12 +18,16 @@ from codec.audio.write import write
 from codec.errors import UserError
 from codec.front import channel, fronts, level, stream
 from codec.front.bands import RATE
-from codec.front.block import GROUPS
+from codec.front.channel import GROUPS
+from codec.front.coder import Coder
+from codec.front.forecast import Control
+from codec.front.quality_control import QualityControl
 from codec.front.range_coder import Damaged
 from codec.front.rate_control import RateControl
 
 LEAST_KBPS, MOST_KBPS = 6.0, 64.0  # of each coded channel
 DEFAULT_KBPS = 16.0
+LEAST_SNR, MOST_SNR = 5.0, 60.0  # dB
 
 Progress = Callable[[float], None]  # is told how many seconds of audio are done
 
@@ -37,7 +41,7 @@ class Coded:
     coded_channels: int  # 1 where all are equal
     bytes: int
     kbps: float  # header and check sums included
-    asked_kbps: float
+    asked_kbps: float  # 0 where an SNR was asked for
     delay_ms: float  # that the codec needs, as such
     lost_seconds: float = 0.0  # of audio that was damaged, and is silent
 
@@ -53,16 +57,25 @@ class _Levels:
     rms: tuple[float, ...]  # [distinct]
 
 
-def encode(source: Path, target: Path, kbps: float, tuning: str, progress: Progress) -> Coded:
-    """Code an audio file of any rate and channel count at about `kbps`, all channels together.
+@dataclass(frozen=True)
+class Goal:
+    """What an encoder keeps to: a rate, or an SNR at whatever rate that takes."""
 
-    Raises UserError for a rate that is not offered, AudioError for audio that can't be used.
+    kbps: float = DEFAULT_KBPS  # all channels together
+    tuning: str = "ear"  # one of fronts.TUNINGS
+    snr_db: float | None = None  # in the place of the rate, of the audio at 16 kHz
+    quantizer: str = "scalar"  # one of fronts.QUANTIZERS
+
+
+def encode(source: Path, target: Path, goal: Goal, progress: Progress) -> Coded:
+    """Code an audio file of any rate and channel count.
+
+    Raises UserError for a goal that is not offered, AudioError for audio that can't be used.
     """
     levels = _measure(source)
-    each = kbps / levels.distinct
-    _check_rate(kbps, levels.distinct)
-    name, front = fronts.choose(each, tuning)
-    tables = fronts.load(name)
+    _check(goal, levels.distinct)
+    name, front = fronts.choose(goal.kbps / levels.distinct, "waveform" if goal.snr_db else goal.tuning, goal.quantizer)
+    coder = fronts.coder_of(name)
     steps = tuple(level.gain_step(rms) for rms in levels.rms)
     header = stream.Header(
         tables=tables_id(),
@@ -71,11 +84,11 @@ def encode(source: Path, target: Path, kbps: float, tuning: str, progress: Progr
         channels=levels.channels,
         rate=levels.rate,
         length=levels.length,
-        tenths=round(10 * kbps),
+        tenths=0 if goal.snr_db else round(10 * goal.kbps),
         gains=steps,
     )
     gains = np.array([level.gain(step) for step in steps], np.float32)[:, None]
-    encoders = [channel.Encoder(tables, front.rounding, RateControl(tables, 1000 * each)) for _ in steps]
+    encoders = [channel.Encoder(coder, control) for control in _controls(goal, levels, steps, coder)]
     with target.open("wb") as file:
         writer, done = stream.Writer(file, header), 0
         for piece in _of_length(_read(source, levels.distinct), samples_of(levels.rate, levels.length)):
@@ -114,7 +127,27 @@ def samples_of(rate: int, length: int) -> int:
     return -(-length * RATE // rate)
 
 
-def _check_rate(kbps: float, channels: int) -> None:
+def _controls(goal: Goal, levels: "_Levels", steps: tuple[int, ...], coder: Coder) -> list[Control]:
+    """What keeps each coded channel to the goal."""
+    if goal.snr_db is None:
+        return [RateControl(coder.forecast, 1000 * goal.kbps / len(steps)) for _ in steps]
+    samples = samples_of(levels.rate, levels.length)
+    groups = channel.groups_of(samples, coder.settings)
+    share = 10 ** (-goal.snr_db / 10)
+    return [
+        QualityControl(coder.forecast, share * samples * (rms * level.gain(step)) ** 2, groups)
+        for rms, step in zip(levels.rms, steps, strict=True)
+    ]
+
+
+def _check(goal: Goal, channels: int) -> None:
+    if goal.snr_db is not None:
+        if goal.quantizer == "vector":
+            raise UserError("--snr is for the scalar quantizer: leave --quantizer out")
+        if not LEAST_SNR <= goal.snr_db <= MOST_SNR:
+            raise UserError(f"--snr {goal.snr_db:g}: give {LEAST_SNR:g} to {MOST_SNR:g} dB")
+        return
+    kbps = goal.kbps
     least, most = LEAST_KBPS * channels, MOST_KBPS * channels
     if not least <= kbps <= most:
         of = f" for {channels} channels that differ" if channels > 1 else ""
@@ -126,10 +159,10 @@ def _decoded(
 ) -> Iterator[Float32Array]:
     """Audio [coded channels, any] at RATE and at the file's level."""
     name = _front_name(source, header)
-    tables = fronts.load(name)
-    settings = tables.settings
+    coder = fronts.coder_of(name)
+    settings = coder.settings
     gains = np.array([1 / level.gain(step) for step in header.gains], np.float32)[:, None]
-    decoders = [channel.Decoder(tables, header.fill / stream.FILL_PARTS) for _ in header.gains]
+    decoders = [channel.Decoder(coder, header.fill / stream.FILL_PARTS) for _ in header.gains]
     left = channel.groups_of(samples_of(header.rate, header.length), settings)
     first = True
     while left:

@@ -1,21 +1,18 @@
 """The base of the step for each group of frames, so that a stream keeps to its rate without looking ahead.
 
-What a group would cost at any base is told by its envelope alone, by a learned table. The controller keeps a running
-mean of these costs over the audible past, which begins with that of average speech, and takes the base at which the
-mean would cost what the rate allows. What was spent above or below the rate so far is corrected over the next seconds.
-It sees nothing beyond the group itself, and the bytes of a block only once the block is done.
+The controller keeps a running mean of what groups of the audible past would cost at any base, which begins with that of
+average speech, and takes the base at which the mean would cost what the rate allows. What was spent above or below the
+rate so far is corrected over the next seconds. It sees nothing beyond the group itself, and the bytes of a block only
+once the block is done.
 """
 
 import numpy as np
 
-from codec.front import bands
-from codec.front.block import BASE_STEP, LEAST_BASE, MOST_BASE, MOST_CHANGE
+from codec.front import bands, forecast
 from codec.front.powers import Float32Array, Ints
-from codec.front.tables import Settings, Tables
+from codec.front.side import BASE_STEP, LEAST_BASE
+from codec.front.tables import Forecast
 
-LEAST_RATIO, MOST_RATIO = -48, 127  # of the envelope over the step, in BASE_STEP
-RATIOS = MOST_RATIO - LEAST_RATIO + 1
-BASES = np.arange(LEAST_BASE, MOST_BASE + 1, BASE_STEP)
 MEMORY_SECONDS = 6.0  # of the running mean
 CORRECTION_SECONDS = 1.5  # over which a debt is paid back
 MOST_DEBT_SECONDS = 1.5  # of the rate: what may be owed or saved up
@@ -26,11 +23,11 @@ PAUSE_SECONDS = 0.5  # a pause belongs to speech; a longer one no longer enters 
 class RateControl:
     """Chooses the base for group after group."""
 
-    def __init__(self, tables: Tables, bits_per_second: float) -> None:
-        self._tables = tables
-        self._groups_per_second = bands.RATE / (tables.settings.hop * tables.settings.group)
+    def __init__(self, known: Forecast, bits_per_second: float) -> None:
+        self._known = known
+        self._groups_per_second = bands.RATE / (known.settings.hop * known.settings.group)
         self._budget = bits_per_second / self._groups_per_second
-        self._mean = tables.prior.astype(np.float64)
+        self._mean = known.prior.astype(np.float64)
         self._debt = 0.0  # bits
         self._expected = 0.0  # bits of the block that is being planned, by the table
         self._bias = 1.0  # of the table: real bits over expected ones
@@ -39,11 +36,11 @@ class RateControl:
 
     def plan(self, levels: Ints) -> Ints:
         """Bases for the groups of a block, [groups], each from its own levels and those before it."""
-        costs = costs_of(levels, self._tables)
+        costs = forecast.costs_of(levels, self._known)
         self._expected = 0.0
         return np.array([self._next(cost) for cost in costs], np.int64)
 
-    def spent(self, bits: int, groups: int) -> None:
+    def coded(self, bits: int, error: float) -> None:
         """The block that was planned took so many bits."""
         limit = MOST_DEBT_SECONDS * self._groups_per_second * self._budget
         # What `_next` has booked by the table is replaced by what was really spent.
@@ -58,10 +55,8 @@ class RateControl:
         wanted = self._budget - self._debt / (CORRECTION_SECONDS * self._groups_per_second)
         wanted = float(np.clip(wanted, 0.35 * self._budget, 2 * self._budget)) / self._bias
         index = int(np.searchsorted(-self._mean, -wanted))  # costs fall with the base
-        base = int(BASES[min(index, len(BASES) - 1)])
-        if self._base is not None:
-            base = min(max(base, self._base - MOST_CHANGE * BASE_STEP), self._base + MOST_CHANGE * BASE_STEP)
-        self._base = base
+        base = int(forecast.BASES[min(index, len(forecast.BASES) - 1)])
+        self._base = base = forecast.limited(base, self._base)
         here = float(cost[(base - LEAST_BASE) // BASE_STEP]) * self._bias
         self._expected += here
         self._debt = max(self._debt + here - self._budget, -limit)
@@ -70,24 +65,3 @@ class RateControl:
             share = 1 / (MEMORY_SECONDS * self._groups_per_second)
             self._mean += share * (cost - self._mean)
         return base
-
-
-def costs_of(levels: Ints, tables: Tables) -> Float32Array:
-    """Expected bits of each group at each of BASES, [groups, bases]."""
-    counts, lowest = ratios_of(levels, tables.settings)
-    width = counts.shape[1]
-    ratios = lowest + np.arange(width)[:, None] - BASES // BASE_STEP  # [width, bases]
-    per_bin = tables.cost[np.clip(ratios, LEAST_RATIO, MOST_RATIO) - LEAST_RATIO]
-    costs: Float32Array = (counts @ per_bin) * tables.settings.group + tables.side
-    return costs
-
-
-def ratios_of(levels: Ints, settings: Settings) -> tuple[Float32Array, int]:
-    """How many bins of each group have which envelope over a step of base 0: ([groups, ratios], the first ratio)."""
-    amplitude = bands.amplitudes(levels, settings.hop)
-    ratios = (amplitude - bands.exponents(amplitude, 0, settings.share)) // BASE_STEP
-    lowest = int(ratios.min())
-    width = int(ratios.max()) - lowest + 1
-    flat = ratios - lowest + width * np.arange(len(levels))[:, None]
-    counts = np.bincount(flat.ravel(), minlength=width * len(levels)).reshape(len(levels), width)
-    return counts.astype(np.float32), lowest

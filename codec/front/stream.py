@@ -37,7 +37,7 @@ class Header:
     channels: int  # of the audio file
     rate: int  # Hz, of the audio file
     length: int  # samples of each channel, at that rate
-    tenths: int  # of a kbit/s, all channels together: the rate that was asked for
+    tenths: int  # of a kbit/s, all channels together: the rate that was asked for, 0 if none
     gains: tuple[int, ...]  # of each coded channel, in 1/4 octaves: one where all channels are equal, else one each
 
 
@@ -91,7 +91,7 @@ def read_header(path: Path, file: BinaryIO) -> Header:
     header = Header(tables, front, fill, channels, rate, length, tenths, struct.unpack(f"<{coded}b", gains))
     if _header_bytes(header)[-_CRC.size :] != check:
         raise wrong
-    fits = 0 < rate <= MOST_RATE and 0 < length <= MOST_LENGTH and 0 < tenths <= MOST_TENTHS and fill <= FILL_PARTS
+    fits = 0 < rate <= MOST_RATE and 0 < length <= MOST_LENGTH and tenths <= MOST_TENTHS and fill <= FILL_PARTS
     if not (fits and channels and coded in (1, channels)):
         raise UserError(f"{path}: its header is none that codec encode has written; encode it again")
     return header

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from codec.errors import BAD_INPUT, UserError, first_line, tell
+from codec.errors import BAD_INPUT, CRASHED, LOST_OTHERS, UserError, first_line, tell
 from codec.training.stop import Stopped
 
 # How long a rank waits for the others: that one decodes for an hour must not end the run. A rank that dies is
@@ -28,7 +28,6 @@ TIMEOUT = timedelta(hours=2)
 LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")  # an exchange whose other end is gone
 
 TELL = timedelta(seconds=10)
-CRASHED = 1  # exit code
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 T = TypeVar("T")
@@ -146,13 +145,13 @@ class Ranks:
 
     def _end_by(self, error: Exception) -> None:
         """Tell the error if no other rank has told one; SystemExit, unless it is a crash that is worth a traceback."""
-        code = BAD_INPUT if isinstance(error, UserError) else CRASHED
+        code = BAD_INPUT if isinstance(error, UserError) else LOST_OTHERS if _is_lost(error) else CRASHED
         told = self._code_of_who_told(code)
         if told is not None:
             raise SystemExit(told) from None
         if isinstance(error, UserError):
             tell(str(error))
-        elif _is_lost(error):
+        elif code == LOST_OTHERS:
             tell(f"rank {self.rank} has lost the others: {first_line(error)}")
         else:
             return

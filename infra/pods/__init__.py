@@ -29,10 +29,13 @@ from infra.pods.base import (
     PodState,
     Provider,
     ProviderError,
+    ProviderKind,
     RateLimited,
     TellsBoot,
+    TellsClock,
     Transient,
     Unauthorised,
+    pool_of,
 )
 
 __all__ = [
@@ -61,31 +64,81 @@ __all__ = [
     "PodState",
     "Provider",
     "ProviderError",
+    "ProviderKind",
     "RateLimited",
     "TellsBoot",
+    "TellsClock",
     "Transient",
     "Unauthorised",
+    "kind_of",
     "open_provider",
+    "paid_providers",
+    "pool_of",
 ]
 
-PROVIDERS = ("local", "docker", "runpod")
-"""The names that `open_provider` knows."""
+
+def _local() -> Provider:
+    from infra.pods.local import LocalProvider
+
+    return LocalProvider()
 
 
-def open_provider(name: str) -> Provider:
-    """The provider of this name. Raises `ProviderError` for an unknown one, naming the nearest known."""
-    if name == "local":
-        from infra.pods.local import LocalProvider
+def _docker() -> Provider:
+    from infra.pods.docker import DockerProvider
 
-        return LocalProvider()
-    if name == "docker":
-        from infra.pods.docker import DockerProvider
+    return DockerProvider()
 
-        return DockerProvider()
-    if name == "runpod":
-        from infra.pods.runpod import RunPodProvider
 
-        return RunPodProvider()
+def _runpod() -> Provider:
+    from infra.pods.runpod import RunPodProvider
+
+    return RunPodProvider()
+
+
+def _has_runpod_key() -> bool:
+    from infra.pods.runpod_key import key_place
+
+    try:
+        key_place()
+    except ProviderError:
+        return False
+    return True
+
+
+PROVIDERS: dict[str, ProviderKind] = {
+    "local": ProviderKind(
+        _local, "local", is_paid=False, at_home=True, is_this_user=True, pulls_image=False, exits_end_pod=True
+    ),
+    "docker": ProviderKind(_docker, "Docker", is_paid=False, at_home=True, pulls_image=False, exits_end_pod=True),
+    "runpod": ProviderKind(
+        _runpod,
+        "RunPod",
+        is_set_up=_has_runpod_key,
+        pod_id_variable="RUNPOD_POD_ID",
+        pod_secret=lambda name: f"{{{{ RUNPOD_SECRET_{name} }}}}",
+        shows_environment="whoever has an API key",
+        registry_login="RunPod's console (Settings, Container Registry Auth)",
+        clusters_log_in=False,
+        balance="RunPod's API does not tell it; the console does, under Billing",
+    ),
+}
+"""The providers by the names that `open_provider` knows. What one of them can do stands here and nowhere else."""
+
+
+def kind_of(name: str) -> ProviderKind:
+    """Return the capabilities of a provider. Raises `ProviderError` for an unknown one, naming the nearest known."""
+    if name in PROVIDERS:
+        return PROVIDERS[name]
     nearest = difflib.get_close_matches(name.lower(), PROVIDERS, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise ProviderError(f"unknown provider {name!r}; {hint}known: {', '.join(PROVIDERS)}")
+
+
+def paid_providers() -> list[str]:
+    """Return the names of the providers whose pods cost money."""
+    return [name for name, kind in PROVIDERS.items() if kind.is_paid]
+
+
+def open_provider(name: str) -> Provider:
+    """Open the provider of this name. Raises `ProviderError` for an unknown one."""
+    return kind_of(name).open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -83,6 +83,10 @@ class Offer:
     """Of one GPU."""
     stock: str = ""
     """How much of it there is, in the provider's own word; empty where it does not say."""
+    anywhere: bool = False
+    """Whether the provider may take another place than `data_centers`, since nobody has asked for these."""
+    placeless: bool = False
+    """Whether it is in no data center, and so never in one that is asked for."""
 
     def total_price(self, machine: Machine) -> float:
         """USD per hour for all GPUs of all nodes; a node without a GPU has the price of one."""
@@ -158,10 +162,17 @@ class Pod:
     """
     data_center: str = ""
     """Where it is, where the provider has several places."""
+    pool: str = ""
+    """`pool_of` its cloud and GPU; empty where the provider does not say."""
     enter: str = ""
     """The command that opens a shell in it; empty where the pod allows none, or the provider does not say."""
     ends_itself: bool = True
     """Whether `terminate` from inside can work; what can only be ended from outside is billed until somebody does."""
+
+
+def pool_of(cloud: str, gpu: str) -> str:
+    """Name of a kind of machine whose place nobody knows: what is avoided after one of them has never started."""
+    return f"{cloud}/{gpu}"
 
 
 class Provider(Protocol):
@@ -226,6 +237,48 @@ class Provider(Protocol):
 
     def logs(self, pod_id: str) -> Iterator[bytes]:
         """What the pod has printed so far, in pieces; nothing when the provider has no output of it, or no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKind:
+    """Capabilities of a provider, known without opening it: policy asks for these, never for a provider's name."""
+
+    open: Callable[[], Provider]
+    title: str
+    """Its name in messages."""
+    is_paid: bool = True
+    """Whether its pods cost money: commands look there for orphans, and the watchdog watches it."""
+    is_set_up: Callable[[], bool] = bool
+    """Whether this machine has the key to ask it. Cheap, and asks nobody; only of paid providers."""
+    at_home: bool = False
+    """Whether its pods run on this machine: they reach its folders, and have the GPU that it has."""
+    is_this_user: bool = False
+    """Whether its pods are processes of this user: they run what is installed here, and inherit the environment."""
+    pulls_image: bool = True
+    """Whether a pod fetches its image from a registry, on paid time. Else the launch itself says that it is missing."""
+    exits_end_pod: bool = False
+    """Whether a pod ends with its first process. Any other is started again until somebody terminates it."""
+    pod_id_variable: str = POD_ID_VARIABLE
+    """The variable that tells a pod its own id."""
+    pod_secret: Callable[[str], str] | None = None
+    """What an environment holds for one of the provider's own secrets, by its name; None where it keeps none."""
+    shows_environment: str = ""
+    """To whom it shows a pod's environment besides; empty where to nobody."""
+    registry_login: str = ""
+    """Where it stores credentials of private registries."""
+    clusters_log_in: bool = True
+    """Whether pods of several nodes can use such a credential."""
+    balance: str = ""
+    """Where the account's balance stands, if no call tells it."""
+
+
+@runtime_checkable
+class TellsClock(Protocol):
+    """Optional capability: the provider's own clock."""
+
+    def clock_ahead(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the provider's; None where that is not known."""
         ...
 
 

@@ -25,6 +25,7 @@ from infra.pods import processes
 from infra.pods.base import (
     ANY_MACHINE,
     LAUNCH_ID_VARIABLE,
+    NODES_VARIABLE,
     POD_ID_VARIABLE,
     PROVIDER_VARIABLE,
     WORKSPACE_VARIABLE,
@@ -44,6 +45,11 @@ HOME_VARIABLE = "CODECJOB_HOME"
 CHUNK_BYTES = 1 << 16
 POD_ID = "local-ID"
 """Stands for an id that nobody has given yet."""
+
+
+def _inherited() -> dict[str, str]:
+    """This user's environment, without what Slurm or another cluster may say in it of nodes: a pod here is one."""
+    return {name: value for name, value in os.environ.items() if name != NODES_VARIABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ class LocalProvider:
             try:
                 return subprocess.Popen(
                     request.command,
-                    env={**os.environ, **self._environment(request, pod_id, folder)},
+                    env={**_inherited(), **self._environment(request, pod_id, folder)},
                     cwd=folder / "workspace",
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codec.loading import library_error
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -79,6 +81,9 @@ class LazyGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
+            if (said := library_error(error)) is not None:
+                click.echo(f"error: {said}", err=True)
+                ctx.exit(2)
             from job.cli.output import exit_code_of
 
             code = exit_code_of(error)

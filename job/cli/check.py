@@ -18,6 +18,7 @@ from job.verdict.checklist_spec import Checklist
 from job.verdict.readers.columns import FIELDS
 from job.verdict.readers.reading import Reading, read
 from job.verdict.readers.recipe import fitting
+from job.verdict.readers.records import UnreadableFileError
 from job.verdict.readers.withhold import withhold_good
 from job.verdict.rows import encoding_of
 from job.verdict.signs import State
@@ -110,7 +111,7 @@ def _read(metrics: Path, mapped: dict[str, str]) -> Reading:
             reading = read(lines, mapped)
     except OSError as error:
         raise UsageError(f"{metrics}: cannot be read: {error.strerror}") from error
-    except UsageError as error:
+    except UnreadableFileError as error:
         raise UsageError(f"{metrics}: {error}") from None
     if not len(reading.table) and metrics.stat().st_size:
         raise UsageError(_not_metrics(metrics, reading))

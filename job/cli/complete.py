@@ -1,6 +1,5 @@
 """What a shell offers for RUN: names of runs, newest first, soon and without a word of complaint."""
 
-import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -19,11 +18,10 @@ def run_names(context: click.Context, parameter: click.Parameter, incomplete: st
     """
     from click.shell_completion import CompletionItem
 
+    from infra.background import Background
+
     found: set[str] = set()
-    # A daemon, so that nothing waits for a store that hangs.
-    search = threading.Thread(target=_search, args=(context.params.get("store"), found), daemon=True)
-    search.start()
-    search.join(SECONDS)
+    Background(lambda: _search(context.params.get("store"), found), "complete").wait(SECONDS)
     matches = sorted((name.rsplit("-", 3)[1:], name) for name in found.copy() if name.startswith(incomplete))
     return [CompletionItem(name) for _, name in reversed(matches)]
 
@@ -38,7 +36,7 @@ def run_names_or_files(context: click.Context, parameter: click.Parameter, incom
 def _search(store: str | None, found: set[str]) -> None:
     try:
         from job.paths import open_default_store
-        from job.record.run import list_runs
+        from job.record.find import list_runs
         from job.record.run_index import remembered
 
         if store is None:

@@ -58,7 +58,7 @@ def push_command(folder: Path, sample_rate: int | None, store: str | None, as_js
     opened = open_default_store(store)
     rate = sample_rate or int(ask_trainer([]).config["sample_rate"])
     with progress("looking at clips", "clips", quiet=as_json) as on_file:
-        data = dataset.look_at(folder, rate, on_file, to_push=True)
+        data = dataset.look_at(folder, rate, on_file)
     findings = about_clips(data, rate)
     if stops := [finding.message for finding in findings if finding.level is Level.ERROR]:
         raise UsageError("\n".join(stops))
@@ -88,7 +88,7 @@ def ls_command(store: str | None, as_json: bool) -> None:
     runs = runs_by_dataset(opened)
     rows: list[dict[str, Any]] = []
     for each in manifests.list_datasets(opened):
-        facts = _facts(manifests.read(opened, each.id))
+        facts = _facts(manifests.read_manifest(opened, each.id))
         names = [run.run_id for run in runs.get(each.id, [])]
         rows.append({"dataset": each.id, "pushed": each.pushed, **facts, "runs": names})
     if as_json:
@@ -103,8 +103,8 @@ def ls_command(store: str | None, as_json: bool) -> None:
             row["dataset"],
             time.strftime("%Y-%m-%d %H:%M", time.localtime(row["pushed"])),
             str(row["clips"]),
-            "-" if row["seconds"] is None else duration(row["seconds"]),
-            str(row["sample_rate"] or "-"),
+            duration(row["seconds"]),
+            str(row["sample_rate"]),
             size(row["bytes"]),
             str(len(row["runs"])),
         )
@@ -126,7 +126,7 @@ def verify_command(dataset_id: str, store: str | None, as_json: bool) -> None:
     found = manifests.find_dataset(opened, dataset_id)
     with progress("verifying", "bytes", quiet=as_json) as on_bytes:
         problems = verify(opened, found, on_bytes)
-    facts = _facts(manifests.read(opened, found))
+    facts = _facts(manifests.read_manifest(opened, found))
     if as_json:
         print_json({"dataset": found, "store": opened.url, "ok": not problems, **facts, "problems": problems})
         raise SystemExit(USAGE if problems else 0)
@@ -177,14 +177,10 @@ def _sent(pushed: dataset.Pushed) -> dict[str, int]:
     return {"uploaded_shards": pushed.uploaded, "uploaded_bytes": pushed.uploaded_bytes}
 
 
-def _facts(manifest: Manifest | manifests.OldManifest) -> dict[str, float | int | None]:
-    if isinstance(manifest, Manifest):
-        return {
-            "clips": len(manifest.clips), "seconds": manifest.seconds, "sample_rate": manifest.sample_rate,
-            "bytes": manifest.size, "shards": len(manifest.shards),
-        }  # fmt: skip
+def _facts(manifest: Manifest) -> dict[str, float]:
     return {
-        "clips": len(manifest.files), "seconds": None, "sample_rate": None, "bytes": manifest.size, "shards": None,
+        "clips": len(manifest.clips), "seconds": manifest.seconds, "sample_rate": manifest.sample_rate,
+        "bytes": manifest.size, "shards": len(manifest.shards),
     }  # fmt: skip
 
 

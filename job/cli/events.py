@@ -8,7 +8,7 @@ import click
 
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import print_json
-from job.record.events import inputs, run_events
+from job.record.run import inputs, run_events
 from job.record.run_index import locate
 
 

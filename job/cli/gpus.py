@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.pods import PROVIDERS, Offer, open_provider
+from infra.pods import PROVIDERS, Offer, open_provider, paid_providers
 from job.cli.options import json_option
 from job.cli.output import print_json
 
@@ -16,7 +16,7 @@ PLACES_SHOWN = 6
 
 
 @click.command("gpus")
-@click.option("--provider", default="runpod", show_default=True, help=f"One of {', '.join(PROVIDERS)}.")
+@click.option("--provider", default=paid_providers()[0], show_default=True, help=f"One of {', '.join(PROVIDERS)}.")
 @json_option
 def command(provider: str, as_json: bool) -> None:
     """Show which GPUs a provider has, at what price, and where they are free now; the cheapest first.

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from infra import engine, image
+from infra.image_source import source_folder
 from job.cli.options import json_option
 from job.cli.output import print_json
 from job.run import last_image
@@ -33,7 +34,11 @@ def command() -> None:
 @click.option("--base-image", metavar="IMAGE", help="Built on this instead of the Dockerfile's Python image.")
 @click.option("--cuda", metavar="VERSION", help="Another CUDA version of the same torch, such as 12.6.")
 @click.option("--torch-index", metavar="URL", help="The wheel index that has torch for --cuda.")
-@click.option("--source", type=click.Path(path_type=Path), help="A checkout of codecjob. Default: where this one runs.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    help="A checkout of codecjob. Default: the source of this very program.",
+)
 @json_option
 def build(
     tag: str, base_image: str | None, cuda: str | None, torch_index: str | None, source: Path | None, as_json: bool
@@ -46,8 +51,8 @@ def build(
       codecjob image build --tag docker.io/me/codecjob:cuda12 --cuda 12.6 --torch-index URL
     """
     say = (lambda line: None) if as_json else click.echo
-    folder = source.resolve() if source else image.source_folder()
-    built = image.build(folder, tag, say, base_image, cuda, torch_index)
+    with source_folder(source.resolve() if source else None) as folder:
+        built = image.build(folder, tag, say, base_image, cuda, torch_index)
     last_image.write(_known(built))
     if as_json:
         print_json(asdict(built))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from infra.pods import PROVIDERS
+from infra.pods import PROVIDERS, kind_of
 from job.cli.options import json_option
 from job.cli.output import print_json
 from job.paths import open_default_store
@@ -24,7 +24,7 @@ DATA = "clips"
 @click.argument("place", metavar="[DIR|FILE]", default=".", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the runs. Default: the folder's.")
 @click.option("--data", metavar="DIR", help="Folder of audio, seen from here. Default: clips beside the spec.")
-@click.option("--provider", type=click.Choice(PROVIDERS), help="Where pods run. Default: local.")
+@click.option("--provider", type=click.Choice(list(PROVIDERS)), help="Where pods run. Default: local.")
 @click.option("--store", metavar="URL", help="Where the record lies: a folder, or s3://bucket/prefix.")
 @click.option("--gpu", multiple=True, metavar="NAME", help="A GPU to take; several in order of preference.")
 @click.option("--max-cost", type=float, metavar="USD", help="The run is ended when this is spent.")
@@ -63,8 +63,8 @@ def command(
     if data is None:
         data = _ask("folder of audio", beside, ask)
     if provider is None:
-        provider = _ask("where pods run", "local", ask, click.Choice(PROVIDERS))
-    if provider == "runpod" and ask:
+        provider = _ask("where pods run", "local", ask, click.Choice(list(PROVIDERS)))
+    if ask and not kind_of(provider).at_home:
         store = store or _ask("store that a rented pod reaches, s3://bucket/prefix", store, ask) or None
         gpu = gpu or tuple(filter(None, [_ask("GPU, empty for the cheapest", "", ask)]))
         max_cost = max_cost or click.prompt("USD that a run may cost", type=float, default=20.0, err=True)
@@ -87,7 +87,7 @@ def command(
     click.echo(f"wrote {path}")
     if not spec.data.is_dir():
         click.echo(f"note: {spec.data} is not there yet: put wav, flac, ogg or mp3 files into it", err=True)
-    if provider == "runpod" and open_default_store(spec.store).url.startswith("file:"):
+    if not kind_of(provider).at_home and open_default_store(spec.store).url.startswith("file:"):
         click.echo("note: a rented pod needs an s3:// store: give `store` in the spec, or CODECJOB_STORE", err=True)
     click.echo(f"next: {todo}")
 

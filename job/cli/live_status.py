@@ -7,8 +7,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from infra.background import Background
 from infra.store import Unavailable
-from job.cli.background import Background
 from job.cli.output import duration
 from job.cli.status_views import Look
 from job.record.no_answer import NO_ANSWER
@@ -48,7 +48,7 @@ def show(console: Console, picture: RenderableType) -> None:
 def _watch_on_screen(console: Console, live: Live, source: Look) -> None:
     trouble, answered = "", time.monotonic()
     while True:
-        work, began = Background(source.take), time.monotonic()
+        work, began = Background(source.take, "look"), time.monotonic()
         while True:
             late = time.monotonic() - began > LATE_SECONDS
             slow = f"no answer for {duration(time.monotonic() - answered)} yet" if late else ""

@@ -10,7 +10,8 @@ from infra.pods import open_provider
 from job.cli.log_timestamps import Times, moment
 from job.cli.options import run_argument, store_option
 from job.errors import UsageError
-from job.record.run import Attempt, Run
+from job.record.attempt import Attempt
+from job.record.run import Run
 from job.record.run_index import locate
 from job.run.state import ENDED, look
 

@@ -1,10 +1,10 @@
 """The notice of pods that no record owns, in commands that do something else; it never keeps them waiting for long."""
 
-import threading
 import time
 
 import click
 
+from infra.background import Background
 from infra.pods import Provider
 from infra.store import Store
 from job.record.no_answer import NO_ANSWER
@@ -25,12 +25,11 @@ class Notice:
         self.providers = providers
         self.found: list[Entry] = []
         self.began = time.monotonic()
-        self.thread = threading.Thread(target=self._look, name="reconcile", daemon=True)
-        self.thread.start()
+        self.survey = Background(self._look, "reconcile")
 
     def show(self) -> None:
         """One line for the orphans and one for what waits to be adopted, on stderr."""
-        self.thread.join(max(WAIT_SECONDS - (time.monotonic() - self.began), 0.0))
+        self.survey.wait(max(WAIT_SECONDS - (time.monotonic() - self.began), 0.0))
         found = list(self.found)
         for line in lines(found):
             click.echo(line, err=True)

@@ -52,10 +52,10 @@ def command(
     raise SystemExit(USAGE if stops else 0)
 
 
-def look(job: JobSpec, store: Store, provider: Provider, *, trial: Trial, quiet: bool, to_push: bool = False) -> Report:
+def look(job: JobSpec, store: Store, provider: Provider, *, trial: Trial, quiet: bool) -> Report:
     """The whole look, with a progress bar on a terminal."""
     with progress("preflight", "clips", quiet=quiet) as on_file:
-        return examine(job, store, provider, trial=trial, to_push=to_push, on_file=on_file)
+        return examine(job, store, provider, trial=trial, on_file=on_file)
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:

@@ -9,8 +9,9 @@ from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import exit_code_of, print_json
 from job.errors import CannotTellError, UsageError
 from job.paths import open_default_store
+from job.record.find import list_runs
 from job.record.retention import Plan, plan, prune
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.record.run_index import locate
 from job.run.launch import CLIENT
 

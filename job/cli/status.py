@@ -9,8 +9,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from infra.background import Background
 from infra.store import Store
-from job.cli.background import SOON_SECONDS, Background
 from job.cli.live_status import show, watch
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import INTERRUPTED, print_json
@@ -23,6 +23,10 @@ SHOWN = 20
 REDRAW_SECONDS = 0.25
 PIPE_WIDTH = 1000
 """A reader that is no terminal gets each run in one line, to be searched by line."""
+
+
+SOON_SECONDS = 0.3
+"""What takes no longer is waited for without a word."""
 
 
 @click.command("status")
@@ -80,7 +84,7 @@ def _watch(console: Console, source: OneRun | ManyRuns, as_json: bool) -> None:
 
 def _take(console: Console, source: OneRun | ManyRuns, quiet: bool) -> None:
     """Looks once. What takes longer than a moment says so, and on a terminal shows what has come so far."""
-    work = Background(source.take)
+    work = Background(source.take, "look")
     if work.wait(SOON_SECONDS):
         work.result()
         return

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.pods import open_provider
+from infra.pods import Provider, ProviderError, kind_of, open_provider, paid_providers
 from infra.store import Store
 from job.cli.orphan_notice import Notice
 from job.cli.views.details import RunDetails
@@ -151,15 +151,27 @@ class ManyRuns:
         return [entry.as_dict() for entry in self.seen or ()]
 
     def notice(self) -> Notice:
-        """Pods that no record owns, on the providers of the runs."""
+        """Pods that no record owns, on the providers of the runs and on all paid ones."""
         assert self.store is not None
         return _notice(self.store, [entry for entry in self.seen or () if isinstance(entry, RunState)])
 
 
 def _notice(store: Store, states: Sequence[RunState]) -> Notice:
-    """Those providers are asked for more that have given an answer."""
-    names = {state.spec.provider for state in states if not state.trouble}
-    return Notice(store, *(open_provider(name) for name in sorted(names)))
+    """Those providers are asked for more that have given an answer, and paid ones that no run has asked yet."""
+    silent = {state.spec.provider for state in states if state.trouble}
+    names = {state.spec.provider for state in states}.union(filter(_is_set_up, paid_providers())) - silent
+    return Notice(store, *filter(None, map(_opened, sorted(names))))
+
+
+def _is_set_up(name: str) -> bool:
+    return kind_of(name).is_set_up()
+
+
+def _opened(name: str) -> Provider | None:
+    try:
+        return open_provider(name)
+    except ProviderError:
+        return None  # whoever has a run there is told elsewhere
 
 
 def _mark(entry: Entry) -> tuple[object, ...]:

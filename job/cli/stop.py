@@ -5,8 +5,8 @@ import click
 from infra.pods import open_provider
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import CANNOT_TELL, print_json
+from job.record.documents import Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Outcome
 from job.record.run_index import locate
 from job.run.launch import CLIENT
 from job.run.termination import NotRecordedError, end

@@ -17,12 +17,13 @@ from job.cli.follow import follow
 from job.cli.options import json_option, spec_argument, store_option
 from job.cli.orphan_notice import Notice
 from job.cli.output import print_json
-from job.cli.plan import Plan, Upload, agree, show, yes_option
+from job.cli.plan import Plan, Upload, agree, check_watched, show, unwatched_option, yes_option
 from job.cli.preflight import look, print_findings
-from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.paths import open_default_store
-from job.record.run import Run, Submission, new_run_id
+from job.record.documents import Submission
+from job.record.find import new_run_id
+from job.record.run import Run
 from job.record.run_index import remember
 from job.run import launch
 from job.run.offers import Choice, look_for, still_good
@@ -73,7 +74,7 @@ def command(
     opened = open_default_store(store or job.store)
     notice = Notice(opened, provider)
     trial = Trial.IF_PAID if can_train() else Trial.NEVER
-    report = look(job, opened, provider, trial=trial, quiet=as_json, to_push=not dry_run)
+    report = look(job, opened, provider, trial=trial, quiet=as_json)
     if dry_run and not as_json:
         print_findings(report.findings)
     notice.show()
@@ -132,6 +133,5 @@ def _start(
     )
     run.create(submission)
     remember(run)
-    planned = launch.plan(store, run_id, 1, job, choice.candidates, access)
-    launch.start(provider, run.attempt(1), planned, lambda candidate: say(launch.asking(provider, candidate)))
+    launch.start_attempt(run, provider, 1, choice, access, say)
     return run

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -75,29 +74,6 @@ class Manifest(_Part):
         return {object_key(shard.sha256) for shard in self.shards}
 
 
-class OldFile(_Part):
-    """One file of an old dataset."""
-
-    size: int
-    sha256: str = Sha256
-
-
-class OldManifest(_Part):
-    """A dataset of whole files, as they were before there were shards. It can be listed and removed, not trained on."""
-
-    version: Literal[1]
-    files: tuple[OldFile, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
-
-    def objects(self) -> set[str]:
-        """Keys of what the dataset is made of."""
-        return {object_key(file.sha256) for file in self.files}
-
-
 @dataclass(frozen=True)
 class Dataset:
     """A dataset in the store."""
@@ -131,25 +107,13 @@ def write(store: Store, dataset: str, manifest: Manifest) -> None:
     store.put(manifest_key(dataset), manifest.model_dump_json().encode())
 
 
-def read(store: Store, dataset: str) -> Manifest | OldManifest:
-    """A dataset's manifest. Raises `NotFound`, and `StoreError` for one that is damaged."""
+def read_manifest(store: Store, dataset: str) -> Manifest:
+    """Return a dataset's manifest. Raises `NotFound`, and `StoreError` for one that is damaged."""
     key = manifest_key(dataset)
-    data = store.get(key)
     try:
-        return Manifest.model_validate_json(data)
+        return Manifest.model_validate_json(store.get(key))
     except ValidationError as error:
-        with suppress(ValidationError):
-            return OldManifest.model_validate_json(data)
         raise StoreError(f"{key} in {store.url} is damaged: push the data again") from error
-
-
-def read_packed(store: Store, dataset: str) -> Manifest:
-    """A dataset's manifest, if it can be trained on. Raises as `read` does, and `StoreError` for an old one."""
-    manifest = read(store, dataset)
-    if isinstance(manifest, OldManifest):
-        said = f"dataset {dataset} in {store.url} is made of whole files, as older versions pushed them"
-        raise StoreError(f"{said}: submit or push its folder again")
-    return manifest
 
 
 def list_datasets(store: Store) -> list[Dataset]:

@@ -36,7 +36,7 @@ def pull(store: Store, dataset_id: str, folder: Path, on_bytes: OnProgress = lam
     Raises:
         StoreError: the manifest or a shard is missing or damaged, or the folder cannot be written.
     """
-    manifest = manifests.read_packed(store, dataset_id)
+    manifest = manifests.read_manifest(store, dataset_id)
     try:
         _pull(store, manifest, folder, on_bytes)
     except OSError as error:

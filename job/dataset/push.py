@@ -1,5 +1,6 @@
 """A folder's clips into the store: what it has is named, what it lacks goes up as shards, the manifest last."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,8 +13,6 @@ from infra.store import NotFound, Store, StoreError
 from job.dataset import manifest as manifests
 from job.dataset.manifest import Manifest, PackedClip, Shard, object_key
 from job.dataset.scan import PCM_BYTES, LocalData, OnProgress
-from job.dataset.spool import Spool
-from job.paths import cache_folder
 
 AT_ONCE = 4
 """Shards that are written and uploaded at a time; each takes its size on the local disk."""
@@ -53,17 +52,14 @@ def push(store: Store, data: LocalData, on_bytes: OnProgress = lambda done, tota
     wanted = {clip.sha256: clip for clip in data.clips}
     stored = _stored_objects(store)
     before = _usable_manifest(store, dataset_id, stored)
-    spool = Spool(cache_folder() / "pcm")
-    spool.sweep()
     if before is not None:
-        spool.forget(wanted)
         return Pushed(dataset_id, before, 0, 0)
     places = _known_places(store, data.sample_rate, wanted, stored)
     new = [Member(clip.sha256, clip.length) for sha256, clip in wanted.items() if sha256 not in places]
     total = sum(member.length for member in new) * PCM_BYTES
     done = uploaded = uploaded_bytes = 0
     on_bytes(done, total)
-    for members, shard, sent in _pack_and_upload(store, group(new), data.sample_rate, wanted, stored, spool):
+    for members, shard, sent in _pack_and_upload(store, group(new), data.sample_rate, wanted, stored):
         for member, offset in zip(members, offsets(members), strict=True):
             places[member.sha256] = _Place(shard, offset)
             done += member.length * PCM_BYTES
@@ -72,7 +68,6 @@ def push(store: Store, data: LocalData, on_bytes: OnProgress = lambda done, tota
         on_bytes(done, total)
     manifest = _manifest(data, places)
     manifests.write(store, dataset_id, manifest)
-    spool.forget(wanted)
     return Pushed(dataset_id, manifest, uploaded, uploaded_bytes)
 
 
@@ -94,14 +89,12 @@ def _stored_objects(store: Store) -> dict[str, int]:
 def _usable_manifest(store: Store, dataset_id: str, stored: Mapping[str, int]) -> Manifest | None:
     """The dataset's manifest, if all that it names is there."""
     try:
-        manifest = manifests.read(store, dataset_id)
+        manifest = manifests.read_manifest(store, dataset_id)
     except NotFound:
         return None
     except StoreError:
         return None  # damaged: written anew
-    if isinstance(manifest, Manifest) and all(_is_stored(shard, stored) for shard in manifest.shards):
-        return manifest
-    return None
+    return manifest if all(_is_stored(shard, stored) for shard in manifest.shards) else None
 
 
 def _known_places(
@@ -111,10 +104,10 @@ def _known_places(
     candidates: dict[str, dict[str, _Place]] = {}
     for dataset in manifests.list_datasets(store)[:KNOWN_DATASETS]:
         try:
-            manifest = manifests.read(store, dataset.id)
+            manifest = manifests.read_manifest(store, dataset.id)
         except NotFound:
             continue
-        if not isinstance(manifest, Manifest) or manifest.sample_rate != sample_rate:
+        if manifest.sample_rate != sample_rate:
             continue
         good = [_is_stored(shard, stored) for shard in manifest.shards]
         for clip in manifest.clips:
@@ -145,14 +138,11 @@ def _pack_and_upload(
     sample_rate: int,
     wanted: Mapping[str, ClipInfo],
     stored: Mapping[str, int],
-    spool: Spool,
 ) -> Iterator[tuple[list[Member], Shard, bool]]:
     """Each group as the shard that it is now in the store, and whether it had to go up."""
 
     def read(member: Member) -> Iterator[bytes]:
-        kept = spool.read(member.sha256)
-        path = wanted[member.sha256].path
-        return kept or (block.tobytes() for block in int16_blocks(path, sample_rate))
+        return (block.tobytes() for block in int16_blocks(wanted[member.sha256].path, sample_rate))
 
     def bring(number: int, folder: Path) -> tuple[Shard, bool]:
         path = folder / f"{number}.tar"
@@ -167,16 +157,16 @@ def _pack_and_upload(
             raise AudioError(f"{place}: was changed while it was being packed; start again") from error
         except OSError as error:
             raise AudioError(
-                f"{error.filename or path}: cannot be packed ({error.strerror}); make room or set XDG_CACHE_HOME"
+                f"{error.filename or path}: cannot be packed ({error.strerror}); make room or set TMPDIR"
             ) from error
         finally:
             path.unlink(missing_ok=True)
         return shard, missing
 
-    with spool.room() as folder:
+    with tempfile.TemporaryDirectory(prefix="codecjob-") as name:
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="push")
         try:
-            asked = {pool.submit(bring, number, folder): group for number, group in enumerate(groups)}
+            asked = {pool.submit(bring, number, Path(name)): group for number, group in enumerate(groups)}
             for future in as_completed(asked):
                 yield asked[future], *future.result()
         finally:

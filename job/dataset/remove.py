@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from infra.store import Store
 from job.dataset import manifest as manifests
 from job.errors import UsageError
-from job.record.run import Run, list_runs
+from job.record.find import list_runs
+from job.record.run import Run
 
 RUNS_SHOWN = 3
 
@@ -47,11 +48,11 @@ def remove(store: Store, dataset_id: str, *, force: bool) -> Removed:
         raise UsageError(
             f"dataset {dataset_id} is what {_named(unfinished)} would be resumed with: --force removes it all the same"
         )
-    mine = manifests.read(store, dataset_id).objects()
+    mine = manifests.read_manifest(store, dataset_id).objects()
     others: set[str] = set()
     for dataset in manifests.list_datasets(store):
         if dataset.id != dataset_id:
-            others |= manifests.read(store, dataset.id).objects()
+            others |= manifests.read_manifest(store, dataset.id).objects()
     sizes = {info.key: info.size for info in store.list("objects/") if info.key in mine - others}
     store.delete(manifests.manifest_key(dataset_id))
     for key in sizes:

@@ -13,7 +13,6 @@ from infra.store import StoreError
 from infra.store.keys import check_key
 from job.dataset.manifest import dataset_id
 from job.dataset.scan_cache import ScanCache, open_scan_cache
-from job.dataset.spool import Spool
 from job.paths import cache_folder
 
 OnProgress = Callable[[int, int], None]
@@ -61,13 +60,11 @@ class LocalData:
         return clip.path.relative_to(self.folder).as_posix()
 
 
-def look_at(
-    folder: Path, sample_rate: int, on_file: OnProgress = lambda done, total: None, *, to_push: bool = False
-) -> LocalData:
+def look_at(folder: Path, sample_rate: int, on_file: OnProgress = lambda done, total: None) -> LocalData:
     """Decodes, measures and hashes every clip of a folder, so that no run fails over its data on paid time.
 
     A file whose size and times are those of an earlier look is not read again. `sample_rate` (Hz) is the trainer's:
-    the clips' lengths and hashes are those that it will see. `to_push` keeps what was decoded for `push`.
+    the clips' lengths and hashes are those that it will see.
 
     Raises:
         AudioError: there is no such folder, or no audio in it.
@@ -77,7 +74,7 @@ def look_at(
         found: dict[Path, ClipInfo | AudioError] = {**cache.known(folder, paths, sample_rate)}
         on_file(len(found), len(paths))
         rest = [path for path in paths if path not in found]
-        for path, clip in _look_at_all(rest, folder, sample_rate, cache, to_push):
+        for path, clip in _look_at_all(rest, folder, sample_rate, cache):
             found[path] = clip
             on_file(len(found), len(paths))
     clips, broken = [], []
@@ -92,16 +89,15 @@ def look_at(
 
 
 def _look_at_all(
-    paths: list[Path], folder: Path, sample_rate: int, cache: ScanCache, to_push: bool
+    paths: list[Path], folder: Path, sample_rate: int, cache: ScanCache
 ) -> Iterator[tuple[Path, ClipInfo | AudioError]]:
     """Decoding leaves Python's lock to others nearly all the time, so threads use every core."""
     if not paths:
         return
-    spool = Spool(cache_folder() / "pcm") if to_push else None
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
     try:
         asked: dict[Future[tuple[ClipInfo, os.stat_result]], Path] = {
-            pool.submit(_look_at_one, path, folder, sample_rate, spool): path for path in paths
+            pool.submit(_look_at_one, path, folder, sample_rate): path for path in paths
         }
         for number, future in enumerate(as_completed(asked), start=1):
             path = asked[future]
@@ -118,7 +114,7 @@ def _look_at_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _look_at_one(path: Path, folder: Path, sample_rate: int, spool: Spool | None) -> tuple[ClipInfo, os.stat_result]:
+def _look_at_one(path: Path, folder: Path, sample_rate: int) -> tuple[ClipInfo, os.stat_result]:
     try:
         check_key(path.relative_to(folder).as_posix())
     except StoreError:
@@ -127,12 +123,7 @@ def _look_at_one(path: Path, folder: Path, sample_rate: int, spool: Spool | None
         stat = path.stat()
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror}); mend or remove it") from None
-    if spool is None:
-        return _usable(inspect(path, sample_rate)), stat
-    with spool.keeping() as (take, keep):
-        clip = _usable(inspect(path, sample_rate, take))
-        keep(clip)
-    return clip, stat
+    return _usable(inspect(path, sample_rate)), stat
 
 
 def _usable(clip: ClipInfo) -> ClipInfo:

@@ -20,9 +20,9 @@ def verify(store: Store, dataset_id: str, on_bytes: OnProgress = lambda done, to
     """Reads the whole dataset; returns a line for each object that is missing or damaged.
 
     Raises:
-        StoreError: the manifest is missing, damaged or of an old dataset.
+        StoreError: the manifest is missing or damaged.
     """
-    manifest = manifests.read_packed(store, dataset_id)
+    manifest = manifests.read_manifest(store, dataset_id)
     clips: dict[int, list[PackedClip]] = defaultdict(list)
     for clip in manifest.clips:
         clips[clip.shard].append(clip)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from infra.store import StoreError
 from job.record import checkpoints
-from job.record.run import Attempt
+from job.record.attempt import Attempt
 
 # Those that wait hold disk space that the trainer may need.
 MOST_WAITING = 3

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from job.record.run import Attempt
+from job.record.attempt import Attempt
 from job.run.pod_env import PodEnv
 
 CLAIM_SECONDS = 120.0

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from infra.background import Background
 from job.pod.shipper import Shipper
+from job.record.attempt import Attempt
+from job.record.documents import Beat, StopRequest
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Attempt, Beat, StopRequest
 from job.verdict.signs import Verdict
 
 BEAT_SECONDS = 2.0
@@ -43,11 +45,11 @@ class Reporter:
         self._trouble = ""
         self._urgent = False
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._thread: Background[None] | None = None
 
     def start(self) -> None:
         """Begins to beat."""
-        self._thread.start()
+        self._thread = Background(self._run, "reporter")
 
     def vouch(self, seconds: float) -> None:
         """The agent's loop is alive and will be heard again within so many seconds."""
@@ -61,9 +63,7 @@ class Reporter:
     def close(self, until: float) -> bool:
         """Ends the thread; whether it has ended by then (monotonic clock), so that somebody else may ship."""
         self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(max(until - time.monotonic(), 0.0))
-        return not self._thread.is_alive()
+        return self._thread is None or self._thread.wait(max(until - time.monotonic(), 0.0))
 
     def last_words(self, verdict: Verdict | None) -> None:
         """Ships everything that is left, from the calling thread. Raises when the store does not take it."""

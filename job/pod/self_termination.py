@@ -8,16 +8,18 @@ does it for a supervisor whose agent has not, because it could not even start or
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from contextlib import suppress
 from types import FrameType
 
+from infra.background import Background
 from infra.pods import open_provider
 from infra.store import StoreError, open_store
 from job.pod import claim
-from job.record.run import Attempt, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.pod_env import PodEnv
 
 AGENT, SUPERVISOR = "agent", "supervisor"
@@ -33,9 +35,7 @@ NO_AGENT = "the agent could not start, or has ended without ending its pod"
 def main() -> int:
     """Writes the outcome, where nobody has, and ends this pod."""
     env = PodEnv.read()
-    record = threading.Thread(target=close, args=(env,), daemon=True)  # a store that hangs must not cost money
-    record.start()
-    record.join(RECORD_SECONDS)
+    Background(lambda: close(env), "record").wait(RECORD_SECONDS)  # a store that hangs must not cost money
     return 0 if end(env, None) else 1
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from job.record.attempt import Attempt
 from job.record.compile_cache import Keeper
-from job.record.run import Attempt, Progress
+from job.record.documents import Progress
 from job.verdict.rows import Row, parse
 
 # Rows and log lines are shipped this often, into a piece that grows until it is this large: so few pieces are written

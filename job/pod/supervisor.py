@@ -17,7 +17,9 @@ from typing import Protocol
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # Set where several nodes train together: the first has the agent, the others what trains beside it.
-NODES_VARIABLE, NODE_RANK_VARIABLE, PROVIDER_VARIABLE = "NUM_NODES", "NODE_RANK", "CODECJOB_PROVIDER"
+NODES_VARIABLE, NODE_RANK_VARIABLE = "NUM_NODES", "NODE_RANK"
+# Set where the pod ends with its first process. Any other is started again, and has to be ended by its provider.
+EXIT_ENDS_POD_VARIABLE = "CODECJOB_EXIT_ENDS_POD"
 # What the agent gets for a last checkpoint and upload after the deadline or a request to end.
 GRACE_SECONDS = 60.0
 POLL_SECONDS = 1.0
@@ -25,8 +27,6 @@ POLL_SECONDS = 1.0
 CHILDREN_SECONDS = 5.0
 # What SIGKILL gets. A process that a driver or a file system holds does not die of it.
 KILL_SECONDS = 30.0
-# Their pods end with their first process. Any other is started again, and has to be ended by its provider.
-EXITING_ENDS = ("local", "docker")
 # What asking for that gets: a little more than all tries of `job.pod.self_termination`.
 END_POD_SECONDS = 300.0
 
@@ -69,13 +69,13 @@ def main() -> int:
 
 def module(env: Mapping[str, str]) -> str:
     """What runs in this container."""
-    several = int(env.get(NODES_VARIABLE) or 1) > 1 and env.get(PROVIDER_VARIABLE) != "local"
+    several = int(env.get(NODES_VARIABLE) or 1) > 1
     return "job.pod.worker_node" if several and int(env.get(NODE_RANK_VARIABLE) or 0) > 0 else "job.pod.agent"
 
 
 def may_end_pod(env: Mapping[str, str]) -> bool:
     """Whether this process can and has to ask the provider for the pod's end: no node can end several."""
-    return env.get(PROVIDER_VARIABLE) not in EXITING_ENDS and int(env.get(NODES_VARIABLE) or 1) == 1
+    return not env.get(EXIT_ENDS_POD_VARIABLE) and int(env.get(NODES_VARIABLE) or 1) == 1
 
 
 def has_to_end(code: int, deadline: float, left: Collection[int] = ()) -> bool:

@@ -19,6 +19,7 @@ from job.spec.model import JobSpec, ranks_per_node
 STOP_FILE = "stop.json"
 STOPPED_ON_REQUEST = 3
 BAD_INPUT = 2
+LOST_OTHERS = 4
 # From the request: time for a step, a validation at worst, and a checkpoint; then SIGTERM, then SIGKILL.
 ASK_SECONDS = 40.0
 # A loop that was found hung has had its time. One that can still answer is at the end of a step by now.

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from infra.store import StoreError
 from job.pod.shipper import Shipper
-from job.record.run import Outcome
+from job.record.documents import Outcome
 from job.run.wandb_access import run_env
 from job.spec.model import JobSpec
 from job.verdict.signs import Verdict

@@ -10,25 +10,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Literal, TypeVar
+from typing import Literal
 
-from infra.store import open_store
 from job import dataset
 from job.pod import claim
 from job.pod.lost_node import BEAT_SECONDS
+from job.pod.member import Member
 from job.pod.shipper import last_error
 from job.pod.trainer import STOPPED_ON_REQUEST, Trainer
 from job.record.causes import NODE_LOST, lost_in_words
+from job.record.documents import Beat, NodeBeat, Outcome
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Beat, NodeBeat, Outcome, Run
 from job.run.pod_env import PodEnv
 
 TICK_SECONDS = 0.5
-# How long the store may be away before training.
-INSIST_SECONDS = 600.0
+INSIST_PAUSE_SECONDS = 2.0
 # From the end of the trainer: what the first node gets to write the outcome, as long as it beats;
 SILENT_SECONDS = 60.0
 # how long after that it is still the first node's end that is waited for, and not its beginning;
@@ -39,25 +37,17 @@ END_SECONDS = 40.0
 RESTART_PAUSE_SECONDS = 30.0
 LOG_BYTES, LOG_SECONDS = 256 << 10, 15.0
 
-T = TypeVar("T")
 
-
-class Node:
+class Node(Member):
     """One node's part in one attempt."""
 
     def __init__(self, env: PodEnv) -> None:
         if env.place is None:
-            raise ValueError("not one of several nodes: CODECJOB_PROVIDER is local, or NUM_NODES is 1 or not set")
-        self.env = env
-        self.place = env.place
-        self.run = Run(open_store(env.store), env.run_id)
-        self.attempt = self.run.attempt(env.attempt)
+            raise ValueError("not one of several nodes: NUM_NODES is 1 or not set")
         # A network volume is the workspace of all nodes.
-        self.workspace = Path(env.workspace) / f"node{env.place.rank}"
+        super().__init__(env, f"node {env.place.rank}", Path(env.workspace) / f"node{env.place.rank}")
+        self.place = env.place
         self.workspace.mkdir(parents=True, exist_ok=True)
-        self.folder = self.workspace / "training"
-        self.log = self.workspace / "job.log"
-        self.told = False
         self.began = time.time()
         self.looked_at = -BEAT_SECONDS
         self.shipped_at = -LOG_SECONDS
@@ -66,16 +56,16 @@ class Node:
 
     def work(self) -> int:
         """The node's part; returns the exit code: 0 once the attempt has an outcome."""
-        if self._insist(self.attempt.outcome) is not None:
-            self._say("the attempt has ended already")
+        if self.insist(self.attempt.outcome, INSIST_PAUSE_SECONDS) is not None:
+            self.say("the attempt has ended already")
             time.sleep(RESTART_PAUSE_SECONDS)
             return 0
         try:
-            self._insist(lambda: claim.wait_for(self.attempt, self.env, lambda: self.told))
+            self.insist(self.wait_for_claim, INSIST_PAUSE_SECONDS)
         except claim.NotMineError as error:
-            self._say(f"not wanted: {error}")
+            self.say(f"not wanted: {error}")
             return 1
-        self._insist(self._sync)
+        self.insist(self._sync, INSIST_PAUSE_SECONDS)
         while True:
             data = self.workspace / "data"
             trainer = Trainer(self.run.spec(), self.run.run_id, data, self.folder, self.log, self.place)
@@ -85,14 +75,14 @@ class Node:
                 self._end(trainer)
             if code is not None:
                 return code
-            self._say("the first node lives and there is no outcome: joining it, as it may have been started again")
+            self.say("the first node lives and there is no outcome: joining it, as it may have been started again")
             self.began = time.time()
 
     def _sync(self) -> None:
         dataset.pull(self.run.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
 
     def _between_files(self, done: int, total: int) -> None:
-        if self._is_over("syncing") or self.told:
+        if self._is_over("syncing") or self.told_at is not None:
             raise SystemExit(0)
 
     def _attend(self, trainer: Trainer) -> int | None:
@@ -107,14 +97,14 @@ class Node:
             code = trainer.exit_code()
             if code is not None and not ended:
                 ended = True
-                self._say(f"the trainer has ended with exit code {code}")
+                self.say(f"the trainer has ended with exit code {code}")
                 self.heard_at = ended_at = time.monotonic()
                 self.looked_at = -BEAT_SECONDS  # told at once: the first node asks
             if self._is_over("training" if code is None else "ended", code):
                 return 0
-            if self.told and trainer.asked_at is None:
+            if self.told_at and trainer.asked_at is None:
                 trainer.ask_to_stop("this node was told to end")
-            if ended and (self.told or self._first_is_silent()):
+            if ended and (self.told_at or self._first_is_silent()):
                 self._close(code)
                 return 1
             if ended and time.monotonic() - ended_at > AGAIN_SECONDS:
@@ -145,7 +135,7 @@ class Node:
 
     def _close(self, code: int | None) -> None:
         """The first node, which should have said how the attempt has ended, cannot any more."""
-        if self.told or code in (0, STOPPED_ON_REQUEST):
+        if self.told_at or code in (0, STOPPED_ON_REQUEST):
             return
         reason = lost_in_words([0], self.place.nodes, "does not answer any more")
         outcome = Outcome.of(NODE_LOST, reason, f"node {self.place.rank}")
@@ -172,22 +162,10 @@ class Node:
             log.seek(max(log.seek(0, os.SEEK_END) - LOG_BYTES, 0))
             self.run.store.put(f"{self.attempt.prefix}/nodes/{self.place.rank}.log", log.read())
 
-    def _insist(self, step: Callable[[], T]) -> T:
-        until = time.monotonic() + INSIST_SECONDS
-        while True:
-            try:
-                return step()
-            except RECORD_AWAY as error:
-                if self.told or time.monotonic() > until or time.time() > self.env.deadline:
-                    raise
-                self._say(f"the record cannot be reached now: {error}")
-                time.sleep(TICK_SECONDS * 4)
-
-    def _say(self, what: str) -> None:
-        line = f"node {self.place.rank} {time.strftime('%H:%M:%S', time.gmtime())}: {what}\n"
-        sys.stderr.write(line)
-        with contextlib.suppress(OSError), self.log.open("a") as log:
-            log.write(line)
+    def say(self, what: str) -> None:
+        """Writes a line into the log, and into what the container prints: of this node nothing else is there."""
+        sys.stderr.write(f"{self.name}: {what}\n")
+        super().say(what)
 
 
 def main() -> int:
@@ -195,7 +173,7 @@ def main() -> int:
     node = Node(PodEnv.read())
 
     def told_to_end(number: int, frame: FrameType | None) -> None:
-        node.told = True
+        node.told_at = node.told_at or time.monotonic()
 
     signal.signal(signal.SIGTERM, told_to_end)
     return node.work()

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from infra.files import sha256_of
 from infra.store import InvalidKey, NotFound, Store, StoreError
 from infra.store.keys import check_key
-from job.record.run import Attempt, CheckpointRef, Run
+from job.record.attempt import Attempt, CheckpointRef
+from job.record.run import Run
 
 MANIFEST = "manifest.json"
 PULLING = ".pulling"

@@ -18,7 +18,9 @@ from pathlib import Path
 from infra.files import unpublished
 from infra.store import NotFound
 from job.paths import home
-from job.record.run import Attempt, Progress, Run
+from job.record.attempt import Attempt
+from job.record.documents import Progress
+from job.record.run import Run
 
 FOLDER = "compiled"  # the trainer's, in its checkpoint folder
 KEY_FILE = "seal-key"

@@ -8,8 +8,9 @@ from typing import Literal
 from infra.store.keys import check_key
 from job.errors import UsageError
 from job.record import checkpoints
+from job.record.attempt import Attempt, CheckpointRef
 from job.record.retention import best_first, survey
-from job.record.run import Attempt, CheckpointRef, Run
+from job.record.run import Run
 
 PIECES: tuple[tuple[Literal["metrics", "log"], str], ...] = (("metrics", "metrics.jsonl"), ("log", "job.log"))
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from infra.store import NotFound, ObjectInfo, StoreError
 from job.errors import CannotTellError, UsageError
+from job.record.attempt import Attempt, CheckpointRef
 from job.record.checkpoints import MANIFEST
-from job.record.run import Attempt, CheckpointRef, Run
+from job.record.run import Run
 from job.spec.model import KeepSpec
 
 # What has no manifest may still be on its way up for this long, while its attempt goes on.

@@ -11,7 +11,8 @@ from infra.files import write_atomic
 from infra.store import Store, open_store
 from job.errors import UsageError
 from job.paths import home, open_default_store
-from job.record.run import LAST, NoSuchRunError, Run, find_run, submission_order
+from job.record.find import LAST, NoSuchRunError, find_run, submission_order
+from job.record.run import Run
 
 MOST = 1000
 """Runs that are remembered, the newest."""

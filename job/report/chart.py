@@ -1,11 +1,12 @@
-"""One metric's chart as plotly's JSON: curves over steps, limits, and what the verdict saw. Pure: values in, dicts out.
+"""Chart of one metric as plotly's JSON: curves over steps, limits, what the verdict saw. Pure: values in, dicts out.
 
-The figures are what `plotly.graph_objects.Figure` takes, and a test asks it. To show them takes plotly's script alone.
+Plotly is imported where a figure is made: it takes a quarter of a second, and only `codecjob report` needs it.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from job.report.palette import band, light
@@ -107,46 +108,62 @@ def figure(
     shown = [line for line in lines if line.table or -NEAR <= axis.share(line.value) <= 1 + NEAR]
     if not all(line.table for line in shown):
         axis = axis_of(values, [line.value for line in shown], log)
-    traces = [trace for curve in curves for trace in _traces(curve, axis)]
-    layout = {
-        "xaxis": _steps(last_step),
-        "yaxis": plain_axis(range=axis.scaled_range(), title={"text": unit, "standoff": 4}, **axis.ticks()),
-        "shapes": [*_grounds(shown, axis), *map(_rule, shown), *map(_pole, uprights)],
-        "annotations": [*(_label(line, axis) for line in shown), *map(_flag, uprights)],
-    }
-    return dressed([*traces, *_spots(marks)], layout)
+    drawn = new_figure()
+    for curve in curves:
+        _add_curve(drawn, curve, axis)
+    _add_marks(drawn, marks)
+    for state, bottom, top in zones(shown, axis.low, axis.high):
+        drawn.add_hrect(y0=bottom, y1=top, line_width=0, fillcolor=light(f"{state}-ground"))
+    for line in shown:
+        _add_limit(drawn, line, axis)
+    for upright in uprights:
+        drawn.add_vline(upright.step, line={"color": light("muted"), "width": 1, "dash": "dot"})
+        drawn.add_annotation(text=upright.said, x=upright.step, xanchor="left", y=1, yref="paper", yanchor="bottom")
+    end = max(last_step, 1)
+    drawn.update_xaxes(title={"text": "step", "standoff": 4}, range=[-0.03 * end, 1.03 * end], tickformat="~s")
+    drawn.update_xaxes(dtick=1 if end < MOST_TICKS else None)
+    drawn.update_yaxes(range=axis.scaled_range(), title={"text": unit, "standoff": 4}, **axis.ticks())
+    return as_json(drawn)
 
 
-def plain_axis(**more: Any) -> Figure:
-    """An axis in the page's manner."""
-    return {
-        "gridcolor": light("grid"),
-        "linecolor": light("line"),
-        "zeroline": False,
-        "automargin": True,
+def new_figure() -> Any:
+    """An empty `plotly.graph_objects.Figure` in the page's style."""
+    import plotly.graph_objects as go
+
+    return go.Figure(layout={"template": _style()})
+
+
+def as_json(drawn: Any) -> Figure:
+    """A finished figure as the page's script takes it."""
+    return dict(drawn.to_plotly_json())
+
+
+@cache
+def _style() -> Any:
+    """The page's fonts and ink, no background of its own, no legend (the page has one)."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "gridcolor": light("grid"), "linecolor": light("line"), "zeroline": False, "automargin": True,
         "exponentformat": "e",
-        **more,
-    }
-
-
-def dressed(traces: list[Figure], layout: Figure) -> Figure:
-    """A figure in the page's manner: its fonts and ink, no ground of its own, no legend (the page has one)."""
-    common = {
+    }  # fmt: skip
+    font = {"family": "system-ui, sans-serif"}
+    layout = {
         "autosize": True,
         "height": 230,
         "margin": {"l": 8, "r": 10, "t": 18, "b": 8},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": light("muted")},
+        "font": {**font, "size": 12, "color": light("muted")},
         "showlegend": False,
         "hovermode": "closest",
-        "hoverlabel": {
-            "bgcolor": light("card"),
-            "bordercolor": light("line"),
-            "font": {"color": light("ink"), "family": "system-ui, sans-serif"},
-        },
+        "hoverlabel": {"bgcolor": light("card"), "bordercolor": light("line"), "font": {**font, "color": light("ink")}},
+        "xaxis": axis,
+        "yaxis": axis,
+        "shapedefaults": {"layer": "below"},
+        "annotationdefaults": {"showarrow": False, "font": {"color": light("muted"), "size": 11}},
     }
-    return {"data": traces, "layout": {**common, **layout}}
+    return go.layout.Template(layout=layout)
 
 
 def axis_of(values: Iterable[float], limits: Sequence[float], log: bool = False) -> Axis:
@@ -165,170 +182,81 @@ def axis_of(values: Iterable[float], limits: Sequence[float], log: bool = False)
     return Axis(bottom, high + spread * 0.08, log=False)
 
 
-def _steps(last: int) -> Figure:
-    end = max(last, 1)
-    whole = {"dtick": 1} if end < MOST_TICKS else {}
-    return plain_axis(title={"text": "step", "standoff": 4}, range=[-0.03 * end, 1.03 * end], tickformat="~s", **whole)
-
-
-def _traces(curve: Curve, axis: Axis) -> list[Figure]:
+def _add_curve(drawn: Any, curve: Curve, axis: Axis) -> None:
     points = curve.series.points
-    width = 2.5 if curve.main else 1.25
-    found: list[Figure] = []
     if len(points) > MOST_POINTS:
         parts = stretches(points)
         points = tuple(Point(part.at.step, part.at.epoch, part.middle) for part in parts)
-        found = _band(
-            curve, [part.at.step for part in parts], [part.low for part in parts], [part.high for part in parts]
-        )
-    found.append(
-        {
-            "type": "scatter",
-            "name": curve.name,
-            "mode": "lines+markers" if curve.main and len(points) <= MOST_MARKERS else "lines",
-            "x": [point.step for point in points],
-            "y": [_short(point.value) for point in points],
-            "customdata": [_epoch(point) for point in points],
-            "line": {"color": curve.colour, "width": width, "dash": curve.dash},
-            "marker": {"color": curve.colour, "size": 6},
-            "hovertemplate": "%{y:.4g}<br>step %{x:,}, epoch %{customdata}",
-        }
+        # The faint ground between the lowest and the highest values around a curve of the middle ones.
+        edge = {"x": [p.step for p in points], "mode": "lines", "line": {"width": 0, "color": curve.colour}}
+        fill = {"fill": "tonexty", "fillcolor": band(curve.colour)}
+        for name, values, more in (
+            ("lowest", [part.low for part in parts], {}),
+            ("highest", [part.high for part in parts], fill),
+        ):
+            y = [_short(value) for value in values]
+            drawn.add_scatter(name=f"{curve.name}, {name}", y=y, hoverinfo="skip", **edge, **more)
+    drawn.add_scatter(
+        name=curve.name,
+        mode="lines+markers" if curve.main and len(points) <= MOST_MARKERS else "lines",
+        line={"color": curve.colour, "width": 2.5 if curve.main else 1.25, "dash": curve.dash},
+        marker={"color": curve.colour, "size": 6},
+        y=[_short(point.value) for point in points],
+        **_hovered("%{y:.4g}", points),
     )
     if curve.series.lost:
         lost = curve.series.lost[:: -(-len(curve.series.lost) // MOST_POINTS)]
-        found.append(
-            {
-                "type": "scatter",
-                "name": f"{curve.name}: NaN or infinite",
-                "mode": "markers",
-                "x": [point.step for point in lost],
-                "y": [_short(axis.low)] * len(lost),
-                "customdata": [_epoch(point) for point in lost],
-                "marker": {"color": light("bad"), "symbol": "x", "size": 9},
-                "cliponaxis": False,
-                "hovertemplate": "NaN or infinite<br>step %{x:,}, epoch %{customdata}",
-            }
+        drawn.add_scatter(
+            name=f"{curve.name}: NaN or infinite",
+            mode="markers",
+            marker={"color": light("bad"), "symbol": "x", "size": 9},
+            y=[_short(axis.low)] * len(lost),
+            cliponaxis=False,
+            **_hovered("NaN or infinite", lost),
         )
-    return found
 
 
-def _band(curve: Curve, steps: list[int], low: list[float], high: list[float]) -> list[Figure]:
-    """The faint ground between the lowest and the highest values around a curve of the middle ones."""
-    edge = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": steps,
-        "line": {"width": 0, "color": curve.colour},
-        "hoverinfo": "skip",
-    }
-    fill = {"fill": "tonexty", "fillcolor": band(curve.colour)}
-    return [
-        {**edge, "name": f"{curve.name}, lowest", "y": [_short(value) for value in low]},
-        {**edge, "name": f"{curve.name}, highest", "y": [_short(value) for value in high], **fill},
-    ]
-
-
-def _spots(marks: Sequence[Mark]) -> list[Figure]:
-    return [
-        {
-            "type": "scatter",
-            "name": "verdict",
-            "mode": "markers",
-            "x": [mark.step],
-            "y": [_short(mark.value)],
-            "marker": {
-                "color": light(mark.state),
-                "symbol": "diamond-open" if mark.state == "undecided" else "diamond",
-                "size": 12,
-                "line": {"width": 2, "color": light(mark.state)},
-            },
-            "cliponaxis": False,
-            "hovertemplate": "%{meta}",
-            "meta": f"{mark.state.upper()}: {mark.said}",
-        }
-        for mark in marks
-        if math.isfinite(mark.value)
-    ]
-
-
-def _grounds(lines: Sequence[Line], axis: Axis) -> list[Figure]:
-    """Faint stripes where the table finds a value good or bad."""
-    return [
-        {
-            "type": "rect",
-            "layer": "below",
-            "xref": "paper",
-            "x0": 0,
-            "x1": 1,
-            "y0": bottom,
-            "y1": top,
-            "line": {"width": 0},
-            "fillcolor": light(f"{state}-ground"),
-        }
-        for state, bottom, top in zones(lines, axis.low, axis.high)
-    ]
-
-
-def _rule(line: Line) -> Figure:
+def _hovered(value: str, points: Sequence[Point]) -> Figure:
+    """Steps of a trace, and what is shown where the mouse is over it."""
     return {
-        "type": "line",
-        "layer": "below",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": line.value,
-        "y1": line.value,
-        "line": {
-            "color": light(line.state),
-            "width": 1.5 if line.table else 1,
-            "dash": "dash" if line.table else "dot",
-        },
+        "x": [point.step for point in points],
+        "customdata": ["?" if point.epoch is None else str(point.epoch) for point in points],
+        "hovertemplate": f"{value}<br>step %{{x:,}}, epoch %{{customdata}}",
     }
 
 
-def _label(line: Line, axis: Axis) -> Figure:
+def _add_marks(drawn: Any, marks: Sequence[Mark]) -> None:
+    for mark in marks:
+        if not math.isfinite(mark.value):
+            continue
+        colour = light(mark.state)
+        symbol = "diamond-open" if mark.state == "undecided" else "diamond"
+        drawn.add_scatter(
+            name="verdict",
+            mode="markers",
+            x=[mark.step],
+            y=[_short(mark.value)],
+            marker={"color": colour, "symbol": symbol, "size": 12, "line": {"width": 2, "color": colour}},
+            cliponaxis=False,
+            hovertemplate="%{meta}",
+            meta=f"{mark.state.upper()}: {mark.said}",
+        )
+
+
+def _add_limit(drawn: Any, line: Line, axis: Axis) -> None:
     """Good limits are named at the left and bad ones at the right, on their own side of the line: seldom on a curve."""
-    left = line.state == "good"
-    return {
-        "text": line.said,
-        "showarrow": False,
-        "xref": "paper",
-        "x": 0 if left else 1,
-        "xanchor": "left" if left else "right",
-        "y": axis.annotated(line.value),
-        "yanchor": "bottom" if line.side == "above" else "top",
-        "font": {"color": light(line.state), "size": 11},
-    }
-
-
-def _pole(upright: Upright) -> Figure:
-    return {
-        "type": "line",
-        "layer": "below",
-        "yref": "paper",
-        "x0": upright.step,
-        "x1": upright.step,
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": light("muted"), "width": 1, "dash": "dot"},
-    }
-
-
-def _flag(upright: Upright) -> Figure:
-    return {
-        "text": upright.said,
-        "showarrow": False,
-        "x": upright.step,
-        "xanchor": "left",
-        "yref": "paper",
-        "y": 1,
-        "yanchor": "bottom",
-        "font": {"color": light("muted"), "size": 11},
-    }
-
-
-def _epoch(point: Point) -> str:
-    return "?" if point.epoch is None else str(point.epoch)
+    colour = light(line.state)
+    width, dash = (1.5, "dash") if line.table else (1, "dot")
+    drawn.add_hline(line.value, line={"color": colour, "width": width, "dash": dash})
+    drawn.add_annotation(
+        text=line.said,
+        xref="paper",
+        x=0 if line.state == "good" else 1,
+        xanchor="left" if line.state == "good" else "right",
+        y=axis.annotated(line.value),
+        yanchor="bottom" if line.side == "above" else "top",
+        font_color=colour,
+    )
 
 
 def _short(value: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from job.report import labels
-from job.report.chart import Figure, dressed, plain_axis
+from job.report.chart import Figure, as_json, new_figure
 from job.verdict.rows import PER_STAGE, Row
 
 MOST_EPOCHS = 200
@@ -39,38 +39,31 @@ def _codebook(name: str, validations: Sequence[Row]) -> Codebook | None:
     highest = max((cell for line in cells for cell in line if cell is not None), default=0.0)
     # Other trainers write the number of codes, not their share.
     spell = ".0%" if highest <= 1 else ".3g"
-    heat = {
-        "type": "heatmap",
-        "name": metric.title,
-        "x": list(range(len(rows))),
-        "y": [f"stage {stage + 1}" for stage in range(count)],
-        "z": cells,
-        "customdata": [epochs] * count,
-        "zmin": 0,
-        "zmax": max(1.0, highest),
-        "colorscale": "Viridis",
-        "xgap": 1 if len(rows) <= 30 else 0,
-        "ygap": 1,
-        "colorbar": {"thickness": 10, "len": 1, "tickformat": spell, "outlinewidth": 0},
-        "hovertemplate": f"%{{y}}, epoch %{{customdata}}: %{{z:{spell}}}<extra></extra>",
-    }
-    if len(rows) * count <= FEW_CELLS and len(rows) <= 8:
-        heat |= {"texttemplate": f"%{{z:{spell}}}", "textfont": {"size": 11}}
-    every = max(1, math.ceil(len(rows) / 12))
-    epoch_axis = plain_axis(
-        title={"text": "epoch", "standoff": 4},
-        tickvals=list(range(0, len(rows), every)),
-        ticktext=epochs[::every],
-        showgrid=False,
+    drawn = new_figure()
+    drawn.add_heatmap(
+        name=metric.title,
+        x=list(range(len(rows))),
+        y=[f"stage {stage + 1}" for stage in range(count)],
+        z=cells,
+        customdata=[epochs] * count,
+        zmin=0,
+        zmax=max(1.0, highest),
+        colorscale="Viridis",
+        xgap=1 if len(rows) <= 30 else 0,
+        ygap=1,
+        colorbar={"thickness": 10, "len": 1, "tickformat": spell, "outlinewidth": 0},
+        hovertemplate=f"%{{y}}, epoch %{{customdata}}: %{{z:{spell}}}<extra></extra>",
     )
-    layout = {
-        "xaxis": epoch_axis,
-        "yaxis": plain_axis(autorange="reversed", showgrid=False, type="category"),
-        "height": min(max(90 + 24 * count, 160), 620),
-    }
+    if len(rows) * count <= FEW_CELLS and len(rows) <= 8:
+        drawn.update_traces(texttemplate=f"%{{z:{spell}}}", textfont_size=11)
+    every = max(1, math.ceil(len(rows) / 12))
+    ticks = {"tickvals": list(range(0, len(rows), every)), "ticktext": epochs[::every]}
+    drawn.update_xaxes(title={"text": "epoch", "standoff": 4}, showgrid=False, **ticks)
+    drawn.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    drawn.update_layout(height=min(max(90 + 24 * count, 160), 620))
     newest = ", ".join("?" if line[-1] is None else f"{line[-1]:.0%}" for line in cells)
     said = f"{metric.title} of {count} stages over {len(rows)} epochs; the newest, by stage: {newest}"
-    return Codebook(metric, said, dressed([heat], layout))
+    return Codebook(metric, said, as_json(drawn))
 
 
 def _cell(stages: Sequence[float], stage: int) -> float | None:

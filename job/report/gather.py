@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from job.errors import CannotTellError, UsageError
+from job.record.attempt import Attempt
+from job.record.documents import Submission
 from job.record.judged_cache import judge
 from job.record.resolved_settings import start_row
-from job.record.run import Attempt, Claim, Outcome, Run, Submission
+from job.record.run import Run
 from job.report import samples
+from job.run.seen import AttemptFacts
 from job.run.state import RunState, finder, look
 from job.spec.model import JobSpec
 from job.verdict.checklist_spec import Checklist
@@ -22,14 +25,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class AttemptFacts:
-    """What the record says of one attempt. None is what it does not say."""
+class Trained(AttemptFacts):
+    """An attempt with its rows."""
 
-    number: int
-    claim: Claim | None
-    outcome: Outcome | None
-    rows: int
-    resumed_at: int | None
+    rows: int = 0
+    resumed_at: int | None = None
     """The step that it began from; 0 for a training from the start."""
 
 
@@ -50,7 +50,7 @@ class Facts:
     """Those of older attempts that a later one has trained again."""
     start: Mapping[str, Any] | None
     """The newest start row, with the trainer's configuration."""
-    attempts: tuple[AttemptFacts, ...]
+    attempts: tuple[Trained, ...]
     events: tuple[dict[str, Any], ...]
     samples: samples.Samples
     missing: tuple[str, ...]
@@ -136,11 +136,12 @@ def _read_rows(attempts: list[Attempt], missing: _Missing) -> list[list[Row]]:
     return read
 
 
-def _attempt(attempt: Attempt, rows: list[Row], missing: _Missing) -> AttemptFacts:
+def _attempt(attempt: Attempt, rows: list[Row], missing: _Missing) -> Trained:
     claim = missing.read(attempt.claim, None)
     outcome = missing.read(attempt.outcome, None)
     first = next((row for row in rows if row.kind == "start"), None)
-    return AttemptFacts(attempt.number, claim, outcome, len(rows), first.step if first else None)
+    resumed_at = first.step if first else None
+    return Trained(attempt.number, claim=claim, outcome=outcome, rows=len(rows), resumed_at=resumed_at)
 
 
 def _events(attempts: list[Attempt], missing: _Missing) -> list[dict[str, Any]]:

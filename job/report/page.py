@@ -53,7 +53,7 @@ def check_extra() -> None:
     try:
         import jinja2  # noqa: F401
         import plotly  # noqa: F401
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UsageError(MISSING_EXTRA) from error
 
 

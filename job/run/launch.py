@@ -18,15 +18,18 @@ from infra.pods import (
     ProviderError,
     RateLimited,
     Unauthorised,
+    kind_of,
 )
 from infra.store import Store, StoreError
 from job.errors import UsageError
 from job.record import compile_cache
-from job.record.run import Attempt, Claim, Intent, Outcome
+from job.record.attempt import Attempt
+from job.record.documents import Claim, Intent, Outcome
+from job.record.run import Run
 from job.run import wandb_access
 from job.run.machine import command, in_words, mounts
-from job.run.offers import Candidate
-from job.run.pod_env import SEAL_KEY_VARIABLE, client_part
+from job.run.offers import Candidate, Choice
+from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
 from job.spec.model import JobSpec
 
@@ -45,6 +48,17 @@ class Launch:
     intent: Intent
     requests: tuple[LaunchRequest, ...]
     """One for each offer that fits, in their order; only what may be one offer's own fault leads to the next."""
+
+
+def start_attempt(
+    run: Run, provider: Provider, number: int, choice: Choice, access: Access, say: Callable[[str], None]
+) -> Pod:
+    """Start an attempt of a run whose record exists, on one of the machines of ``choice``; its pods get ``access``.
+
+    ``say`` is told of each machine before it is asked for. Raises as `start` does.
+    """
+    planned = plan(run.store, run.run_id, number, run.spec(), choice.candidates, access)
+    return start(provider, run.attempt(number), planned, lambda candidate: say(asking(provider, candidate)))
 
 
 def plan(
@@ -73,6 +87,7 @@ def plan(
             command=command(spec),
             env={
                 **client_part(run_id, attempt, store.url, deadline),
+                **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),

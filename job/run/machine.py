@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from infra.pods import Machine
+from infra.pods import Machine, kind_of
 from infra.pods.machine import count_gpus
 from infra.store import Store
 from infra.store.folder import FolderStore
@@ -11,8 +11,6 @@ from job.errors import UsageError
 from job.run import last_image
 from job.spec.model import JobSpec
 
-LOCAL = "local"
-DOCKER = "docker"
 # A pod starts in a folder that may be a user's own volume: -P keeps what lies there from being imported. Images pushed
 # earlier know the module by this name.
 SUPERVISOR = ("-P", "-m", "job.supervisor")
@@ -27,9 +25,10 @@ def machine(spec: JobSpec) -> Machine:
         UsageError: the provider needs an image and none is known, or has one machine and several are asked for;
             or this machine has fewer GPUs.
     """
-    if spec.provider == LOCAL and spec.nodes > 1:
-        raise UsageError(f"nodes: {spec.nodes}, but provider local has this one machine; leave nodes out")
-    if spec.provider == LOCAL and (spec.gpu_count or 1) > 1 and count_gpus() < (spec.gpu_count or 1):
+    is_this_user = kind_of(spec.provider).is_this_user
+    if is_this_user and spec.nodes > 1:
+        raise UsageError(f"nodes: {spec.nodes}, but provider {spec.provider} has this one machine; leave nodes out")
+    if is_this_user and (spec.gpu_count or 1) > 1 and count_gpus() < (spec.gpu_count or 1):
         raise UsageError(f"gpu_count: {spec.gpu_count}, but this machine has {count_gpus() or 'no'} GPU; ask for less")
     image, min_cuda = _image(spec)
     return Machine(
@@ -49,19 +48,22 @@ def machine(spec: JobSpec) -> Machine:
 
 def mounts(spec: JobSpec, store: Store) -> tuple[str, ...]:
     """The folder of the record, for a container beside it; a bucket needs none."""
-    return (str(store.root),) if spec.provider == DOCKER and isinstance(store, FolderStore) else ()
+    kind = kind_of(spec.provider)
+    contained = kind.at_home and not kind.is_this_user
+    return (str(store.root),) if contained and isinstance(store, FolderStore) else ()
 
 
 def with_known_image(spec: JobSpec) -> JobSpec:
     """The spec with its image written out, so that every attempt runs the same, whoever starts it from where."""
-    known = None if spec.provider == LOCAL or spec.image else last_image.read()
-    references = known.references(with_built=spec.provider == DOCKER) if known else ()
+    kind = kind_of(spec.provider)
+    known = None if kind.is_this_user or spec.image else last_image.read()
+    references = known.references(with_built=not kind.pulls_image) if known else ()
     return spec.model_copy(update={"image": references[0]}) if references else spec
 
 
 def command(spec: JobSpec) -> tuple[str, ...]:
     """The pod's first process. An image brings its own Python."""
-    return (sys.executable if spec.provider == LOCAL else "python", *SUPERVISOR)
+    return (sys.executable if kind_of(spec.provider).is_this_user else "python", *SUPERVISOR)
 
 
 def in_words(of: Machine, gpu: str) -> str:
@@ -72,7 +74,7 @@ def in_words(of: Machine, gpu: str) -> str:
 
 def _image(spec: JobSpec) -> tuple[str, str | None]:
     """The image's reference, and the CUDA version that it needs where this machine remembers it."""
-    if spec.provider == LOCAL:
+    if kind_of(spec.provider).is_this_user:
         return "", None  # runs what is installed here
     image = with_known_image(spec).image
     if image is None:

@@ -15,15 +15,16 @@ from infra.pods import (
     PROVIDER_VARIABLE,
     RUN_VARIABLE,
     WORKSPACE_VARIABLE,
+    kind_of,
 )
 from job.paths import STORE_VARIABLE
-from job.record.run import Claim
+from job.record.documents import Claim
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # A secret, see `job.record.compile_cache`.
 SEAL_KEY_VARIABLE = "CODECJOB_SEAL_KEY"
-# Set by RunPod in every pod: what a client cannot know before the pod is there.
-RUNPOD_POD_ID_VARIABLE = "RUNPOD_POD_ID"
+# Set where the pod ends with its first process, see `job.pod.supervisor`.
+EXIT_ENDS_POD_VARIABLE = "CODECJOB_EXIT_ENDS_POD"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Place:
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Place | None":
-        """None for a pod of one node, whatever a Slurm or another cluster may have left in a user's environment."""
-        if int(env.get(NODES_VARIABLE) or 1) <= 1 or env.get(PROVIDER_VARIABLE) == "local":
+        """None for a pod of one node."""
+        if int(env.get(NODES_VARIABLE) or 1) <= 1:
             return None
         return cls(
             nodes=int(env[NODES_VARIABLE]),
@@ -84,7 +85,7 @@ class PodEnv:
             launch_id=env[LAUNCH_ID_VARIABLE],
             store=env[STORE_VARIABLE],
             deadline=float(env[DEADLINE_VARIABLE]),
-            pod_id=env.get(POD_ID_VARIABLE) or env[RUNPOD_POD_ID_VARIABLE],
+            pod_id=env.get(POD_ID_VARIABLE) or env[kind_of(env[PROVIDER_VARIABLE]).pod_id_variable],
             provider=env[PROVIDER_VARIABLE],
             workspace=env[WORKSPACE_VARIABLE],
             place=Place.read(env),

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from infra.pods import Pod, Provider
 from job.errors import UsageError
+from job.record.attempt import Attempt
 from job.record.causes import STUCK, stuck_in_words
-from job.record.run import Attempt, Outcome, Run
+from job.record.run import Run
 from job.run.cost import bills, spent
-from job.run.launch import CLIENT, NO_POD, asking, plan, start
+from job.run.launch import CLIENT, NO_POD, start_attempt
 from job.run.offers import Choice, look_for, still_good
+from job.run.seen import facts_of
 from job.run.store_access import for_attempt
 from job.run.termination import Say, close_if_lost, end, is_gone
 
@@ -39,48 +42,61 @@ def resume(
         UsageError: the run goes on, has finished, was aborted and there is no reason to override that, has spent its
             max_cost, or its old pod is still listed.
     """
-    spec = run.spec()
-    number = 0
-    cost: float | None = None
-    outcome: Outcome | None = None
-    attempts = run.attempts()
-    if attempts:
-        newest = attempts[-1]
-        number = newest.number
-        outcome = close_if_lost(provider, newest, CLIENT)
-        if outcome is None:
-            raise UsageError(f"{run.run_id} is still running: `codecjob stop {run.run_id}` ends it")
-        if outcome.outcome == "succeeded":
-            raise UsageError(f"{run.run_id} has finished: `codecjob pull {run.run_id} DIR` fetches what it made")
-        if outcome.outcome == "aborted" and override is None:
-            raise UsageError(
-                f"{run.run_id} was aborted: {outcome.reason}; change the spec and submit again, "
-                'or continue it all the same with --override "the reason"'
-            )
-        if outcome.outcome != "aborted" and override is not None:
-            raise UsageError(
-                f"{run.run_id} was not aborted ({outcome.outcome}): `codecjob resume {run.run_id}` will do"
-            )
-        cost = spent(bills(attempts, billed=False), time.time())
-        if spec.max_cost is not None and (cost or 0.0) >= spec.max_cost:
-            raise UsageError(
-                f"{run.run_id} has spent its max_cost ({spec.max_cost:g} USD): submit it again with more, such as "
-                f"`codecjob submit SPEC --set max_cost={2 * spec.max_cost:g}`"
-            )
-        if not is_gone(provider, newest):
-            raise UsageError(f"{run.run_id}: its last pod is still listed: `codecjob stop {run.run_id}` ends it")
-    places = stuck_places(attempts)
+    resumable = check_resumable(run, provider, override)
+    spec, places = run.spec(), stuck_places(run.attempts())
     choice = look_for(provider, spec, places)
-    agree(choice, cost)
+    agree(choice, resumable.spent)
     choice = still_good(choice, provider, spec, places)
-    attempt = run.attempt(number + 1)
-    if override is not None:
-        attempt.note("override", CLIENT, reason=override, aborted_for=outcome.reason if outcome else None)
-    access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, attempt.number)
+    access = for_attempt(spec, run.store.url, run.run_id, run.submission().dataset, resumable.next)
     for warning in access.warnings:
         say(f"warning: {warning}")
-    planned = plan(run.store, run.run_id, attempt.number, spec, choice.candidates, access)
-    return start(provider, attempt, planned, lambda candidate: say(asking(provider, candidate)))
+    if override is not None:
+        run.attempt(resumable.next).note("override", CLIENT, reason=override, aborted_for=resumable.reason)
+    return start_attempt(run, provider, resumable.next, choice, access, say)
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A run that may go on."""
+
+    next: int
+    """The number of its next attempt."""
+    spent: float | None = None
+    """USD so far; None before there was a pod."""
+    reason: str | None = None
+    """Why its last attempt ended."""
+
+
+def check_resumable(run: Run, provider: Provider, override: str | None = None) -> Resumable:
+    """Makes sure that nothing of the run goes on and that it may; an attempt that was lost gets its outcome.
+
+    Raises as `resume` does.
+    """
+    attempts = run.attempts()
+    if not attempts:
+        return Resumable(1)
+    newest, named = attempts[-1], run.run_id
+    outcome = close_if_lost(provider, newest, CLIENT)
+    if outcome is None:
+        raise UsageError(f"{named} is still running: `codecjob stop {named}` ends it")
+    if outcome.outcome == "succeeded":
+        raise UsageError(f"{named} has finished: `codecjob pull {named} DIR` fetches what it made")
+    if outcome.outcome == "aborted" and override is None:
+        raise UsageError(
+            f"{named} was aborted: {outcome.reason}; change the spec and submit again, "
+            'or continue it all the same with --override "the reason"'
+        )
+    if outcome.outcome != "aborted" and override is not None:
+        raise UsageError(f"{named} was not aborted ({outcome.outcome}): `codecjob resume {named}` will do")
+    cost, most = spent(bills(map(facts_of, attempts), billed=False), time.time()), run.spec().max_cost
+    if most is not None and (cost or 0.0) >= most:
+        raise UsageError(
+            f"{named} has spent its max_cost ({most:g} USD): submit it again with more, such as "
+            f"`codecjob submit SPEC --set max_cost={2 * most:g}`"
+        )
+    if not is_gone(provider, newest):
+        raise UsageError(f"{named}: its last pod is still listed: `codecjob stop {named}` ends it")
+    return Resumable(newest.number + 1, cost, outcome.reason)
 
 
 def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, waited: float, by: str, say: Say) -> bool:
@@ -93,7 +109,7 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     """
     reason = stuck_in_words(pod, waited)
     unwanted = attempt.stop_request()
-    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, waited=waited)
+    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, pool=pod.pool, waited=waited)
     ended = end(provider, attempt, STUCK, reason, by, say, agent_grace=0.0)
     if not ended.billing_off:
         return False
@@ -135,6 +151,7 @@ def is_stuck(attempt: Attempt) -> bool:
 
 
 def stuck_places(attempts: Iterable[Attempt]) -> frozenset[str]:
-    """The data centers in which a pod of these attempts never began to run."""
+    """Where a pod of these attempts never began to run: data centers, and pools of machines that are in none."""
     events = [event for attempt in attempts if is_stuck(attempt) for event in attempt.events()]
-    return frozenset(str(event["data_center"]) for event in events if event["what"] == STUCK and event["data_center"])
+    places = [event.get("data_center") or event.get("pool") for event in events if event["what"] == STUCK]
+    return frozenset(str(place) for place in places if place)

@@ -7,7 +7,7 @@ not turn a good run into a dead one. What nobody looked at is not counted.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from job.record.run import Progress
+from job.record.documents import Progress
 from job.spec.model import Watch
 from job.verdict.pace import Pace
 

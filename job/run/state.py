@@ -1,16 +1,17 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from infra.pods import Pod, ProviderError, open_provider
-from job.record.judged_cache import Judged, Memory, judge, judge_rows
-from job.record.run import Attempt, Beat, Outcome, Progress, Run
-from job.record.snapshot import Snapshot
-from job.run.cost import Amount, Money, bills, cost_by_attempt, invoice_of, reckon
+from job.record.documents import Beat, Outcome, Progress
+from job.record.judged_cache import Judged, Memory, judge
+from job.record.run import Run
+from job.run.cost import Amount, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon
+from job.run.seen import AttemptFacts, Finds, Seen, see
 from job.spec.model import JobSpec
+from job.verdict.forecast import NO_PRICE, Forecast, Price, price_of
 from job.verdict.pace import seconds_left
 from job.verdict.rows import Row, collate, json_number
 from job.verdict.signs import Verdict
@@ -32,14 +33,6 @@ STILL = {
     "stopping": "it is ending: the pod saves, uploads and is ended",
     "lost": "the pod is gone and has left no outcome",
 }
-
-
-class Finds(Protocol):
-    """As much of a provider as it takes to look at a run."""
-
-    def find(self, run_id: str | None) -> list[Pod]:
-        """See `infra.pods.Provider.find`."""
-        ...
 
 
 class _Silent:
@@ -72,7 +65,7 @@ class RunState:
     billing: Billing
     progress: Progress | None
     rows: list[Row]
-    """All of them; where `look` was given a memory, only the newest validation row that counts."""
+    """All of them; where `see` was given a memory, only the newest validation row that counts."""
     verdict: Verdict
     outcome: Outcome | None
     pods: list[str]
@@ -82,6 +75,8 @@ class RunState:
     """When this was read, Unix seconds."""
     costs: dict[int, Amount] = field(default_factory=dict)
     """Cost of each attempt that has had a pod, by its number."""
+    attempts: tuple[AttemptFacts, ...] = ()
+    """What the record says of each, oldest first."""
     pod: str | None = None
     """The pod that the newest attempt has claimed, living or gone."""
     gpu: str | None = None
@@ -92,6 +87,10 @@ class RunState:
     """When max_hours ends the newest attempt, Unix seconds."""
     seconds_left: float | None = None
     """Until training has done its planned steps at the speed measured, or the deadline comes; None once it is over."""
+    forecast: Forecast | None = None
+    """Of the end of the plan, while the run trains. It advises; only the checklist acts."""
+    to_good: Price = NO_PRICE
+    """Time and money until the forecast's good limit is likely reached."""
     epochs: int | None = None
     """Epochs that the run was asked for, by its spec or else by the trainer's own default."""
     beat: float | None = None
@@ -161,6 +160,7 @@ class RunState:
             "phase": self.progress.phase if self.progress else None,
             "metrics": {name: json_number(value) for name, value in validation.values.items()} if validation else None,
             "verdict": self.verdict.as_dict(),
+            "forecast": {**self.forecast.as_dict(), **asdict(self.to_good)} if self.forecast else None,
             "outcome": self.outcome.model_dump() if self.outcome else None,
             "cost_usd": self.money.cost.usd,
             "money": self.money.as_dict(),
@@ -169,63 +169,50 @@ class RunState:
 
 
 def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory | None = None) -> RunState:
-    """Reads one run's record and asks the provider about its pods; ``with_invoice`` also about its bill.
+    """The state of a run as `see` reads it now; ``with_invoice`` asks the provider about its bill, too."""
+    return state_of(see(run, provider, memory), invoice_of(provider) if with_invoice else None)
 
-    With a ``memory``, rows that it knows are neither read nor judged again.
-    """
-    submission = run.submission()
-    spec = run.spec()
-    attempts = [Snapshot(attempt) for attempt in run.attempts()]
-    attempt = attempts[-1] if attempts else Snapshot(run.attempt(1))
-    trouble = ""
-    try:
-        listed = tuple(provider.find(run.run_id))
-        billing: Billing = "on" if listed else "off"
-    except ProviderError as error:
-        listed, billing, trouble = (), "unknown", str(error)
-    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
-    outcome, intent, claim = attempt.outcome(), attempt.intent(), attempt.claim()
-    rows, judged = _judged(run, attempts, spec, memory)
-    state, now = _state(attempt, outcome, billing), time.time()
-    deadline = intent.deadline if intent else None
-    beat = attempt.beat()
-    paid = bills(attempts, billing == "on", invoice_of(provider) if with_invoice else None)
+
+def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
+    """What a run is doing."""
+    newest, judged, beat = seen.newest, seen.judged, seen.beat
+    claim, outcome = newest.claim, newest.outcome
+    billing: Billing = "unknown" if seen.trouble else "on" if seen.pods else "off"
+    state = _state(seen, billing)
+    deadline = newest.intent.deadline if newest.intent else None
+    expected = judged.forecast if state == "training" else None
+    paid = bills(seen.attempts, billing == "on", invoice)
     return RunState(
-        run_id=run.run_id,
-        spec=spec,
-        submitted=submission.submitted,
-        attempt=attempt.number,
+        run_id=seen.run_id,
+        spec=seen.spec,
+        submitted=seen.submission.submitted,
+        attempt=newest.number,
         state=state,
         billing=billing,
-        progress=attempt.progress(),
-        rows=rows,
+        progress=seen.progress,
+        rows=seen.rows,
         verdict=judged.verdict,
         outcome=outcome,
-        pods=[pod.id for pod in listed],
-        money=reckon(paid, judged.pace, outcome.outcome if outcome else None, deadline, now),
-        costs=cost_by_attempt(paid, now),
-        next_step=_next_step(run.run_id, state, _stale(spec, beat, outcome, billing, now)),
-        read=now,
+        pods=[pod.id for pod in seen.pods],
+        money=reckon(paid, judged.pace, outcome.outcome if outcome else None, deadline, seen.now),
+        costs=cost_by_attempt(paid, seen.now),
+        next_step=_next_step(seen.run_id, state, _stale(seen, billing)),
+        read=seen.now,
+        attempts=seen.attempts,
         pod=claim.pod_id if claim else None,
         gpu=(claim.gpu or None) if claim else None,
         usd_per_hour=claim.price_per_hour if claim else None,
         deadline=deadline,
-        seconds_left=_seconds_left(judged, state, deadline, now),
+        seconds_left=_seconds_left(judged, state, deadline, seen.now),
+        forecast=expected,
+        to_good=price_of(expected, judged.pace, claim.price_per_hour if claim else None) if expected else NO_PRICE,
         epochs=judged.epochs,
         beat=beat.time if beat else None,
         synced=_synced(beat),
-        listed=listed,
+        listed=seen.pods,
         began=claim.time if claim else None,
-        trouble=trouble,
+        trouble=str(seen.trouble or ""),
     )
-
-
-def _judged(run: Run, attempts: list[Snapshot], spec: JobSpec, memory: Memory | None) -> tuple[list[Row], Judged]:
-    if memory is None:
-        rows = run.rows(attempts)
-        return rows, judge_rows(rows, attempts, spec)
-    judged = memory.judged(run, attempts, spec)
-    return [judged.validation] if judged.validation else [], judged
 
 
 def _synced(beat: Beat | None) -> tuple[int, int] | None:
@@ -237,27 +224,26 @@ def _seconds_left(judged: Judged, state: str, deadline: float | None, now: float
     return left if left is None or deadline is None else min(left, max(deadline - now, 0.0))
 
 
-def _state(attempt: Attempt, outcome: Outcome | None, billing: Billing) -> str:
+def _state(seen: Seen, billing: Billing) -> str:
     # Nothing is reported as ended while the provider still lists the pod.
-    if outcome is not None:
+    if (outcome := seen.newest.outcome) is not None:
         return "stopping" if billing == "on" else outcome.outcome
-    beat = attempt.beat()
-    if billing == "off" and attempt.claim() is not None:
+    if billing == "off" and seen.newest.claim is not None:
         return "lost"
-    if attempt.stop_request() is not None:
+    if seen.stop is not None:
         return "stopping"
-    if beat is None:
-        return "starting" if attempt.claim() else "submitted"
-    return beat.state
+    if seen.beat is None:
+        return "starting" if seen.newest.claim else "submitted"
+    return seen.beat.state
 
 
-def _stale(spec: JobSpec, beat: Beat | None, outcome: Outcome | None, billing: Billing, now: float) -> bool:
+def _stale(seen: Seen, billing: Billing) -> bool:
     """Whether a pod is paid for that does nothing more: its agent is silent, or done and does not end it."""
     if billing != "on":
         return False
-    if outcome is not None:
-        return now - outcome.time > ENDING_SECONDS
-    return beat is not None and now - beat.time > spec.watch.agent
+    if (outcome := seen.newest.outcome) is not None:
+        return seen.now - outcome.time > ENDING_SECONDS
+    return seen.beat is not None and seen.now - seen.beat.time > seen.spec.watch.agent
 
 
 def _next_step(run_id: str, state: str, stale: bool) -> str:

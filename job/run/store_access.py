@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from infra.pods import kind_of
 from infra.store.credentials.session import Grant, Session
 from job.errors import UsageError
 from job.paths import STORE_VARIABLE
@@ -24,8 +25,6 @@ SECRET_VARIABLE = "CODECJOB_POD_SECRET_ACCESS_KEY"
 TOKEN_VARIABLE = "CODECJOB_POD_SESSION_TOKEN"
 # What stays of a pod after its deadline: the agent's last words, and the supervisor's patience.
 LATE_SECONDS = 120.0
-# Whose pods run on this very machine, where nothing is paid.
-AT_HOME = ("local", "docker")
 HIDDEN = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", SEAL_KEY_VARIABLE, WANDB_KEY_VARIABLE})
 
 
@@ -58,10 +57,11 @@ def store_access(
         StoreError: the server gives no session, or no usable answer.
     """
     access = access or AccessSpec.model_validate({})
-    if provider == "local" and access.role is None:
+    kind = kind_of(provider)
+    if kind.is_this_user and access.role is None:
         return Access()  # its processes are this user's, and inherit the environment
     if not store_url.startswith("s3://"):
-        if provider not in AT_HOME:
+        if not kind.at_home:
             raise UsageError(f"a pod of {provider} cannot reach {store_url}; give the run a bucket: store: s3://...")
         return Access(kind="folder")
     from infra.store.credentials.own import portable
@@ -135,7 +135,7 @@ def _choose(
         session = r2.mint(there, mine.session, allowed, seconds, time.time())
         said = f"R2 cannot part reading from writing: the pod may overwrite objects of all data sets in {there.url}"
         return Access(session.env(), session.expires, (said,), "R2 session")
-    if not access.share_own_key and provider not in AT_HOME:
+    if not access.share_own_key and not kind_of(provider).at_home:
         raise UsageError(
             f"the only credentials for {here.url} are your own, and a pod of {provider} is not given those: set "
             f"access.role (AWS, Ceph, MinIO), or {KEY_VARIABLE} and {SECRET_VARIABLE} to a key that can do no "
@@ -160,18 +160,23 @@ def _of_key(key: Session, there: "S3Location", provider: str) -> Access:
         f"the pod gets the key of {KEY_VARIABLE}: what that key can reach in bucket {there.bucket}, the pod can, other "
         "runs included where the key is not limited; `codecjob doctor` tries it"
     ]
-    if provider == "runpod":
-        said.append("RunPod shows a pod's environment to whoever has an API key; better: access.runpod_secret")
+    kind = kind_of(provider)
+    if kind.shows_environment:
+        better = "; better: access.runpod_secret" if kind.pod_secret else ""
+        said.append(f"{kind.title} shows a pod's environment to {kind.shows_environment}{better}")
     return Access(key.env(), None, tuple(said), "restricted key")
 
 
 def _secret(name: str, provider: str) -> Access:
-    if provider != "runpod":
-        raise UsageError(f"access.runpod_secret names a secret of RunPod, and the provider is {provider}: remove it")
+    kind = kind_of(provider)
+    if kind.pod_secret is None:
+        raise UsageError(f"access.runpod_secret names a secret of the provider, and {provider} keeps none: remove it")
     env = {
-        "AWS_ACCESS_KEY_ID": f"{{{{ RUNPOD_SECRET_{name}_key_id }}}}",
-        "AWS_SECRET_ACCESS_KEY": f"{{{{ RUNPOD_SECRET_{name}_secret }}}}",
+        "AWS_ACCESS_KEY_ID": kind.pod_secret(f"{name}_key_id"),
+        "AWS_SECRET_ACCESS_KEY": kind.pod_secret(f"{name}_secret"),
         "AWS_SESSION_TOKEN": "",
     }
-    said = f"the pod gets RunPod's secrets {name}_key_id and {name}_secret: nobody here can tell what they can reach"
+    said = (
+        f"the pod gets {kind.title}'s secrets {name}_key_id and {name}_secret: nobody here can tell what they can reach"
+    )
     return Access(env, None, (said,), "secret")

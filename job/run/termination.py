@@ -9,10 +9,13 @@ from typing import Any
 from infra.pods import Pod, Provider, ProviderError
 from infra.store import StoreError
 from job.errors import CannotTellError
+from job.record.attempt import Attempt
 from job.record.causes import OUTCOMES, Cause
+from job.record.documents import Beat, Outcome, StopRequest
 from job.record.no_answer import RECORD_AWAY
-from job.record.run import Attempt, Beat, Outcome, Run, StopRequest
+from job.record.run import Run
 from job.run.cost import bills, reckon
+from job.run.seen import facts_of
 from job.verdict.pace import pace
 
 # What the agent gets to save, upload (180 s at most) and end its pod by itself before somebody outside does it,
@@ -161,7 +164,7 @@ def _grounds(provider: Provider, attempt: Attempt, outcome: Outcome) -> dict[str
     run, intent = Run(attempt.store, attempt.run_id), attempt.intent()
     attempts = [other for other in run.attempts() if other.number <= attempt.number]
     reckoned = reckon(
-        bills(attempts, billed=False),
+        bills(map(facts_of, attempts), billed=False),
         pace(run.rows(attempts)),
         outcome.outcome,
         intent.deadline if intent else None,

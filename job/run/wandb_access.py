@@ -1,7 +1,7 @@
 """How a run comes to Weights & Biases: where the key is, how it gets into a pod, what the pod's processes are told.
 
-The key itself goes through environments alone. A pod of RunPod gets it from a secret of RunPod's, of which the client
-knows no more than the name.
+The key itself goes through environments alone. Where the provider keeps secrets, a pod gets it from one of those, of
+which the client knows no more than the name.
 """
 
 import netrc
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra.pods import kind_of
 from job.spec.model import JobSpec
 
 KEY_VARIABLE = "WANDB_API_KEY"
@@ -36,13 +37,14 @@ def run_env(spec: JobSpec, run_id: str) -> dict[str, str]:
 
 
 def pod_env(spec: JobSpec) -> dict[str, str]:
-    """What the client adds to a pod's environment: the key, or RunPod's word for it, and the server it belongs to."""
-    if not spec.wandb.on or spec.provider == "local":  # whose processes inherit it
+    """What the client adds to a pod's environment: the key, or the name of its secret, and the server it belongs to."""
+    kind = kind_of(spec.provider)
+    if not spec.wandb.on or kind.is_this_user:  # whose processes inherit it
         return {}
     env = {name: value for name in (URL_VARIABLE,) if (value := os.environ.get(name))}
-    if spec.provider == "runpod":
+    if kind.pod_secret:
         secret = spec.wandb.runpod_secret
-        return {**env, KEY_VARIABLE: f"{{{{ RUNPOD_SECRET_{secret} }}}}"} if secret else env
+        return {**env, KEY_VARIABLE: kind.pod_secret(secret)} if secret else env
     key, _ = _find()
     return {**env, KEY_VARIABLE: key} if key else env
 
@@ -57,14 +59,15 @@ def trouble(spec: JobSpec) -> str | None:
     if spec.wandb.mode != "online":
         return None
     offline = "or set wandb.mode: offline; without a key training goes on, and nothing reaches Weights & Biases"
-    if spec.provider == "runpod":
+    kind = kind_of(spec.provider)
+    if kind.pod_secret:
         if spec.wandb.runpod_secret:
             return None
         return (
-            "a pod of runpod is not given your key: keep it in a secret of RunPod and name that in "
+            f"a pod of {spec.provider} is not given your key: keep it in a secret of {kind.title} and name that in "
             f"wandb.runpod_secret, {offline}"
         )
-    if key_place() or (spec.provider == "local" and os.environ.get(TOKEN_FILE_VARIABLE)):
+    if key_place() or (kind.is_this_user and os.environ.get(TOKEN_FILE_VARIABLE)):
         return None
     return f"no key: set {KEY_VARIABLE}, or run `wandb login`, {offline}"
 

@@ -36,7 +36,7 @@ class TrainSpec(_Part):
     grad_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     hidden_dim: int | None = Field(None, ge=1, description="width of the latent")
     strides: str | None = Field(None, pattern=r"^\d+(,\d+)*$", description="such as 2,2,2,2,5")
-    num_quantizers: int | None = Field(None, ge=1, description="stages of the quantizer")
+    num_quantizers: int | None = Field(None, ge=1, le=255, description="stages of the quantizer")
     mean_quantizers: int | None = Field(None, ge=0, description="stages of a frame on average; 0: all in every frame")
     codebook_size: int | None = Field(None, ge=2, description="codes of each stage")
     codebook_dim: int | None = Field(None, ge=1, description="dimension that the codes live in")

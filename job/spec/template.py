@@ -9,16 +9,15 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from infra.pods import kind_of
 from job.errors import UsageError
 from job.spec.load import check_spec
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import ask_trainer
 
-# What a provider has no use for is not offered.
-LEFT_ASIDE = {
-    "local": frozenset({"image", "gpu", "nodes", "max_price_per_hour", "pod", "access"}),
-    "docker": frozenset({"gpu", "max_price_per_hour", "access"}),
-}
+# What a provider has no use for is not offered: on the own machine, and for processes of this user.
+NOT_AT_HOME = frozenset({"gpu", "max_price_per_hour", "access"})
+NOT_FOR_PROCESSES = frozenset({"image", "nodes", "pod"})
 SELDOM = frozenset({"watch"})
 # The trainer's plan knows no run, whose name is this one's default.
 NOT_PLANNED = frozenset({"experiment_name"})
@@ -38,9 +37,10 @@ def render(answers: Mapping[str, Any]) -> str:
     planned = ask_trainer(spec.train.flags()).config
     defaults = spec.model_dump(mode="json")
     defaults["train"] = {key: None if key in NOT_PLANNED else planned.get(key) for key in defaults["train"]}
+    left_aside = _left_aside(spec.provider)
     lines = []
     for key, field in JobSpec.model_fields.items():
-        if key in LEFT_ASIDE.get(spec.provider, frozenset()) | SELDOM and key not in answers:
+        if key in left_aside and key not in answers:
             continue
         section = type(getattr(spec, key))
         if issubclass(section, BaseModel):
@@ -78,6 +78,12 @@ def seen_from(folder: Path, typed: str) -> str:
     if "://" in typed or typed.startswith("~") or path.is_absolute():
         return typed
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _left_aside(provider: str) -> frozenset[str]:
+    kind = kind_of(provider)
+    at_home, process = NOT_AT_HOME if kind.at_home else (), NOT_FOR_PROCESSES if kind.is_this_user else ()
+    return SELDOM.union(at_home, process)
 
 
 def _section(

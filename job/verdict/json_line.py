@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+_DECODER = json.JSONDecoder()
 # Numbers that JSON does not have, as `print(dict)` writes them: nan, inf, -inf.
 _BARE = re.compile(r"(?<=[:\[,\s])([+-]?(?:nan|inf|infinity))(?=\s*[,}\]])", re.IGNORECASE)
 # Numbers inside the repr of their type: np.float32(0.5), tensor(0.5, device='cuda:0').
@@ -17,7 +18,10 @@ def load_object(line: str) -> dict[str, Any] | None:
     Not only JSON is read but also a printed Python dict, and numbers that are bare ``nan`` or ``inf``.
     """
     try:
-        loaded = json.loads(line)
+        # The half of json.loads that matters: a file may have a million lines.
+        loaded, end = _DECODER.raw_decode(line)
+        if end < len(line) and line[end:].strip():
+            return None
     except (ValueError, RecursionError):
         loaded = _printed(line)
     return loaded if isinstance(loaded, dict) else None

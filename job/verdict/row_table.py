@@ -141,24 +141,31 @@ class RowTable:
         # Sorting is stable, so an attempt's rows without a step stay behind the row before them.
         by_attempt = sorted(current, key=lambda number: self._shapes[self._shape_of[number]].attempt)
         places: dict[int, int] = {}
-        last = 0
+        last = attempt = rank = 0
         for number in by_attempt:
-            last = self._steps[number] if self._has_step(number) else last
             shape = self._shapes[self._shape_of[number]]
-            places[number] = ((last << 20) + shape.attempt << 2) + RANK.get(shape.kind, 1)
+            if self._has_step(number):
+                last, rank = self._steps[number], RANK.get(shape.kind, 1)
+            elif shape.attempt != attempt:
+                rank = 0
+            attempt = shape.attempt
+            places[number] = ((last << 20) + attempt << 2) + rank
         return sorted(by_attempt, key=places.__getitem__)
 
     def _in_order(self) -> bool:
         """Whether the file's order is that of training, so that no row has to be moved or left out."""
-        last = (-1, 0, 0)
-        newest = step = 0
+        last = (0, 0, 0)
         for number, at in enumerate(self._shape_of):
-            shape, numbered = self._shapes[at], self._has_step(number)
-            step = self._steps[number] if numbered else step
-            place = (step, shape.attempt, RANK.get(shape.kind, 1))
-            if place < last or (numbered and place == last) or shape.attempt < newest:
+            shape = self._shapes[at]
+            if not self._has_step(number):
+                if shape.attempt < last[1]:
+                    return False
+                last = (last[0], shape.attempt, last[2] if last[1] == shape.attempt else 0)
+                continue
+            place = (self._steps[number], shape.attempt, RANK.get(shape.kind, 1))
+            if (number and place <= last) or shape.attempt < last[1]:
                 return False
-            last, newest = place, shape.attempt
+            last = place
         return True
 
     def _has_step(self, number: int) -> bool:

@@ -27,7 +27,7 @@ KINDS |= dict.fromkeys(("train", "training"), "train") | {"start": "start"}
 # What a figure is before it has been measured, where a trainer keeps the best so far.
 _UNMEASURED = {"snr_db": -math.inf, "si_sdr_db": -math.inf, "mel_distance": math.inf, "l1_ratio": math.inf}
 # Figures that only a validation makes. Where one of them is measured, an infinite one beside it is a fault.
-MEASURED = (*VALIDATION_ONLY, "l1_ratio", "mel_distance", "dc_offset", "lag")
+_MEASURED = frozenset((*VALIDATION_ONLY, "l1_ratio", "mel_distance", "dc_offset", "lag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ def collate(rows: Iterable[Row]) -> list[Row]:
     kept = [row for row in first_seen.values() if row.step is None or row.step <= hidden_after(row.attempt)]
     kept.sort(key=lambda row: row.attempt)
     ordered: list[tuple[tuple[int, int, int], Row]] = []
-    last = 0
+    last = (0, 0, 0)
     for row in kept:
-        last = row.step if row.step is not None else last
-        ordered.append(((last, row.attempt, RANK.get(row.kind, 1)), row))
+        last = place(row) or (last[0], row.attempt, last[2] if last[1] == row.attempt else 0)
+        ordered.append((last, row))
     ordered.sort(key=lambda item: item[0])
     return [row for _, row in ordered]
 
@@ -199,17 +199,17 @@ def number_list(raw: Any) -> tuple[float, ...]:
     return tuple(found) if len(found) == len(raw) else ()
 
 
-def drop_unmeasured(values: dict[str, float]) -> list[str]:
+def drop_unmeasured(values: dict[str, float]) -> frozenset[str]:
     """Remove the figures that stand for "not validated yet" and return their names.
 
     Those are the SNR of minus infinity, and the like, of a row in which a validation has measured nothing else. A
     finite loss cannot go with an infinite SNR, so a row whose loss is not finite keeps them.
     """
-    found = [name for name in MEASURED if name in values]
+    found = _MEASURED & values.keys()
     if not found or not math.isfinite(values.get("loss", 0.0)):
-        return []
+        return frozenset()
     if any(values[name] != _UNMEASURED.get(name) for name in found):
-        return []
+        return frozenset()
     for name in found:
         del values[name]
     return found

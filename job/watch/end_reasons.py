@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 from infra.pods import Pod, PodState
 from job.record.causes import NODE_LOST, STUCK, Cause, stuck_in_words
-from job.record.run import Beat, Claim, Intent, Outcome, Progress
+from job.run.cost import broke_at
+from job.run.seen import AttemptFacts, Seen
 from job.run.staleness import budget, overdue
-from job.spec.model import JobSpec
-from job.verdict.pace import Pace
-from job.verdict.signs import State, Verdict
+from job.verdict.signs import State
 
 PodKind = Literal["unclaimed", "still billed"]
 """Why one pod has to end, whatever becomes of its attempt."""
@@ -46,67 +45,24 @@ class Finding:
         return (self.kind, self.attempt, self.pods) == (other.kind, other.attempt, other.pods)
 
 
-@dataclass(frozen=True)
-class AttemptFacts:
-    """What the record says of one attempt."""
-
-    number: int
-    intent: Intent | None
-    claim: Claim | None
-    outcome: Outcome | None
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A run at one moment. Ages are in seconds by the store's clock, and so is ``now``."""
-
-    now: float
-    spec: JobSpec
-    attempts: tuple[AttemptFacts, ...]
-    pods: tuple[Pod, ...]
-    verdict: Verdict
-    pace: Pace
-    beat: Beat | None
-    beat_age: float | None
-    progress: Progress | None
-    broke_at: float | None
-    """When the run will have spent its max_cost."""
-
-    @property
-    def newest(self) -> AttemptFacts:
-        """The attempt that goes on, or was the last to."""
-        return self.attempts[-1]
-
-    @property
-    def own_pods(self) -> list[Pod]:
-        """The newest attempt's listed pods."""
-        return [pod for pod in self.pods if pod.attempt == self.newest.number]
-
-    @property
-    def loop_age(self) -> float | None:
-        """The age of the training loop's beat. It and the agent's beat are by the same clock, the pod's."""
-        if self.beat is None or self.beat_age is None or self.progress is None:
-            return None
-        return self.beat_age + max(self.beat.time - self.progress.time, 0.0)
-
-    def inputs(self) -> dict[str, Any]:
-        """What a decision was made by, for the audit trail."""
-        return {
-            "store_time": self.now,
-            "verdict": self.verdict.as_dict(),
-            "pods": [{"id": pod.id, "state": pod.state, "created": pod.created} for pod in self.pods],
-            "agent": self.beat.model_dump() if self.beat else None,
-            "agent_age": self.beat_age,
-            "progress": self.progress.model_dump() if self.progress else None,
-            "progress_age": self.loop_age,
-            "deadline": self.newest.intent.deadline if self.newest.intent else None,
-            "max_cost_spent_at": self.broke_at,
-        }
+def inputs(seen: Seen) -> dict[str, Any]:
+    """What a decision was made by, for the audit trail."""
+    return {
+        "store_time": seen.now,
+        "verdict": seen.judged.verdict.as_dict(),
+        "pods": [{"id": pod.id, "state": pod.state, "created": pod.created} for pod in seen.pods],
+        "agent": seen.beat.model_dump() if seen.beat else None,
+        "agent_age": seen.beat_age,
+        "progress": seen.progress.model_dump() if seen.progress else None,
+        "progress_age": seen.loop_age,
+        "deadline": seen.newest.intent.deadline if seen.newest.intent else None,
+        "max_cost_spent_at": broke_at(seen.attempts, seen.spec.max_cost),
+    }
 
 
-def judge(sight: Sight, kinds: Collection[Kind] | None = None) -> Finding | None:
+def judge(seen: Seen, kinds: Collection[Kind] | None = None) -> Finding | None:
     """The first reason to act on, in the order of certainty, of the ``kinds`` asked for; None where there is none."""
-    return next((finding for finding in _findings(sight) if kinds is None or finding.kind in kinds), None)
+    return next((finding for finding in _findings(seen) if kinds is None or finding.kind in kinds), None)
 
 
 def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
@@ -126,25 +82,25 @@ def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
     return Finding("unclaimed", f"pod {pod.id} is {age:.0f} s old and {said}", pods=(pod.id,), attempt=facts.number)
 
 
-def _findings(sight: Sight) -> Iterator[Finding]:
-    newest, verdict = sight.newest, sight.verdict
+def _findings(seen: Seen) -> Iterator[Finding]:
+    newest, verdict = seen.newest, seen.judged.verdict
     if verdict.verdict is State.BAD:
         yield Finding("bad signs", verdict.summary, attempt=newest.number)
-    for facts in sight.attempts:
-        for pod in sight.pods:
+    for facts in seen.attempts:
+        for pod in seen.pods:
             if pod.attempt == facts.number:
-                finding = about_pod(pod, facts, sight.now)
+                finding = about_pod(pod, facts, seen.now)
                 if finding is not None:
                     yield finding
     if newest.outcome is not None:
-        if not sight.pods and goes_on(sight.attempts, sight.now):
+        if not seen.pods and goes_on(seen.attempts, seen.now):
             yield Finding(NODE_LOST, newest.outcome.reason, attempt=newest.number)
         return
-    if sight.own_pods:
-        yield from _limits(sight)
-        yield from _stuck(sight)
-        yield from _silence(sight)
-    elif newest.claim and (sight.beat or sight.now - newest.claim.time > LAUNCH_SECONDS):
+    if seen.own_pods:
+        yield from _limits(seen)
+        yield from _stuck(seen)
+        yield from _silence(seen)
+    elif newest.claim and (seen.beat or seen.now - newest.claim.time > LAUNCH_SECONDS):
         yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
 
 
@@ -157,13 +113,14 @@ def goes_on(attempts: Sequence[AttemptFacts], now: float) -> bool:
     return lost[-1] and sum(lost) <= MOST_NODES_LOST
 
 
-def _limits(sight: Sight) -> Iterator[Finding]:
-    newest, now = sight.newest, sight.now
+def _limits(seen: Seen) -> Iterator[Finding]:
+    newest, now = seen.newest, seen.now
     if newest.intent and now > newest.intent.deadline + AGENT_SECONDS:
-        said = f"max_hours ({sight.spec.max_hours:g}) is over since {now - newest.intent.deadline:.0f} s"
+        said = f"max_hours ({seen.spec.max_hours:g}) is over since {now - newest.intent.deadline:.0f} s"
         yield Finding("deadline", said, attempt=newest.number)
-    if sight.broke_at is not None and now > sight.broke_at:
-        said = f"max_cost ({sight.spec.max_cost:g} USD) is spent"
+    broke = broke_at(seen.attempts, seen.spec.max_cost)
+    if broke is not None and now > broke:
+        said = f"max_cost ({seen.spec.max_cost:g} USD) is spent"
         yield Finding("budget", said, attempt=newest.number)
 
 
@@ -176,38 +133,38 @@ def stuck_for(pod: Pod, facts: AttemptFacts, now: float) -> float | None:
     return now - facts.claim.time
 
 
-def _stuck(sight: Sight) -> Iterator[Finding]:
-    if sight.beat is not None:
+def _stuck(seen: Seen) -> Iterator[Finding]:
+    if seen.beat is not None:
         return
-    for pod in sight.own_pods:
-        waited = stuck_for(pod, sight.newest, sight.now)
-        if waited is not None and waited > sight.spec.watch.stuck:
-            yield Finding(STUCK, stuck_in_words(pod, waited), attempt=sight.newest.number)
+    for pod in seen.own_pods:
+        waited = stuck_for(pod, seen.newest, seen.now)
+        if waited is not None and waited > seen.spec.watch.stuck:
+            yield Finding(STUCK, stuck_in_words(pod, waited), attempt=seen.newest.number)
 
 
-def _silence(sight: Sight) -> Iterator[Finding]:
-    newest, watch = sight.newest, sight.spec.watch
+def _silence(seen: Seen) -> Iterator[Finding]:
+    newest, watch = seen.newest, seen.spec.watch
     if newest.claim is None:
         return
-    if sight.beat is None or sight.beat_age is None:
-        waited = sight.now - newest.claim.time
+    if seen.beat is None or seen.beat_age is None:
+        waited = seen.now - newest.claim.time
         if waited > watch.starting:
             said = f"the agent has never reported in {waited:.0f} s (allowed: {watch.starting:g} s)"
             yield Finding("agent silent", said, attempt=newest.number)
         return
-    if sight.beat_age > watch.agent:
-        said = f"the agent is silent for {sight.beat_age:.0f} s while {sight.beat.state} (allowed: {watch.agent:g} s)"
+    if seen.beat_age > watch.agent:
+        said = f"the agent is silent for {seen.beat_age:.0f} s while {seen.beat.state} (allowed: {watch.agent:g} s)"
         yield Finding("agent silent", said, attempt=newest.number)
         return
-    if sight.beat.state != "training":
+    if seen.beat.state != "training":
         return
-    if sight.progress is not None and sight.loop_age is not None:
-        allowed = budget(watch, sight.progress.phase)
-        if sight.loop_age > allowed + AGENT_SECONDS:
+    if seen.progress is not None and seen.loop_age is not None:
+        allowed = budget(watch, seen.progress.phase)
+        if seen.loop_age > allowed + AGENT_SECONDS:
             said = (
-                f"the training loop hung: no beat for {sight.loop_age:.0f} s while {sight.progress.phase} "
+                f"the training loop hung: no beat for {seen.loop_age:.0f} s while {seen.progress.phase} "
                 f"(allowed: {allowed:g} s), and the agent has not ended it"
             )
             yield Finding("loop silent", said, attempt=newest.number)
-    if late := overdue(sight.pace, watch):
+    if late := overdue(seen.judged.pace, watch):
         yield Finding("overdue", late, attempt=newest.number)

@@ -8,12 +8,12 @@ line on stderr; only the end of a command waits for it, for a bounded time.
 import json
 import os
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from infra.background import Background
 from infra.store import Store, StoreError
 from job.run.state import RunState
 from job.spec.model import JobSpec
@@ -47,7 +47,7 @@ class Notifier:
         self.say = say
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._sending: Background[None] | None = None
         self._said: set[str] = set()
 
     def see(self, state: RunState, ended: bool) -> None:
@@ -56,18 +56,16 @@ class Notifier:
         if not state.spec.notify.webhook or self._seen.get(state.run_id) == mark:
             return
         self._seen[state.run_id] = mark
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="notify", daemon=True)
-            self._thread.start()
+        if self._sending is None:
+            self._sending = Background(self._work, "notify")
         self._queue.put(_Event(state, state.spec.notify.webhook, ended))
 
     def close(self) -> None:
         """Wait for what is being sent, for CLOSE_SECONDS at most."""
-        if self._thread is None:
+        if self._sending is None:
             return
         self._queue.put(None)
-        self._thread.join(CLOSE_SECONDS)
-        if self._thread.is_alive():
+        if not self._sending.wait(CLOSE_SECONDS):
             self._say_once(f"not done within {CLOSE_SECONDS:g} s: given up")
 
     def _work(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from infra.pods import Provider, open_provider
 from infra.store import Store
 from job.errors import UsageError
+from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.run.state import ENDED, look
 from job.watch.notify import Notifier, asks
 from job.watch.watchdog import Report

@@ -20,11 +20,14 @@ from typing import Any, Literal
 from infra.pods import Pod, Provider
 from infra.store import Store
 from job.errors import CannotTellError, UsageError
+from job.record.documents import Claim
+from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
-from job.record.run import Attempt, Claim, Run, list_runs
+from job.record.run import Run
 from job.run.launch import store_mark
+from job.run.seen import AttemptFacts, facts_of
 from job.run.termination import close_if_lost, end_pods
-from job.watch.end_reasons import LAUNCH_SECONDS, UNCLAIMED_SECONDS, AttemptFacts, about_pod
+from job.watch.end_reasons import LAUNCH_SECONDS, UNCLAIMED_SECONDS, about_pod
 from job.watch.heartbeat import Clock
 
 # What no record owns is looked at this often, this far apart, before it is ended.
@@ -70,11 +73,6 @@ class Settled:
 
     entry: Entry
     result: Result
-
-
-def facts_of(attempt: Attempt) -> AttemptFacts:
-    """What the record says of an attempt."""
-    return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), attempt.outcome())
 
 
 def classify(pod: Pod, provider: str, mark: str, known: AttemptFacts | None, now: float) -> Entry:

@@ -6,30 +6,14 @@ from typing import Any
 
 from infra.store import StoreError
 from job.errors import CannotTellError
-from job.record.events import inputs, run_events
-from job.record.run import CheckpointRef, Run
-from job.record.snapshot import Snapshot
+from job.record.attempt import CheckpointRef
+from job.record.run import Run, inputs, run_events
+from job.run.seen import AttemptFacts
 from job.run.state import RunState
 from job.verdict.rows import Row, json_number
 
 EVENTS = 8
 """How many of the newest are told; `codecjob events` has all."""
-
-
-@dataclass(frozen=True)
-class AttemptFacts:
-    """One attempt: its pod, and how it ended."""
-
-    attempt: int
-    pod: str | None
-    gpu: str | None
-    usd_per_hour: float | None
-    launched: float | None
-    ended: float | None
-    """Unix seconds."""
-    outcome: str | None
-    cause: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +33,7 @@ class Details:
     checkpoint: CheckpointRef | None
     """What a resume would begin with."""
     checkpoint_epoch: int | None
-    attempts: list[AttemptFacts]
+    attempts: tuple[AttemptFacts, ...]
     events: list[dict[str, Any]]
     """The newest, oldest first; those that cannot be read are left out with a word in `trouble`."""
     validations: list[Row]
@@ -63,7 +47,7 @@ class Details:
             "data": asdict(self.data),
             "checkpoint": ref and {"step": ref.step, "epoch": self.checkpoint_epoch, "attempt": ref.attempt,
                                    "written": ref.written, "key": ref.prefix},
-            "attempts": [asdict(attempt) for attempt in self.attempts],
+            "attempts": [_attempt(attempt) for attempt in self.attempts],
             "events": self.events,
             "history": [
                 {"attempt": row.attempt, "epoch": row.epoch, "step": row.step,
@@ -95,7 +79,7 @@ def look_closer(run: Run, state: RunState) -> Details:
         data=Data(submission.dataset, submission.clips, _hours(submission.seconds, state.rows)),
         checkpoint=newest,
         checkpoint_epoch=next((row.epoch for row in state.validations if newest and row.step == newest.step), None),
-        attempts=[_facts(Snapshot(attempt)) for attempt in run.attempts()],
+        attempts=state.attempts,
         events=events,
         validations=state.validations,
         trouble=trouble,
@@ -108,19 +92,19 @@ def said(event: dict[str, Any]) -> str:
     return str(reason) if reason else ", ".join(f"{name} {value}" for name, value in inputs(event).items())
 
 
-def _facts(attempt: Snapshot) -> AttemptFacts:
-    claim, outcome = attempt.claim(), attempt.outcome()
-    return AttemptFacts(
-        attempt=attempt.number,
-        pod=claim.pod_id if claim else None,
-        gpu=(claim.gpu or None) if claim else None,
-        usd_per_hour=claim.price_per_hour if claim else None,
-        launched=claim.time if claim else None,
-        ended=outcome.time if outcome else None,
-        outcome=outcome.outcome if outcome else None,
-        cause=outcome.cause if outcome else None,
-        reason=outcome.reason if outcome else None,
-    )
+def _attempt(attempt: AttemptFacts) -> dict[str, Any]:
+    """One attempt: its pod, and how it ended; times in Unix seconds."""
+    claim, outcome = attempt.claim, attempt.outcome
+    return {
+        "attempt": attempt.number,
+        "pod": claim.pod_id if claim else None,
+        "gpu": (claim.gpu or None) if claim else None,
+        "usd_per_hour": claim.price_per_hour if claim else None,
+        "launched": claim.time if claim else None,
+        "ended": outcome.time if outcome else None,
+        "outcome": outcome.outcome if outcome else None,
+        "reason": outcome.reason if outcome else None,
+    }
 
 
 def _hours(seconds: float | None, rows: list[Row]) -> float | None:

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from infra.pods import CannotTell, Pod, Provider, ProviderError, open_provider
+from infra.pods import CannotTell, Pod, Provider, ProviderError, kind_of, open_provider, paid_providers
 from infra.store import Store, StoreError, Unavailable
 from job.errors import CannotTellError, UsageError
+from job.record.find import list_runs
 from job.record.judged_cache import Memory
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.run.state import ENDED, Billing, RunState, look
 
 AT_ONCE = 16
-PAID = "runpod"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ FIELDS = (
     "phase",
     "metrics",
     "verdict",
+    "forecast",
     "outcome",
     "cost_usd",
     "money",
@@ -202,9 +203,10 @@ class Overview:
             return self._listings.setdefault(name, Listing(name))
 
     def _paid_for(self) -> dict[str, list[str]]:
-        """Run -> pods, of every provider that was asked, and of the one that costs money wherever it can be asked."""
-        if _has_key():
-            self._listing(PAID)
+        """Run -> pods, of every provider that was asked, and of those that cost money wherever they can be asked."""
+        for name in paid_providers():
+            if kind_of(name).is_set_up():
+                self._listing(name)
         found: dict[str, list[str]] = {}
         for listing in self._listings.values():
             try:
@@ -214,13 +216,3 @@ class Overview:
             for pod in pods:
                 found.setdefault(pod.run_id, []).append(pod.id)
         return found
-
-
-def _has_key() -> bool:
-    from infra.pods.runpod_key import key_place
-
-    try:
-        key_place()
-    except ProviderError:
-        return False
-    return True

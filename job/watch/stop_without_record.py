@@ -11,7 +11,7 @@ from infra.pods import PROVIDERS, Pod, Provider, ProviderError, open_provider
 from infra.store import StoreError
 from job.errors import UsageError
 from job.paths import open_default_store
-from job.record.run import LAST
+from job.record.find import LAST
 from job.record.run_index import remembered
 from job.run.launch import mark_of
 from job.run.termination import Say, end_pods

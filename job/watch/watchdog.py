@@ -9,22 +9,20 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.pods import PROVIDERS, Pod, Provider, ProviderError
+from infra.pods import Pod, Provider, ProviderError, paid_providers
 from infra.store import Store
 from job.errors import UsageError
 from job.record.causes import NODE_LOST, STUCK
+from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
-from job.record.run import Attempt, Run, list_runs
-from job.run.cost import broke_at
+from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
+from job.run.seen import Seen, facts_of, see
 from job.run.state import RunState
-from job.run.state import judge as judge_rows
-from job.run.store_access import AT_HOME
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
-from job.verdict.pace import pace
 from job.verdict.signs import State, Verdict
 from job.watch import reconcile
-from job.watch.end_reasons import AGENT_SECONDS, Finding, Kind, Sight, goes_on, judge, stuck_for
+from job.watch.end_reasons import AGENT_SECONDS, Finding, Kind, goes_on, inputs, judge, stuck_for
 from job.watch.heartbeat import Clock, StoreClock
 from job.watch.run_list import Listing
 
@@ -67,16 +65,16 @@ def look_after(
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
-        sight, finding = _look_surely(run, provider, clock, kinds)
+        seen, finding = _look_surely(run, provider, clock, kinds)
     except (*NO_ANSWER, UsageError) as error:
         return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
-    ended = sight.newest.outcome is not None and not sight.pods
+    ended = seen.newest.outcome is not None and not seen.pods
     if finding is None:
-        result: Result = "good" if sight.verdict.verdict is State.GOOD else "undecided"
-        return Report(run.run_id, result, sight.verdict.summary, sight.verdict, ended=ended)
+        result: Result = "good" if seen.judged.verdict.verdict is State.GOOD else "undecided"
+        return Report(run.run_id, result, seen.judged.verdict.summary, seen.judged.verdict, ended=ended)
     if not act:
-        return Report(run.run_id, "bad", finding.reason, sight.verdict, finding, ended)
-    return _end(run, provider, sight, finding, say)
+        return Report(run.run_id, "bad", finding.reason, seen.judged.verdict, finding, ended)
+    return _end(run, provider, seen, finding, say)
 
 
 def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
@@ -86,7 +84,7 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     """
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
-    listings = {name: Listing(name) for name in PROVIDERS if name not in AT_HOME}
+    listings = {name: Listing(name) for name in paid_providers()}
     if isinstance(clock, StoreClock):
         clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now = clock()  # the beat: somebody watches
@@ -113,28 +111,12 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
     return reports
 
 
-def observe(run: Run, provider: Provider, clock: Clock) -> Sight:
+def observe(run: Run, provider: Provider, clock: Clock) -> Seen:
     """Everything that is known of a run now. Raises when the store or the provider gives no answer."""
-    spec, attempts = run.spec(), run.attempts()
-    pods = provider.find(run.run_id)
-    # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
-    rows = run.rows(attempts)
-    facts = [reconcile.facts_of(attempt) for attempt in attempts]
-    beat_written = _modified(attempts[-1], "alive.json")
-    beat = attempts[-1].beat()
-    now = clock()
-    return Sight(
-        now=now,
-        spec=spec,
-        attempts=tuple(facts),
-        pods=tuple(pods),
-        verdict=judge_rows(rows, attempts, spec),
-        pace=pace(rows),
-        beat=beat,
-        beat_age=None if beat_written is None else max(now - beat_written, 0.0),
-        progress=attempts[-1].progress(),
-        broke_at=broke_at(attempts, spec.max_cost),
-    )
+    seen = see(run, provider, store_clock=clock)
+    if seen.trouble is not None:
+        raise seen.trouble
+    return seen
 
 
 def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
@@ -155,53 +137,55 @@ def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
 
 def _look_surely(
     run: Run, provider: Provider, clock: Clock, kinds: Collection[Kind] | None
-) -> tuple[Sight, Finding | None]:
+) -> tuple[Seen, Finding | None]:
     """Looks as often as it takes to be sure: what is not the same at every look is not found at all."""
-    sight = observe(run, provider, clock)
-    finding = judge(sight, kinds)
+    seen = observe(run, provider, clock)
+    finding = judge(seen, kinds)
     if finding is None or finding.sure_at_once:
-        return sight, finding
-    watch = sight.spec.watch
+        return seen, finding
+    watch = seen.spec.watch
     for _ in range(watch.polls - 1):
         time.sleep(watch.poll_seconds)
-        before, sight = sight, observe(run, provider, clock)
-        again = judge(sight, kinds)
-        if finding.kind == "lost" and sight.beat != before.beat:
+        before, seen = seen, observe(run, provider, clock)
+        again = judge(seen, kinds)
+        if finding.kind == "lost" and seen.beat != before.beat:
             raise still_beats(run.attempt(finding.attempt))
-        if again is None or not again.is_same_as(finding) or sight.beat != before.beat:
-            return sight, None
+        if again is None or not again.is_same_as(finding) or seen.beat != before.beat:
+            return seen, None
         finding = again
-    return sight, finding
+    return seen, finding
 
 
-def _end(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> Report:
+def _end(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -> Report:
     try:
-        confirmed = _act(run, provider, sight, finding, say)
+        confirmed = _act(run, provider, seen, finding, say)
         replaced = finding.kind in (STUCK, NODE_LOST) and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
         if finding.kind == NODE_LOST:  # its pod is gone already; the next look tries again
-            return Report(run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", sight.verdict, finding)
+            return Report(
+                run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", seen.judged.verdict, finding
+            )
         said = f"{finding.reason}; the stop is not confirmed: {error}"
-        return Report(run.run_id, "not confirmed", said, sight.verdict, finding)
+        return Report(run.run_id, "not confirmed", said, seen.judged.verdict, finding)
     if replaced:
         said = f"{finding.reason}: {'another machine was taken' if finding.kind == STUCK else 'resumed'}"
-        return Report(run.run_id, "undecided", said, sight.verdict, finding)
+        return Report(run.run_id, "undecided", said, seen.judged.verdict, finding)
     result: Result = "stopped" if confirmed else "not confirmed"
-    return Report(run.run_id, result, finding.reason, sight.verdict, finding, ended=confirmed)
+    return Report(run.run_id, result, finding.reason, seen.judged.verdict, finding, ended=confirmed)
 
 
-def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say) -> bool:
+def _act(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -> bool:
     """Ends what was found; returns whether the provider has confirmed that nothing of it is billed any more."""
     attempt = run.attempt(finding.attempt)
-    already_over = sight.newest.outcome is not None and not sight.pods
+    already_over = seen.newest.outcome is not None and not seen.pods
     if not already_over:
-        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=sight.inputs())
+        attempt.note("decided", WATCHDOG, finding=finding.kind, reason=finding.reason, inputs=inputs(seen))
     if finding.kind == "lost":
         return close_if_lost(provider, attempt, WATCHDOG) is not None
     if finding.kind == NODE_LOST:
         return _go_on(run, provider, say)
     if finding.kind == STUCK:
-        return _replace(run, provider, sight, say)
+        return _replace(run, provider, seen, say)
     if finding.kind == "unclaimed" or finding.kind == "still billed":  # noqa: PLR1714 - mypy narrows by it
         say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
@@ -214,12 +198,12 @@ def _act(run: Run, provider: Provider, sight: Sight, finding: Finding, say: Say)
     return confirmed
 
 
-def _replace(run: Run, provider: Provider, sight: Sight, say: Say) -> bool:
+def _replace(run: Run, provider: Provider, seen: Seen, say: Say) -> bool:
     """Takes another machine for one that never began to run; False where the old one is still billed."""
-    (pod,) = [pod for pod in sight.own_pods if sight.newest.claim and pod.id == sight.newest.claim.pod_id]
-    waited = stuck_for(pod, sight.newest, sight.now) or 0.0
+    (pod,) = [pod for pod in seen.own_pods if seen.newest.claim and pod.id == seen.newest.claim.pod_id]
+    waited = stuck_for(pod, seen.newest, seen.now) or 0.0
     try:
-        return replace_stuck(run, provider, run.attempt(sight.newest.number), pod, waited, WATCHDOG, say)
+        return replace_stuck(run, provider, run.attempt(seen.newest.number), pod, waited, WATCHDOG, say)
     except UsageError as error:  # the old one is gone; no other is taken
         say(str(error))
         return True
@@ -244,7 +228,7 @@ def _has_ended(run: Run, listing: Listing, now: float) -> bool:
     outcome = attempts[-1].outcome()
     if outcome is None or outcome.cause != NODE_LOST:
         return outcome is not None
-    return not goes_on([reconcile.facts_of(attempt) for attempt in attempts], now)
+    return not goes_on([facts_of(attempt) for attempt in attempts], now)
 
 
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
@@ -272,12 +256,3 @@ def _end_orphan(store: Store, provider: Provider, entry: reconcile.Entry, act: b
     except NO_ANSWER as error:
         return Report(entry.run_id, "not confirmed", f"{said}; the stop is not confirmed: {error}", finding=finding)
     return Report(entry.run_id, "stopped" if confirmed else "not confirmed", said, finding=finding)
-
-
-def _modified(attempt: Attempt, name: str) -> float | None:
-    """When the store has got a document, by its own clock."""
-    key = f"{attempt.prefix}/{name}"
-    for info in attempt.store.list(f"{attempt.prefix}/"):
-        if info.key >= key:  # sorted, and fetched while it is read: the beat is the first of all
-            return info.modified if info.key == key else None
-    return None

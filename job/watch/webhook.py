@@ -4,11 +4,12 @@ Errors are in words of our own: those of a library or of a server may repeat the
 """
 
 import http.client
-import threading
 import urllib.error
 import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
+
+from infra.background import Background
 
 WEBHOOK_SECONDS = 5.0
 
@@ -19,11 +20,8 @@ def post(url: str, body: bytes, seconds: float = WEBHOOK_SECONDS) -> str:
     The time is for everything, a name that does not resolve and a server that trickles included: a thread is left alone
     when it is over.
     """
-    said: list[str] = []
-    thread = threading.Thread(target=lambda: said.append(_post(url, body, seconds)), name="webhook", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return said[0] if said else f"no answer within {seconds:g} s"
+    posting = Background(lambda: _post(url, body, seconds), "webhook")
+    return posting.result() if posting.wait(seconds) else f"no answer within {seconds:g} s"
 
 
 def is_url(text: str) -> bool:

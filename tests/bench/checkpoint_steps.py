@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT / "tests"))  # for the launchers in tests/servers
 
 from infra.store import open_store  # noqa: E402
 from job.pod.checkpoint_uploader import Courier  # noqa: E402
+from job.record.attempt import Attempt  # noqa: E402
 from job.record.checkpoints import complete_checkpoints  # noqa: E402
-from job.record.run import Attempt  # noqa: E402
 from servers.radosgw import running_radosgw  # noqa: E402
 
 CLIPS = 2

@@ -47,7 +47,7 @@ def watch(done, total):
 if stop_after == "99":
     manifest.write = pull.write_table = die
 if what == "push":
-    dataset.push(open_store(url), dataset.look_at(Path(folder), 16000, to_push=True), watch)
+    dataset.push(open_store(url), dataset.look_at(Path(folder), 16000), watch)
 else:
     pull.AT_ONCE = 1
     dataset.pull(open_store(url), dataset_id, Path(folder), watch)
@@ -99,7 +99,7 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def push(store: Counting, folder: Path) -> dataset.Pushed:
-    return dataset.push(store, dataset.look_at(folder, RATE, to_push=True))
+    return dataset.push(store, dataset.look_at(folder, RATE))
 
 
 def killed(what: str, store: Counting, folder: Path, dataset_id: str, stop_after: int) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.store import Store
-from job.record.run import Beat, Claim, Intent, Outcome, Progress, Run, Submission
+from job.record.documents import Beat, Claim, Intent, Outcome, Progress, Submission
+from job.record.run import Run
 
 ROWS = Path(__file__).parents[1] / "bench" / "verdicts" / "rows"
 HOUR = 3600.0

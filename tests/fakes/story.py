@@ -19,21 +19,34 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
-from infra.pods import WORKSPACE_VARIABLE
+from infra import background
+from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
-from job.pod import agent, checkpoint_uploader, claim, record_sync, self_termination, supervisor, worker_node
+from job.pod import (
+    agent,
+    checkpoint_uploader,
+    claim,
+    conclusion,
+    member,
+    record_sync,
+    self_termination,
+    supervisor,
+    training,
+    worker_node,
+)
 from job.pod import lost_node as nodes
-from job.pod.trainer import STOPPED_ON_REQUEST
+from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
+from job.record.documents import Submission
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
-from job.record.run import Run, Submission
+from job.record.run import Run
 from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
 from job.run.resume import resume
 from job.spec.load import check_spec
-from job.watch import reconcile, run_list, stop_without_record, watchdog
+from job.watch import reconcile, stop_without_record, watchdog
 from job.watch.heartbeat import ALL, StoreClock
 
 RUN_ID = "speech-20270115-080000-0000"
@@ -41,7 +54,7 @@ MAX_HOURS = 0.2
 SPEC = {
     "name": "speech",
     "data": "/clips",
-    "provider": "docker",  # a paid provider's pods would want a bucket
+    "provider": RentedPods.name,
     "image": "me/codec:1",
     "gpu": ["L4", "A40"],
     "max_hours": MAX_HOURS,
@@ -238,7 +251,7 @@ class Story:
         worker = worker_node.Node(env)
 
         def told() -> None:
-            worker.told = True
+            worker.told_at = worker.told_at or self.world.now
 
         container.told = told
         return worker.work()
@@ -273,21 +286,25 @@ class Story:
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)
+            patch.setattr(background, "threading", self.world.threading)
             patch.setattr(record_sync, "threading", self.world.threading)
             patch.setattr(checkpoint_uploader, "threading", self.world.threading)
-            patch.setattr(agent, "Trainer", lambda *given: Trainer(self, *given))
+            patch.setattr(training, "Trainer", lambda *given: Trainer(self, *given))
             patch.setattr(worker_node, "Trainer", lambda *given: BesideTrainer(self, *given))
-            for module in (agent, worker_node, self_termination):
+            for module in (member, self_termination):
                 patch.setattr(module, "open_store", lambda url: self.store)
+            # Paid pods that are at home would want no bucket; nothing ends with its first process here.
+            kind = ProviderKind(lambda: self.provider, "the fake", at_home=True, pulls_image=False)
+            patch.setitem(PROVIDERS, RentedPods.name, kind)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
-            patch.setattr(watchdog, "PROVIDERS", ())  # what the run names is asked
-            for module in (self_termination, stop_without_record, run_list):
-                patch.setattr(module, "open_provider", lambda name: self.provider)
-            patch.setattr(agent, "TICK_SECONDS", 15.0)
+            patch.setattr(watchdog, "paid_providers", list)  # what the run names is asked
+            patch.setattr(training, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
             patch.setattr(worker_node, "TICK_SECONDS", 15.0)
             patch.setattr(nodes, "POLL_SECONDS", 5.0)
             patch.setattr(agent, "INSIST_PAUSE_SECONDS", 20.0)
+            patch.setattr(conclusion, "INSIST_PAUSE_SECONDS", 20.0)
+            patch.setattr(worker_node, "INSIST_PAUSE_SECONDS", 60.0)
             patch.setattr(record_sync, "ROUND_SECONDS", 15.0)
             patch.setattr(record_sync, "BEAT_SECONDS", 15.0)
             patch.setattr(supervisor, "POLL_SECONDS", 60.0)
@@ -330,7 +347,7 @@ class Trainer:
             self.ended = self.failed = True
             with self.log.open("a") as log:
                 log.write("error: rank 0 has lost the others: Connection closed by peer\n")
-            return 1
+            return LOST_OTHERS
         trained = self.story.world.now - self.began
         over = trained >= TRAINING_SECONDS
         if self.asked or over or trained >= (self.saved + 1) * CHECKPOINT_SECONDS:
@@ -394,7 +411,7 @@ class BesideTrainer:
             if self.first.ended and not self.first.failed:
                 self.code = STOPPED_ON_REQUEST if self.first.asked else 0
             elif not self.first.lives():
-                self.code = 1
+                self.code = LOST_OTHERS
                 with self.log.open("a") as log:
                     log.write("error: rank 1 has lost the others: Connection closed by peer\n")
         return self.code

@@ -43,8 +43,13 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         "-volume.max=16",
         *listen,
     ]
-    with daemon(command, {"HOME": str(folder)}, log) as process:
+    with daemon(
+        command, {"HOME": str(folder), "TMPDIR": str(folder)}, log, grace=0
+    ) as process:  # its data goes with the folder
         wait_for_port(ports[-2], process, log)
         server = S3Server(f"http://127.0.0.1:{ports[-2]}", KEY, SECRET)
         server.make_bucket()
         yield server
+    for port in ports:  # its sockets lie there whatever TMPDIR says
+        for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            socket.unlink(missing_ok=True)

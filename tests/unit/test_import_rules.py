@@ -3,10 +3,8 @@
 import ast
 import os
 import re
-import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -56,8 +54,8 @@ def test_infra_imports_neither_job_nor_codec() -> None:
     assert offences("infra", "job", "codec") == []
 
 
-def test_job_imports_of_codec_only_the_audio() -> None:
-    assert offences("job", "codec", but=("codec.audio",)) == []
+def test_job_imports_of_codec_only_the_audio_and_what_is_said_of_a_broken_library() -> None:
+    assert offences("job", "codec", but=("codec.audio", "codec.loading")) == []
 
 
 def test_the_audio_imports_nothing_else_of_codec_but_its_errors() -> None:
@@ -92,6 +90,7 @@ def python(*arguments: str) -> str:
     return subprocess.check_output([sys.executable, *arguments], cwd="/", env=environment, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["job.cli", "job.supervisor"])
 def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     heavy = ("torch", "torchaudio", "boto3", "docker", "requests", "numpy", "pydantic", "soundfile", "wandb")
@@ -100,6 +99,7 @@ def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     assert set(loaded).isdisjoint(heavy)
 
 
+@pytest.mark.slow
 def test_every_python_that_we_start_is_kept_from_importing_from_the_folder_it_starts_in() -> None:
     starts = [
         [ast.unparse(word) for word in node.elts]
@@ -120,14 +120,17 @@ def test_the_supervisor_needs_nothing_but_the_standard_library() -> None:
     assert {name.split(".")[0] for name in imports("job.pod.supervisor")} <= set(sys.stdlib_module_names)
 
 
-def test_help_answers_at_once() -> None:
-    command = Path(sys.executable).with_name("codecjob")
-    python("-m", "compileall", "-q", str(ROOT / "job"))
-    spent = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        text = subprocess.check_output([command, "--help"], text=True, timeout=120)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert "abort-on-bad-signs" in text
-    assert min(spent) < 0.2, f"{min(spent):.3f} s of CPU time"
+@pytest.mark.slow
+def test_help_loads_click_and_little_else() -> None:
+    """What makes `codecjob --help` slow is what it loads: a clock would also measure the machine's load."""
+    script = "import sys, job.cli; sys.argv = ['codecjob', '--help']\ntry: job.cli.main()\nfinally: print(*sys.modules)"
+    *text, modules = python("-c", script).splitlines()
+    loaded = (
+        {name.split(".")[0] for name in modules.split()}
+        - set(sys.stdlib_module_names)
+        - {"__main__", "_distutils_hack"}
+    )
+    assert any("abort-on-bad-signs" in line for line in text)
+    assert {"click", "codec", "job"} == loaded - {"__main__", "_distutils_hack"}
+    assert set(modules.split()).isdisjoint({"importlib.metadata", "email", "asyncio", "json", "urllib.request"})
+    assert len([name for name in modules.split() if name.split(".")[0] in ("codec", "job")]) < 6

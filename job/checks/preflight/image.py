@@ -5,6 +5,7 @@ import re
 from infra import registry
 from infra.engine import registry as host_of
 from infra.image import LABELS
+from infra.pods import kind_of
 from infra.registry import ImageMissing, ImageRefused, RegistryError, RemoteImage
 from job.checks.finding import Finding, error, note, warning
 from job.checks.preflight.resources import size
@@ -13,8 +14,6 @@ from job.run.machine import with_known_image
 from job.spec.model import JobSpec
 
 CHECK = "image"
-# Its pods are on paid time while they pull. Of an image that it lacks, an engine says so at the launch, for nothing.
-PULLS = "runpod"
 CUDA = re.compile(r"\d+\.\d+")
 
 
@@ -28,9 +27,10 @@ def about_image(spec: JobSpec) -> tuple[JobSpec, list[Finding]]:
         spec = with_known_image(spec)
     except UsageError:
         return spec, []  # the look at the machine says it
-    if spec.image is None or spec.provider == "local":
+    kind = kind_of(spec.provider)
+    if spec.image is None or kind.is_this_user:
         return spec, []
-    if spec.provider != PULLS:
+    if not kind.pulls_image:
         return spec, [note(CHECK, spec.image)]
     try:
         found = registry.look(spec.image)
@@ -54,16 +54,21 @@ def _about_refusal(spec: JobSpec, trouble: ImageRefused) -> Finding:
     see = "with another account, this check can see it" if trouble.with_login else "this check can see it"
     host = host_of(str(spec.image))
     return warning(
-        CHECK, f"{trouble}; after `docker login {host}` {see}, as RunPod may with pod.registry {spec.pod.registry}"
+        CHECK,
+        f"{trouble}; after `docker login {host}` {see}, as {kind_of(spec.provider).title} may with pod.registry "
+        f"{spec.pod.registry}",
     )
 
 
 def _mend(spec: JobSpec) -> str:
-    if spec.nodes > 1:
-        return "check its name, or make it public: RunPod's clusters take no other"
+    kind = kind_of(spec.provider)
+    if not kind.registry_login:
+        return "check its name, or make it public"
+    if spec.nodes > 1 and not kind.clusters_log_in:
+        return f"check its name, or make it public: {kind.title}'s clusters take no other"
     return (
-        "check its name, make it public, or store a credential in RunPod's console (Settings, Container Registry Auth) "
-        "and give its id as pod.registry"
+        f"check its name, make it public, or store a credential in {kind.registry_login} and give its id as "
+        "pod.registry"
     )
 
 
@@ -77,8 +82,10 @@ def _pinned(spec: JobSpec, found: RemoteImage) -> JobSpec:
 
 def _about(spec: JobSpec, found: RemoteImage) -> list[Finding]:
     missing = [label for label in LABELS.values() if label not in found.labels]
-    if not found.public and (spec.pod.registry is None or spec.nodes > 1):
-        return [error(CHECK, f"image {spec.image}: is private, and RunPod has no login for it; {_mend(spec)}")]
+    kind = kind_of(spec.provider)
+    can_log_in = spec.pod.registry is not None and (spec.nodes == 1 or kind.clusters_log_in)
+    if not found.public and not can_log_in:
+        return [error(CHECK, f"image {spec.image}: is private, and {kind.title} has no login for it; {_mend(spec)}")]
     if missing:
         said = f"{found.pinned} was not built by codecjob: it has no label {missing[0]}"
         return [warning(CHECK, f"{said}; a pod without `python -P -m job.supervisor` never reports")]

@@ -5,12 +5,11 @@ from enum import StrEnum
 from typing import Any
 
 from codec.audio import AudioError
-from infra.pods import Provider
+from infra.pods import Provider, kind_of
 from infra.store import NotFound, Store
 from job import dataset
 from job.checks.finding import Finding, Level, error, has_errors, note, warning
 from job.checks.preflight import resources
-from job.checks.preflight.access import about_access
 from job.checks.preflight.budget import Budget, about_budget, count_steps
 from job.checks.preflight.clips import about_clips
 from job.checks.preflight.image import about_image
@@ -86,11 +85,10 @@ def examine(
     provider: Provider,
     *,
     trial: Trial,
-    to_push: bool = False,
     on_file: dataset.OnProgress = lambda done, total: None,
 ) -> Report:
     """Looks at spec, data, trainer, store and provider, whose catalog is asked once. `trial` decides whether two real
-    steps are trained, `to_push` whether what was decoded is kept for the push that follows.
+    steps are trained.
 
     Clips are decoded once. What is wrong with the user's input is a finding, never an exception.
 
@@ -106,7 +104,7 @@ def examine(
     findings += about_the_image
     findings += [warning("wandb", said)] if (said := wandb_access.trouble(spec)) else []
     if store_works:
-        findings += about_access(spec, store.url)
+        findings += resources.about_access(spec, store.url)
     try:
         plan = ask_trainer(spec.train.flags())
     except UsageError as trouble:
@@ -118,7 +116,7 @@ def examine(
     lapped = plan.config["transform"] == "mdct" and plan.config["mean_quantizers"] > 0
     findings += about_rate(plan.bitrate_kbps, sample_rate, spec.checklist, lapped=lapped)
     try:
-        data = dataset.look_at(spec.data, sample_rate, on_file, to_push=to_push)
+        data = dataset.look_at(spec.data, sample_rate, on_file)
     except AudioError as trouble:
         return _report(spec, choice, [*findings, error("data", str(trouble))], plan)
     about_data = about_clips(data, sample_rate)
@@ -148,9 +146,10 @@ def _report(
 
 
 def _about_torch(spec: JobSpec) -> list[Finding]:
-    if spec.provider != "local" or can_train():
+    if not kind_of(spec.provider).is_this_user or can_train():
         return []
-    return [error("trainer", "provider local trains on this machine and needs torch: pip install 'codecjob[train]'")]
+    said = f"provider {spec.provider} trains on this machine and needs torch: pip install 'codecjob[train]'"
+    return [error("trainer", said)]
 
 
 def _about_disk(needed: resources.Forecast, store: Store, provider: Provider) -> list[Finding]:

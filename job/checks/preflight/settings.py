@@ -7,8 +7,9 @@ from typing import Any
 from infra.store import Store
 from job.checks.finding import Finding, error, note, warning
 from job.record.causes import OutcomeName
+from job.record.find import list_runs
 from job.record.resolved_settings import Difference, Resolved, differences, of_run
-from job.record.run import Run, list_runs
+from job.record.run import Run
 from job.spec.model import JobSpec, TrainSpec, ranks_per_node
 
 BAD_ENDS = ("aborted", "failed")

@@ -12,16 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
-from codec.audio import SILENCE_RMS, ClipInfo, decode
-from codec.audio.pack import FULL_SCALE
+from codec.audio import SILENCE_RMS, decode
+from infra.pods import kind_of
 from job.checks.finding import Finding, error, note, warning
 from job.checks.preflight.resources import size
 from job.dataset import LocalData
-from job.dataset.spool import Spool
-from job.paths import cache_folder
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import TrainerPlan
 
@@ -54,7 +51,8 @@ def try_steps(data: LocalData, spec: JobSpec, plan: TrainerPlan) -> list[Finding
         segment = _segment(plan)
         if not _write_crops(data, plan.config["sample_rate"], segment, folder / "clips"):
             return [warning("trial", f"not tried: {data.folder} has fewer than {CROPS} crops louder than -50 dBFS")]
-        device = spec.train.device if spec.provider == "local" else "auto"  # a rented GPU is not in this machine
+        here = kind_of(spec.provider).is_this_user
+        device = spec.train.device if here else "auto"  # a rented GPU is not in this machine
         settings = spec.train.model_copy(update={**OVER, "segment_length": segment, "device": device})
         places = ["--data_dir", str(folder / "clips"), "--checkpoint_dir", str(folder / "run")]
         return _run([sys.executable, "-P", "-m", "codec", "train", *places, *settings.flags()], folder / "run")
@@ -121,16 +119,8 @@ def _crops(data: LocalData, rate: int, segment: int) -> Iterator[Any]:
     for clip in sorted(data.clips, key=lambda clip: clip.length):
         if clip.rms < SILENCE_RMS:
             continue
-        audio = _samples(clip, rate)
+        audio = decode(clip.path, rate)
         for start in range(0, max(len(audio) - segment, 0) + 1, segment):
             crop = audio[start : start + segment]
             if float(crop @ crop) > len(crop) * SILENCE_RMS**2:
                 yield crop
-
-
-def _samples(clip: ClipInfo, rate: int) -> Any:
-    """A clip at the model's rate; a submit that has just decoded it doesn't do so again."""
-    kept = Spool(cache_folder() / "pcm").read(clip.sha256)
-    if kept is None:
-        return decode(clip.path, rate)
-    return np.frombuffer(b"".join(kept), "<i2").astype(np.float32) / FULL_SCALE

@@ -14,8 +14,10 @@ from job.cli.views import labels
 from job.cli.views.labels import usd
 from job.cli.views.spark import Sparkline
 from job.run.cost import Amount
+from job.run.seen import AttemptFacts
 from job.run.state import ENDED, RunState
-from job.watch.run_detail import AttemptFacts, Details, said
+from job.verdict.forecast_text import in_words
+from job.watch.run_detail import Details, said
 
 NARROW = 60
 LONGEST = 160
@@ -69,6 +71,8 @@ def _facts(state: RunState, details: Details) -> Iterator[tuple[str, RenderableT
         yield "progress", Text(doing)
     yield "checkpoint", _checkpoint(state, details)
     yield "verdict", Group(headline(state.verdict), Signs(state.verdict.signs))
+    if state.forecast:
+        yield "forecast", Text(in_words(state.forecast, state.to_good))
     for label, name, digits, unit in (("SNR", "snr_db", 1, " dB"), ("loss", "loss", 3, "")):
         if series := details.series(name):
             yield label, Sparkline(series, digits, unit)
@@ -126,11 +130,12 @@ def _checkpoint(state: RunState, details: Details) -> Text:
 
 
 def _attempt(attempt: AttemptFacts) -> Text:
-    parts = [attempt.outcome or "goes on", attempt.pod or "no pod", attempt.gpu or ""]
-    if attempt.launched is not None and attempt.ended is not None:
-        parts.append(duration(attempt.ended - attempt.launched))
-    reason = f": {attempt.reason}" if attempt.reason else ""
-    return Text(f"{attempt.attempt}  {', '.join(filter(None, parts))}{reason}")
+    claim, outcome = attempt.claim, attempt.outcome
+    parts = [outcome.outcome if outcome else "goes on", *((claim.pod_id, claim.gpu) if claim else ("no pod",))]
+    if claim is not None and outcome is not None:
+        parts.append(duration(outcome.time - claim.time))
+    reason = f": {outcome.reason}" if outcome and outcome.reason else ""
+    return Text(f"{attempt.number}  {', '.join(filter(None, parts))}{reason}")
 
 
 def _events(state: RunState, details: Details) -> Iterator[Text]:

@@ -34,8 +34,8 @@ class Plan:
     validation_only: tuple[str, ...]
     """Columns without a phase whose metric only a validation measures."""
     left_out: tuple[str, ...]
-    plain: bool
-    """Every column is read under its own name, as in the files of `codec train`."""
+    plain: tuple[str, ...]
+    """The columns, where each is read under its own name, as in the files of `codec train`; else empty."""
 
 
 def plan(names: Iterable[str], mapped: Mapping[str, str], own: bool) -> Plan:
@@ -66,7 +66,6 @@ def plan(names: Iterable[str], mapped: Mapping[str, str], own: bool) -> Plan:
             columns.append(Column(name, means))
     columns.sort(key=lambda column: column.means.rank)
     only = [column.name for column in columns if column.means.phase is None and column.means.ours in VALIDATION_ONLY]
-    plain = (
-        own and not left_out and all(column.means == Meaning(column.name, rank=column.means.rank) for column in columns)
-    )
+    own_names = all(column.means == Meaning(column.name, rank=column.means.rank) for column in columns)
+    plain = tuple(column.name for column in columns) if own and own_names and not left_out else ()
     return Plan(tuple(columns), kind_field, tuple(only), tuple(left_out), plain)

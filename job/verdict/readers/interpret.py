@@ -15,6 +15,7 @@ EMPTY = frozenset({"", "none", "null", "n/a", "na", "-", "--", "nil"})
 Values = tuple[dict[str, float], dict[str, tuple[float, ...]]]
 """The numbers of a row, and its metrics that have one for each stage."""
 Lists = dict[str, dict[str, tuple[float, ...]]]
+EXACT = 2**53  # larger whole numbers may not fit into a float
 JUDGED = frozenset(FIELDS)
 
 
@@ -70,16 +71,16 @@ def _plain(fields: Mapping[str, Any], plan: Plan, unreadable: Callable[[str], No
     """The same for a row of `codec train`, of which a file may have a million."""
     values: dict[str, float] = {}
     stages: dict[str, tuple[float, ...]] = {}
-    for column in plan.columns:
-        name = column.name
+    for name in plan.plain:
         raw = fields[name]
-        value = raw if type(raw) is float else number(raw)
-        if value is not None:
+        if type(raw) is float or (type(raw) is int and abs(raw) < EXACT):
+            values[name] = raw
+        elif (value := number(raw)) is not None:
             values[name] = value
         elif isinstance(raw, list):
             if name in PER_STAGE and (several := number_list(raw)):
                 stages[name] = several
-        elif _is_there(raw) and isinstance(raw, str) and name in JUDGED:
+        elif isinstance(raw, str) and name in JUDGED and _is_there(raw):
             unreadable(name)
     drop_unmeasured(values)
     return values, stages
@@ -98,8 +99,9 @@ def _drop_unmeasured(found: dict[str, dict[str, float]], is_validation: bool) ->
     if validation.get("loss") == math.inf and math.isfinite(beside.get("loss", math.nan)):
         # The best loss so far is infinite where the best SNR so far is minus infinity.
         without = {name: value for name, value in validation.items() if name != "loss"}
-        if drop_unmeasured(without):
-            found["validation"] = without
+        if not drop_unmeasured(without):
+            return
+        found["validation"] = validation = without
     elif not drop_unmeasured(validation):
         return
     if not is_validation:
@@ -114,8 +116,8 @@ def _named_kind(fields: Mapping[str, Any], plan: Plan) -> str | None:
     if not isinstance(raw, str):
         return None
     # Another word is kept. Such rows are neither training nor validation, and nobody judges them.
-    word = raw.strip().lower()
-    return KINDS.get(word, raw if plan.kind_field == "kind" else None)
+    known = KINDS.get(raw) or KINDS.get(raw.strip().lower())
+    return known or (raw if plan.kind_field == "kind" else None)
 
 
 def _is_there(raw: Any) -> bool:

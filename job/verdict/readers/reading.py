@@ -47,7 +47,7 @@ def read(lines: Iterable[str], mapped: Mapping[str, str] | None = None) -> Readi
         mapped: column -> our name, for columns that would not be recognised.
 
     Raises:
-        UsageError: the file has a known format and cannot be read; the message lacks the file's name.
+        UnreadableFileError: the file has a known format and cannot be read; the message lacks the file's name.
     """
     lines = iter(lines)
     head = list(islice(lines, HEAD_LINES))
@@ -95,7 +95,7 @@ class _Builder:
         found = interpret(fields, chosen, broken.append)
         if broken:
             self._unreadable(record.line)
-        device = fields.get("device") if "start" in found else None
+        device = fields.get("device")
         for kind, (values, stages) in found.items():
             if chosen.plain or kind == "start":
                 self.flush()

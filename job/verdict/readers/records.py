@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from job.errors import UsageError
 from job.verdict.json_line import load_object
 
 DELIMITERS = (",", ";", "\t")
 # W&B's export of a chart: "run - metric", beside it the metric's extremes within a step.
 _CHART = re.compile(r"^(?P<run>.+?) - (?P<metric>.+)$")
 _EXTREMES = ("__MIN", "__MAX")
+# What a printed line has and a header has not: a number of its own.
+_FIGURE = re.compile(r"=|(?:^|[\s:\[])[+-]?\d")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+
+
+class UnreadableFileError(ValueError):
+    """The file is of a known format and cannot be read. The message lacks the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,10 @@ def document(lines: Iterable[str]) -> Iterator[Record]:
     try:
         loaded = json.loads("".join(lines))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"is not a whole JSON document: {error}") from None
+        raise UnreadableFileError(f"is not a whole JSON document: {error}") from None
     entries = loaded.get("log_history") if isinstance(loaded, dict) else loaded
     if not isinstance(entries, list):
-        raise UsageError("is a JSON document without log_history: give trainer_state.json, or one row a line")
+        raise UnreadableFileError("is a JSON document without log_history: give trainer_state.json, or one row a line")
     for number, entry in enumerate(entries, 1):
         # The last entry sums up the whole training.
         if isinstance(entry, dict) and "train_runtime" in entry:
@@ -56,7 +61,7 @@ def table(lines: Iterable[str], delimiter: str) -> Iterator[Record]:
     """CSV with a header: Lightning's metrics.csv, an export of W&B.
 
     Raises:
-        UsageError: the table holds several runs.
+        UnreadableFileError: the table holds several runs.
     """
     torn = False
 
@@ -86,14 +91,14 @@ def table(lines: Iterable[str], delimiter: str) -> Iterator[Record]:
                 fields = {name: _with_point(cell) for name, cell in fields.items()}
             yield Record(reader.line_num, fields)
     except csv.Error as error:
-        raise UsageError(f"is a table that cannot be read, line {reader.line_num}: {error}") from None
+        raise UnreadableFileError(f"is a table that cannot be read, line {reader.line_num}: {error}") from None
 
 
 def delimiter_of(header: str, first: str | None) -> str | None:
     """The delimiter of a table by its first two lines; None where they are no table."""
     for delimiter in sorted(DELIMITERS, key=header.count, reverse=True):
         names = next(csv.reader([header], delimiter=delimiter), [])
-        if len(names) < 2 or any(_is_value(name) or "=" in name for name in names):
+        if len(names) < 2 or any(_is_value(name) or _FIGURE.search(name) for name in names):
             continue
         if first is None:
             return delimiter
@@ -110,7 +115,7 @@ def _metric_names(header: list[str]) -> list[str]:
         return header
     runs = sorted({chart["run"] for chart in charts if chart})
     if len(runs) > 1:
-        raise UsageError(f"holds {len(runs)} runs ({', '.join(runs[:3])}): export one run")
+        raise UnreadableFileError(f"holds {len(runs)} runs ({', '.join(runs[:3])}): export one run")
     metrics = [chart["metric"] for chart in charts if chart]
     return [header[0], *("" if name.endswith(_EXTREMES) else name for name in metrics)]
 

@@ -13,10 +13,10 @@ def main(verb: str, url: str, path: Path, dataset_id: str = "") -> None:
     """`push` and `pull` are of clips, `up` and `down` of a checkpoint."""
     store = open_store(url)
     if verb == "push":
-        data = dataset.look_at(path, 16000, to_push=True)
+        data = dataset.look_at(path, 16000)
         sys.stdout.write(dataset.push(store, data).dataset_id)
     elif verb == "look":
-        dataset.look_at(path, 16000, to_push=True)
+        dataset.look_at(path, 16000)
     elif verb == "pull":
         dataset.pull(store, dataset_id, path)
     elif verb == "up":

@@ -17,7 +17,8 @@ import yaml
 
 from infra.pods.local import LocalProvider
 from infra.store import open_store
-from job.record.run import Attempt, Run
+from job.record.attempt import Attempt
+from job.record.run import Run
 from job.verdict.signs import State
 from tests.bench.verdicts.record import DATA, FLAGS
 

@@ -73,6 +73,14 @@ def printed_pids(provider: LocalProvider, pod: Pod, count: int = 1) -> list[int]
     return [int(line) for line in b"".join(provider.logs(pod.id)).split()]
 
 
+def test_what_a_cluster_says_of_nodes_in_a_users_environment_is_not_its_pods(
+    provider: LocalProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUM_NODES", "2")
+    pod = python(provider, "import os; print(os.environ.get('NUM_NODES'), flush=True)")
+    wait_until(lambda: b"".join(provider.logs(pod.id)) == b"None\n")
+
+
 def test_a_pod_outlives_its_killed_client(provider: LocalProvider, home: Path) -> None:
     script = (
         "import os, signal; from pathlib import Path; from infra.pods import LaunchRequest\n"

@@ -30,7 +30,8 @@ from infra.pods.local import LocalProvider
 from infra.pods.runpod import RunPodProvider
 from infra.store import open_store
 from job.cli import cli, submit
-from job.record.run import Attempt, Run
+from job.record.attempt import Attempt
+from job.record.run import Run
 from job.verdict.rules.limits import DEFAULT_CAUSES
 from servers.server import S3Server, use
 

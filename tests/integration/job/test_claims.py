@@ -8,7 +8,8 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod, ProviderError, Transient
 from job.errors import UsageError
-from job.record.run import Claim, Run, Submission
+from job.record.documents import Claim, Submission
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import client_part

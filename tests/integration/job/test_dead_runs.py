@@ -15,7 +15,8 @@ import pytest
 
 from infra.pods import LaunchRequest, Pod
 from job import dataset
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import client_part

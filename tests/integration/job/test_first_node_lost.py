@@ -9,7 +9,9 @@ from typing import Any
 import psutil
 
 from job.dataset import look_at, push
-from job.record.run import Claim, Run, Submission
+from job.pod.trainer import LOST_OTHERS
+from job.record.documents import Claim, Submission
+from job.record.run import Run
 from job.run.pod_env import client_part
 from job.spec.load import load_spec
 from servers.server import free_ports
@@ -23,7 +25,7 @@ def start(desk: Any, run: Run, rank: int, port: int, *words: str) -> "subprocess
     workspace.mkdir()
     env = {**desk.env, **client_part(run.run_id, 1, desk.store.url, time.time() + 600)}
     env |= {"CODECJOB_POD_ID": "pod", "CODECJOB_LAUNCH_ID": "launch", "CODECJOB_WORKSPACE": str(workspace)}
-    env |= {"CODECJOB_PROVIDER": "docker", "NUM_NODES": "2", "NODE_RANK": str(rank)}  # a container ends by exiting
+    env |= {"CODECJOB_PROVIDER": "docker", "NUM_NODES": "2", "NODE_RANK": str(rank), "CODECJOB_EXIT_ENDS_POD": "1"}
     env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
     with (workspace / "output").open("wb") as output:
         return subprocess.Popen(
@@ -72,7 +74,7 @@ def test_the_others_say_so_when_the_first_node_is_gone(desk: Any) -> None:
     assert attempt.events()[-1]["by"] == "node 1"
     beat = attempt.node_beat(1)
     assert beat is not None
-    assert (beat.state, beat.exit_code) == ("ended", 1)
+    assert (beat.state, beat.exit_code) == ("ended", LOST_OTHERS)
     assert run.newest_checkpoint() is not None, "the next attempt goes on from there"
     desk.wait_for(lambda: not any(f"{desk.folder}/node" in " ".join(cmdline(each)) for each in psutil.process_iter()))
 

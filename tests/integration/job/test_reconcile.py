@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from infra.pods import LaunchRequest
-from job.record.run import Claim, Intent, Run, Submission
+from job.record.documents import Claim, Intent, Submission
+from job.record.run import Run
 from job.run.launch import store_mark
 from job.spec.load import load_spec
 

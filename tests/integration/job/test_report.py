@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from helpers import PATIENCE_SECONDS
 from infra.store import Store
 from job.cli import cli as codecjob
-from job.record.run import Run, list_runs
+from job.record.find import list_runs
+from job.record.run import Run
 from job.report.palette import COLOURS
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -10,10 +10,11 @@ import pytest
 
 from infra.pods import LaunchRequest
 from job.dataset import look_at, push
-from job.record.run import Claim, Run, Submission
+from job.record.documents import Claim, Submission
+from job.record.run import Run
 from job.run.machine import command
 from job.run.pod_env import client_part
-from job.spec.model import load_spec
+from job.spec.load import load_spec
 
 CODECJOB = Path(sys.executable).with_name("codecjob")
 FOREIGN = ["codec.py", "json.py", "codec/__init__.py", "job/__init__.py", "infra/__init__.py", "torch.py"]

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from fakes.wandb_file import read_offline_run
-from job.record.run import Run, list_runs
+from job.record.find import list_runs
+from job.record.run import Run
 
 KEY = "5ecr37" + "0123456789" * 3 + "abcd"
 

@@ -12,7 +12,8 @@ import pytest
 from infra.pods import LaunchRequest, Pod, Transient
 from infra.pods.local import LocalProvider
 from job.errors import CannotTellError
-from job.record.run import Beat, Claim, Intent, Outcome, Run, Submission
+from job.record.documents import Beat, Claim, Intent, Outcome, Submission
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import client_part

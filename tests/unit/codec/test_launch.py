@@ -18,7 +18,8 @@ def ended(*ends: tuple[int, int]) -> ChildFailedError:
 @pytest.mark.parametrize(
     ("ends", "first"),
     [
-        ([(1, 5), (-SIGKILL, 5)], 1),  # rank 0 has lost rank 1
+        ([(4, 5), (-SIGKILL, 5)], 1),  # rank 0 has lost rank 1
+        ([(1, 5), (-SIGKILL, 5)], 1),
         ([(1, 5), (-SIGSEGV, 6)], 1),
         ([(1, 5), (-SIGTERM, 5)], 0),  # torchrun has ended rank 1
         ([(1, 5), (-SIGKILL, 35)], 0),  # with all its means

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.engine import EngineError
-from infra.image import build, locked, name_of, source_folder
+from infra.image import build, locked, name_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,10 +33,6 @@ def test_the_dockerfiles_defaults_are_those_of_the_lock() -> None:
     assert (arguments["TORCH"], arguments["CUDA"]) == locked(ROOT)
 
 
-def test_the_source_is_the_checkout_that_runs() -> None:
-    assert source_folder() == ROOT
-
-
 @pytest.mark.parametrize(
     ("reference", "name"),
     [
@@ -57,17 +53,11 @@ def refused(source: Path, **options: str) -> str:
     return str(error.value)
 
 
-def test_what_cannot_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "is no checkout of codecjob" in refused(tmp_path)
+@pytest.mark.slow
+def test_what_cannot_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--torch-index URL" in refused(ROOT, cuda="12.6")
     said = refused(ROOT, cuda="12.6", torch_index="https://me:hunter2@index.example/cu126")
     assert "credential" in said
     assert "hunter2" not in said
     monkeypatch.setenv("DOCKER_HOST", "unix:///nobody/listens.sock")
     assert "no Docker engine answers" in refused(ROOT)
-
-
-def test_an_installed_package_has_no_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("infra.image.__file__", str(tmp_path / "site-packages" / "infra" / "image.py"))
-    with pytest.raises(EngineError, match="--source DIR"):
-        source_folder()

@@ -3,9 +3,21 @@ from pathlib import Path
 
 import pytest
 
+from infra.pods import PROVIDERS, Provider, ProviderError, ProviderKind
 from infra.pods.local import LocalProvider
 from infra.store import Store, open_store
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
+
+
+def not_played() -> Provider:
+    raise ProviderError("provider p is only played where a test opens it")
+
+
+@pytest.fixture(autouse=True)
+def played_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specs of these tests may name a paid provider "p", whose pods the tests play."""
+    monkeypatch.setitem(PROVIDERS, "p", ProviderKind(not_played, "P", is_set_up=lambda: False))
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from fakes.world import EPOCH
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
 from infra.store import StoreError
 from job.pod import agent, self_termination
+from job.pod.preparation import MOST_RESTARTS
 from job.pod.worker_node import AGAIN_SECONDS
-from job.record.run import Attempt
+from job.record.attempt import Attempt
 from job.run import launch, resume
 from job.run.pod_env import PodEnv
 
@@ -59,7 +60,7 @@ def test_a_container_that_never_gets_anywhere_is_not_started_for_ever() -> None:
     outcome = story.run.attempt(1).outcome()
     assert outcome is not None
     assert outcome.reason == "the container was started again 3 times without a new checkpoint"
-    assert rented.starts == agent.MOST_RESTARTS + 1
+    assert rented.starts == MOST_RESTARTS + 1
 
 
 def test_an_agent_that_cannot_start_takes_its_pod_along_though_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:

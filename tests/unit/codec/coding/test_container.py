@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.codes import ABSENT, BLOCK_FRAMES
+from codec.codes import ABSENT, BLOCK_FRAMES, MOST_STAGES
 from codec.coding.container import ID_BYTES, Header, Writer, read_codes, read_header
 from codec.coding.packing import Fixed, Varying
 from codec.errors import UserError
@@ -175,3 +175,14 @@ def test_a_stream_of_a_later_version_says_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\x8bCJ\x03 and so on")
     with pytest.raises(UserError, match="is a stream of version 3, this codecjob reads 1 and 2; update it"):
         read(tmp_path / "a", Varying(1, 1, 1), 1)
+
+
+def test_the_most_stages_that_a_model_may_have_fit_into_a_stream(tmp_path: Path) -> None:
+    header = Header(bytes(ID_BYTES), 1, MOST_STAGES, 16000, 640, (1.0,))
+    codes = np.ones((1, MOST_STAGES, 2), np.int64)
+    with (tmp_path / "most.cjc").open("wb") as file:
+        writer = Writer(file, header, Fixed(1, MOST_STAGES, 1))
+        writer.add(codes)
+        writer.finish()
+    with (tmp_path / "most.cjc").open("rb") as file:
+        assert read_header(tmp_path, file).stages == MOST_STAGES

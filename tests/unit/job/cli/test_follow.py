@@ -9,7 +9,8 @@ import pytest
 from infra.pods import NoCapacity, Pod, PodState
 from infra.store import AccessDenied, Unavailable, open_store
 from job.cli import follow
-from job.record.run import Beat, Claim, Intent, Outcome, Run, Submission
+from job.record.documents import Beat, Claim, Intent, Outcome, Submission
+from job.record.run import Run
 from job.run import state
 from job.watch.end_reasons import AGENT_SECONDS
 

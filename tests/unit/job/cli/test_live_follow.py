@@ -14,6 +14,7 @@ MONEY = "1.12 USD so far (0.69 USD/h x 1.2 h + 0.69 USD/h x 0.42 h)"
 TRAINING = Phase("training", "training", 120_000, 1_000_000, STEPS, (*FACTS, MONEY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_the_block_is_never_wider_than_the_terminal(width: int) -> None:
     file = io.StringIO()
@@ -45,6 +46,7 @@ def test_plain_lines_come_with_phases_and_now_and_then(capsys: pytest.CaptureFix
     assert len(capsys.readouterr().out.splitlines()) == 2, "never the same line twice"
 
 
+@pytest.mark.slow
 def test_what_happens_stays_above_the_block_and_a_verdict_has_its_colour() -> None:
     file = io.StringIO()
     console = Console(file=file, width=40, force_terminal=True, color_system="standard")

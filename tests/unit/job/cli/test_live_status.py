@@ -24,7 +24,8 @@ from job.cli import live_status
 from job.cli.live_status import watch
 from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
-from job.record.run import Outcome, Run
+from job.record.documents import Outcome
+from job.record.run import Run
 
 ENOUGH_SECONDS = 300.0
 
@@ -109,6 +110,7 @@ class Terminal:
         return bool(data)
 
 
+@pytest.mark.slow
 def test_a_terminal_is_painted_over_without_being_erased_until_the_run_has_ended(
     living: Run, store: Store, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_terminal_is_painted_over_without_being_erased_until_the_run_has_ended
     assert b"reading" in on_screen, "something is shown before anything is known"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watch_and_not_the_run(living: Run, store: Store) -> None:
     terminal = Terminal("status", "--watch", "--store", store.url, columns=40)
     try:
@@ -161,6 +164,7 @@ class Away:
         return self.store.folders(prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [{1, 4}, {3}])
 def test_a_store_that_is_away_is_said_once_and_asked_again(
     living: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
@@ -176,6 +180,7 @@ def test_a_store_that_is_away_is_said_once_and_asked_again(
     assert away.looks == max(answers)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_trouble_stands_above_the_last_picture(
     living: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +204,7 @@ def test_what_has_never_been_seen_and_does_not_come_back_ends_the_watch(store: S
         watch(Console(), ManyRuns(Gone, 20), quiet=False)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_json_comes_when_the_run_has_ended(living: Run, store: Store, tmp_path: Path) -> None:
     source = OneRun(living.run_id, store.url)
     end(living, tmp_path)

@@ -10,7 +10,8 @@ from infra.store import Store
 from job.cli import logs
 from job.cli.logs import command
 from job.errors import UsageError
-from job.record.run import Intent, Run, Submission
+from job.record.documents import Intent, Submission
+from job.record.run import Run
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ class Slow:
         return self.store.get(key)
 
 
+@pytest.mark.slow
 def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> None:
     for number in range(40):
         add_run(store, run_id(number), time.time(), outcome="succeeded")
@@ -114,6 +115,7 @@ def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> N
     assert len(source.document()) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_who_pipes_stdout_is_told_of_a_slow_store_on_a_terminal(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool

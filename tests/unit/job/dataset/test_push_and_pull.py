@@ -1,5 +1,4 @@
 import hashlib
-import json
 import shutil
 import subprocess
 import tracemalloc
@@ -19,7 +18,7 @@ WriteClip = Callable[..., Path]
 
 
 def push(store: Store, folder: Path, rate: int = RATE) -> dataset.Pushed:
-    return dataset.push(store, dataset.look_at(folder, rate, to_push=True))
+    return dataset.push(store, dataset.look_at(folder, rate))
 
 
 def objects(store: Store) -> dict[str, float]:
@@ -28,7 +27,7 @@ def objects(store: Store) -> dict[str, float]:
 
 def only_manifest(store: Store) -> dataset.Manifest:
     (only,) = manifests.list_datasets(store)
-    return manifests.read_packed(store, only.id)
+    return manifests.read_manifest(store, only.id)
 
 
 def test_what_is_pulled_is_what_the_trainer_would_have_decoded_itself(
@@ -49,6 +48,7 @@ def test_what_is_pulled_is_what_the_trainer_would_have_decoded_itself(
         )
 
 
+@pytest.mark.slow
 def test_a_shard_is_an_archive_that_tar_and_any_player_read(clips: Path, store: Store, tmp_path: Path) -> None:
     import soundfile
 
@@ -137,7 +137,7 @@ def test_a_push_mends_what_is_missing_or_cut(clips: Path, store: Store, tmp_path
 
 
 def test_the_manifest_is_there_only_after_its_objects(clips: Path, store: Store) -> None:
-    data = dataset.look_at(clips, RATE)  # nothing is kept for the push: it reads the files again
+    data = dataset.look_at(clips, RATE)
     (clips / "a.wav").unlink()
     with pytest.raises(AudioError, match=r"a\.wav: cannot be read"):
         dataset.push(store, data)
@@ -150,23 +150,6 @@ def test_a_file_that_changes_between_look_and_push_is_named(clips: Path, store: 
     with pytest.raises(AudioError, match=r"a\.wav: was changed while it was being packed"):
         dataset.push(store, data)
     assert objects(store) == {}
-
-
-def test_nothing_is_decoded_for_a_push_after_the_look(clips: Path, store: Store, cache: Path) -> None:
-    data = dataset.look_at(clips, RATE, to_push=True)
-    plain, decoded = data.clips
-    assert plain.path.name == "a.wav", "holds nothing but the samples: it is read again"
-    assert [path.name for path in (cache / "pcm").iterdir()] == [decoded.sha256]
-    decoded.path.unlink()
-    assert dataset.push(store, data).uploaded == 1
-    assert list((cache / "pcm").iterdir()) == []
-
-
-def test_damaged_decoded_clips_are_decoded_again(clips: Path, store: Store, cache: Path) -> None:
-    data = dataset.look_at(clips, RATE, to_push=True)
-    for path in (cache / "pcm").iterdir():
-        path.write_bytes(b"other")
-    assert dataset.push(store, data).uploaded == 1
 
 
 def test_a_cache_that_cannot_be_kept_costs_time_only(
@@ -239,13 +222,6 @@ def test_a_folder_that_cannot_hold_the_data(clips: Path, store: Store, tmp_path:
     (tmp_path / "pulled").write_text("a file")
     with pytest.raises(StoreError, match="pulled: the data cannot be kept there"):
         dataset.pull(store, pushed.dataset_id, tmp_path / "pulled")
-
-
-def test_a_dataset_of_whole_files_says_what_to_do(store: Store, tmp_path: Path) -> None:
-    old = {"version": 1, "files": [{"path": "a.wav", "size": 1, "sha256": "0" * 64}]}
-    store.put("datasets/old/manifest.json", json.dumps(old).encode())
-    with pytest.raises(StoreError, match="made of whole files, as older versions pushed them: submit or push"):
-        dataset.pull(store, "old", tmp_path / "pulled")
 
 
 def test_a_dataset_that_is_not_there(store: Store, tmp_path: Path) -> None:

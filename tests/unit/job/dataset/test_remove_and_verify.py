@@ -11,7 +11,9 @@ from job.dataset import manifest as manifests
 from job.dataset.remove import remove, runs_by_dataset
 from job.dataset.verify import verify
 from job.errors import UsageError
-from job.record.run import Outcome, OutcomeName, Run, Submission
+from job.record.causes import OutcomeName
+from job.record.documents import Outcome, Submission
+from job.record.run import Run
 
 RATE = 16000
 WriteClip = Callable[..., Path]

@@ -8,7 +8,9 @@ import pytest
 from infra.store import Store, Unavailable
 from job.pod import agent as room
 from job.pod.agent import Agent
-from job.record.run import Attempt, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.pod_env import PodEnv
 
 

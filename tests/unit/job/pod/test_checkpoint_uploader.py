@@ -12,7 +12,8 @@ from helpers import PATIENCE_SECONDS, wait_until
 from infra.store import Store, StoreError, Unavailable
 from job.pod import checkpoint_uploader as room
 from job.pod.checkpoint_uploader import Courier
-from job.record.run import Attempt, Run
+from job.record.attempt import Attempt
+from job.record.run import Run
 
 
 class Gate:

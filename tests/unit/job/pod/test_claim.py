@@ -5,7 +5,8 @@ import time
 import pytest
 
 from job.pod import claim
-from job.record.run import Claim, Outcome, Run
+from job.record.documents import Claim, Outcome
+from job.record.run import Run
 from job.run.pod_env import PodEnv
 
 ENV = PodEnv("run", 1, "launch", "store", time.time() + 60, "pod", "docker", "/workspace")

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from codec import errors
 from infra.store import Store
 from job.pod import claim, lost_node
 from job.pod import worker_node as other
 from job.pod.lost_node import whose_fault
+from job.pod.trainer import BAD_INPUT, LOST_OTHERS
 from job.pod.worker_node import Node
-from job.record.run import Attempt, Beat, Claim, NodeBeat, Outcome, Run
+from job.record.attempt import Attempt
+from job.record.documents import Beat, Claim, NodeBeat, Outcome
+from job.record.run import Run
 from job.run.pod_env import Place, PodEnv
-
-LOST = "error: rank 0 has lost the others: Connection closed by peer"
 
 
 @pytest.fixture(autouse=True)
@@ -35,27 +37,34 @@ def tell(attempt: Attempt, rank: int, state: str, code: int | None = None, said:
     attempt.write(f"nodes/{rank}.json", NodeBeat.model_validate(fields))
 
 
+def test_the_exit_codes_are_the_trainers() -> None:
+    assert (BAD_INPUT, LOST_OTHERS) == (errors.BAD_INPUT, errors.LOST_OTHERS)
+
+
 def test_a_node_that_neither_ends_nor_beats_is_lost(attempt: Attempt) -> None:
-    tell(attempt, 1, "ended", 1, "error: rank 1 has lost the others: x")
+    tell(attempt, 1, "ended", LOST_OTHERS, "error: rank 1 has lost the others: x")
     tell(attempt, 2, "training")
-    assert whose_fault(attempt, 3, LOST) == ("node lost", "a node was lost: node 2 of 3 does not answer any more")
+    assert whose_fault(attempt, 3, LOST_OTHERS) == (
+        "node lost",
+        "a node was lost: node 2 of 3 does not answer any more",
+    )
 
 
 def test_a_node_that_never_spoke_is_lost(attempt: Attempt) -> None:
-    fault = whose_fault(attempt, 2, "Traceback")
+    fault = whose_fault(attempt, 2, 1)
     assert fault is not None and fault[0] == "node lost"
 
 
 def test_a_node_that_was_started_again_is_lost(attempt: Attempt) -> None:
     with beating(attempt, began=1000.0):
         lost = ("node lost", "a node was lost: node 1 of 2 was started again")
-        assert whose_fault(attempt, 2, LOST, together=990.0) == lost
-        assert whose_fault(attempt, 2, LOST, together=1010.0) is None
+        assert whose_fault(attempt, 2, LOST_OTHERS, together=990.0) == lost
+        assert whose_fault(attempt, 2, LOST_OTHERS, together=1010.0) is None
 
 
 def test_a_node_that_beats_lives(attempt: Attempt) -> None:
     with beating(attempt):
-        assert whose_fault(attempt, 2, LOST) is None
+        assert whose_fault(attempt, 2, LOST_OTHERS) is None
 
 
 @contextmanager
@@ -79,13 +88,13 @@ def beating(attempt: Attempt, began: float = 0.0) -> Iterator[None]:
 
 def test_a_crash_elsewhere_is_told_with_its_words(attempt: Attempt) -> None:
     tell(attempt, 1, "ended", 1, "error: rank 1 was killed by SIGKILL")
-    tell(attempt, 2, "ended", 1, "error: rank 2 has lost the others: x")
+    tell(attempt, 2, "ended", LOST_OTHERS, "error: rank 2 has lost the others: x")
     said = "node 1: the trainer crashed with exit code 1: error: rank 1 was killed by SIGKILL"
-    assert whose_fault(attempt, 3, LOST) == ("trainer failed", said)
+    assert whose_fault(attempt, 3, LOST_OTHERS) == ("trainer failed", said)
 
 
 def test_what_the_first_node_says_of_itself_is_its_own_fault(attempt: Attempt) -> None:
-    assert whose_fault(attempt, 2, "error: /workspace: no space left on the disk") is None
+    assert whose_fault(attempt, 2, BAD_INPUT) is None
 
 
 def node(store: Store, run: Run, workspace: Path) -> Node:

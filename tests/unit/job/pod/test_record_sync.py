@@ -13,7 +13,9 @@ from job.pod import record_sync as room
 from job.pod import shipper as shipping
 from job.pod.record_sync import Reporter
 from job.pod.shipper import Shipper
-from job.record.run import Attempt, Run, StopRequest
+from job.record.attempt import Attempt
+from job.record.documents import StopRequest
+from job.record.run import Run
 from job.verdict.signs import State, Verdict
 
 

@@ -98,8 +98,7 @@ def test_a_pod_that_its_agent_has_left_ends_or_goes_on(
         (RENTED, True),
         (RENTED | {"NUM_NODES": "1"}, True),
         (RENTED | {"NUM_NODES": "2"}, False),
-        ({"CODECJOB_PROVIDER": "local"}, False),
-        ({"CODECJOB_PROVIDER": "docker"}, False),
+        ({"CODECJOB_EXIT_ENDS_POD": "1"}, False),
     ],
 )
 def test_only_a_single_pod_that_would_be_started_again_is_ended_by_its_provider(env: dict[str, str], may: bool) -> None:

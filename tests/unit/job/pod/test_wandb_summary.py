@@ -16,7 +16,8 @@ from infra.store import Store
 from job.pod import wandb_summary
 from job.pod.shipper import Shipper
 from job.pod.wandb_summary import LastWord, word
-from job.record.run import Outcome, Run
+from job.record.documents import Outcome
+from job.record.run import Run
 from job.run.wandb_access import run_env
 from job.spec.load import check_spec
 from job.spec.model import JobSpec
@@ -53,6 +54,7 @@ def end(run: Run, folder: Path, job: JobSpec, said: list[str], told: dict[str, A
     return log
 
 
+@pytest.mark.slow
 def test_an_aborted_run_has_its_verdict_its_tags_and_an_alert_beside_what_the_trainer_said(
     run: Run, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from infra.pods import Pod, PodState
 from job.record.causes import OUTCOMES, Cause, OutcomeName, lost_in_words, stuck_in_words
-from job.record.run import Outcome, StopRequest
+from job.record.documents import Outcome, StopRequest
 
 
 def test_each_cause_has_an_outcome_and_each_outcome_a_cause() -> None:

@@ -10,12 +10,13 @@ from infra.pods.local import LocalProvider
 from infra.store import Store
 from job.paths import home
 from job.pod.agent import Agent
-from job.pod.checkpoint_uploader import Courier
-from job.pod.record_sync import Reporter
-from job.pod.shipper import Shipper
+from job.pod.preparation import Preparation
+from job.pod.training import Training
 from job.record import compile_cache
+from job.record.attempt import Attempt
 from job.record.compile_cache import Keeper, remember_secret, restore, seal_key
-from job.record.run import Attempt, Progress, Run
+from job.record.documents import Progress
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.run.pod_env import PodEnv
@@ -144,21 +145,18 @@ def test_the_agent_restores_before_it_trains_and_ships_what_is_new(
     run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ship(run.attempt(1), tmp_path / "first")
-    monkeypatch.setattr("job.pod.agent.dataset.pull", lambda *_: None)  # it has a test of its own
+    monkeypatch.setattr("job.pod.preparation.dataset.pull", lambda *_: None)  # it has a test of its own
     key = seal_key(run.run_id)
     env = PodEnv(run.run_id, 2, "launch", store.url, 0.0, "pod", "local", str(tmp_path / "pod"), seal_key=key)
     (tmp_path / "pod").mkdir()
     agent = Agent(env)
     assert key not in repr(env)
-    agent.spec, agent.shipper = run.spec(), Shipper(agent.attempt, agent.folder, agent.log, 1)
-    agent.reporter = Reporter(agent.attempt, agent.shipper, lambda: None, print)
-    agent.courier = Courier(agent.attempt, tmp_path / "outbox", print)
-    agent._between_files = lambda *_: None  # type: ignore[method-assign]
-    agent._sync()
+    training = Training(agent)
+    Preparation(training).sync()
     assert "compiled code of attempt 1" in agent.log.read_text()
     compile_into(agent.folder, {"0/new": b"code"})
     (agent.folder / "progress.json").write_text(at(1, "training").model_dump_json())
-    agent.reporter.last_words(None)
+    training.reporter.last_words(None)
     assert shipped(run.attempt(2)) == [SEALED]
 
 

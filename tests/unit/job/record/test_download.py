@@ -143,6 +143,7 @@ def test_a_folder_that_cannot_be_made(trained: Run, tmp_path: Path) -> None:
         pull(trained, tmp_path / "file" / "out")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line(trained: Run, tmp_path: Path, small_disk: Callable[..., list[str]]) -> None:
     script = (
         "import sys; from pathlib import Path; from infra.store import open_store\n"

@@ -5,8 +5,9 @@ import pytest
 
 from infra.store import Store
 from job.errors import UsageError
+from job.record.documents import Submission
 from job.record.resolved_settings import Difference, differences, of_run, of_spec
-from job.record.run import Run, Submission
+from job.record.run import Run
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import ask_trainer
 
@@ -58,6 +59,7 @@ def test_a_run_against_a_spec(store: Store) -> None:
     assert [str(item) for item in changed] == ["train.learning_rate 0.0003 -> 0.001", "dataset d1 -> d2"]
 
 
+@pytest.mark.slow
 def test_the_trainer_says_what_its_flags_mean() -> None:
     plan = ask_trainer(["--strides", "2,4", "--num_quantizers", "4"])
     assert (plan.hop, plan.bitrate_kbps) == (8, 80)

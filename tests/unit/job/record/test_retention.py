@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from infra.store import AccessDenied, Store
 from job.cli import cli
+from job.record.attempt import CheckpointRef
+from job.record.documents import Outcome, Submission
 from job.record.retention import Saved, Tidier, chosen, plan, prune
-from job.record.run import CheckpointRef, Outcome, Run, Submission
+from job.record.run import Run
 from job.spec.model import KeepSpec
 
 WEIGHTS = b"weights" * 100

@@ -7,7 +7,8 @@ import pytest
 from infra.store import Store, open_store
 from job.errors import UsageError
 from job.paths import open_default_store
-from job.record.run import NoSuchRunError, Run
+from job.record.find import NoSuchRunError
+from job.record.run import Run
 from job.record.run_index import MOST, elsewhere, locate, remember
 
 OLD, NEW, NEWEST = (f"speech-20260101-00000{second}-0000" for second in (1, 2, 3))

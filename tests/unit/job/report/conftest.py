@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from infra.store import open_store
-from job.record.run import Claim, Intent, Outcome, Run, Submission
+from job.record.documents import Claim, Intent, Outcome, Submission
+from job.record.run import Run
 
 RUN_ID = "speech-20250102-030405-00ff"
 SPEC = {

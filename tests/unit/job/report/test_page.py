@@ -11,7 +11,8 @@ import pytest
 from fakes.rows import start, train, validation
 from infra.pods import LaunchRequest, open_provider
 from job.errors import UsageError
-from job.record.run import Claim, Outcome, Run
+from job.record.documents import Claim, Outcome
+from job.record.run import Run
 from job.report import page, view, write
 from job.report.gather import gather
 

@@ -24,7 +24,9 @@ from infra.pods import (
 )
 from infra.store import Unavailable
 from job.errors import UsageError
-from job.record.run import Attempt, Claim, Run
+from job.record.attempt import Attempt
+from job.record.documents import Claim
+from job.record.run import Run
 from job.run import launch
 from job.run.offers import look_for
 from job.spec.load import check_spec

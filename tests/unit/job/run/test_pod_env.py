@@ -3,7 +3,7 @@
 import pytest
 
 from job.pod.supervisor import module
-from job.record.run import Claim
+from job.record.documents import Claim
 from job.run.pod_env import Place, PodEnv
 
 ALONE = {
@@ -38,17 +38,12 @@ def test_a_member_of_a_cluster_is_claimed_by_its_launch() -> None:
     assert not env.is_claimed_by(claim("cluster:c1", "other launch"))
 
 
-def test_what_a_cluster_has_left_in_a_users_environment_is_not_a_local_pods() -> None:
-    assert PodEnv.read({**MEMBER, "CODECJOB_PROVIDER": "local"}).place is None
-
-
 @pytest.mark.parametrize(
     ("env", "runs"),
     [
         (ALONE, "job.pod.agent"),
         (MEMBER, "job.pod.worker_node"),
         ({**MEMBER, "NODE_RANK": "0"}, "job.pod.agent"),
-        ({**MEMBER, "CODECJOB_PROVIDER": "local"}, "job.pod.agent"),
         ({**MEMBER, "NUM_NODES": "1"}, "job.pod.agent"),
     ],
 )

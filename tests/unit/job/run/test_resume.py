@@ -8,7 +8,8 @@ import pytest
 
 from infra.pods import ANY_MACHINE, LaunchRequest, Machine, Offer, Pod, PodState
 from job.errors import UsageError
-from job.record.run import Outcome, Run, StopRequest, Submission
+from job.record.documents import Outcome, StopRequest, Submission
+from job.record.run import Run
 from job.run import resume, termination
 from job.run.resume import MOST_REPLACEMENTS, is_stuck, replace_stuck, stuck_places
 from job.watch import run_list, watchdog

@@ -1,6 +1,6 @@
 import pytest
 
-from job.record.run import Progress
+from job.record.documents import Progress
 from job.run.staleness import LoopWatch, budget, overdue
 from job.spec.model import Watch
 from job.verdict.pace import pace

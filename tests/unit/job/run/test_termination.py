@@ -9,7 +9,9 @@ import pytest
 
 from infra.pods import Pod, PodState, ProviderError
 from infra.store import Unavailable
-from job.record.run import Attempt, Beat, Claim, Run
+from job.record.attempt import Attempt
+from job.record.documents import Beat, Claim
+from job.record.run import Run
 from job.run import termination
 
 

@@ -6,6 +6,7 @@ import click
 import pytest
 
 from codec.cli import cli
+from codec.config import flag_fields
 from job.spec.model import TrainSpec
 
 PLACES = {"data_dir", "checkpoint_dir", "use_wandb", "wandb_mode"}  # the agent's own business, and the key `wandb`'s
@@ -40,6 +41,20 @@ def test_the_trainers_default_is_allowed_in_a_spec_and_comes_through(name: str) 
     in_yaml = list(default) if isinstance(default, tuple) else default
     flags = TrainSpec.model_validate({name: in_yaml}).flags()
     assert parse(flags)[name] == default
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_flag_has_the_same_limits_on_both_sides(name: str) -> None:
+    limits = {item.name: item.metadata["limits"] for item in flag_fields()}[name]
+    trainers = {"gt": limits.above, "ge": limits.at_least, "lt": limits.below, "le": limits.at_most}
+    specs = {
+        key: getattr(part, key)
+        for part in TrainSpec.model_fields[name].metadata
+        for key in trainers
+        if hasattr(part, key)
+    }
+    if name != "strides":  # a text in the spec
+        assert specs == {key: value for key, value in trainers.items() if value is not None}
 
 
 def parse(flags: list[str]) -> dict[str, Any]:

@@ -225,3 +225,8 @@ def test_an_snr_of_minus_infinity_alone_was_not_measured() -> None:
 def test_beside_other_figures_it_was(beside: dict[str, Any]) -> None:
     assert only({"kind": "validation", "snr_db": "-inf", **beside}).get("snr_db") == -math.inf
     assert only({"kind": "validation", "loss": 0.1, "snr_db": "inf"}).get("snr_db") == math.inf
+
+
+def test_rows_without_steps_stay_in_the_order_of_the_file() -> None:
+    rows = [{"kind": kind, "epoch": epoch} for epoch in (1, 2) for kind in ("train", "validation")]
+    assert [(kind, step) for _, kind, step in kept(*rows)] == [("train", None), ("validation", None)] * 2

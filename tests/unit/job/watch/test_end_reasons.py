@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from infra.pods import Pod, PodState
-from job.record.run import Beat, Claim, Intent, Outcome, Progress
+from job.record.documents import Beat, Claim, Intent, Outcome, Progress, Submission
+from job.record.judged_cache import Judged
+from job.run.seen import AttemptFacts, Seen
 from job.spec.load import check_spec
 from job.verdict.pace import pace
 from job.verdict.rows import Row
@@ -12,9 +14,7 @@ from job.verdict.signs import State, Verdict
 from job.watch.end_reasons import (
     GO_ON_SECONDS,
     MOST_NODES_LOST,
-    AttemptFacts,
     Finding,
-    Sight,
     goes_on,
     judge,
 )
@@ -35,23 +35,30 @@ def facts(number: int = 1, **changes: Any) -> AttemptFacts:
     return replace(AttemptFacts(number, INTENT, CLAIM, None), **changes)
 
 
+SPENT = facts(claim=CLAIM.model_copy(update={"price_per_hour": 3.0}))  # 6 USD in two hours, of 5
+
+
 def outcome(name: str, age: float) -> Outcome:
     return Outcome.model_validate({"outcome": name, "reason": "x", "by": "agent", "time": NOW - age})
 
 
-def sight(**changes: Any) -> Sight:
+def sight(**changes: Any) -> Seen:
     """A healthy run in the middle of an epoch, unless something is changed."""
-    healthy = Sight(
+    judged = Judged(changes.pop("verdict", UNDECIDED), changes.pop("pace", pace([])), None, None)
+    healthy = Seen(
+        run_id="run",
         now=NOW,
+        submission=Submission(submitted=NOW, dataset="d", spec={}),
         spec=check_spec({"name": "speech", "data": "/clips", "max_cost": 5, "watch": WATCH}, "test"),
         attempts=(facts(),),
         pods=(pod(),),
-        verdict=UNDECIDED,
-        pace=pace([]),
+        trouble=None,
+        rows=[],
+        judged=judged,
+        stop=None,
         beat=Beat(state="training", time=50.0),  # the pod's clock is decades behind, and that is no sign of anything
         beat_age=2.0,
         progress=Progress(step=9, epoch=1, phase="training", time=49.0),
-        broke_at=NOW + 3600,
     )
     return replace(healthy, **changes)
 
@@ -68,7 +75,7 @@ def test_a_healthy_run_is_left_alone() -> None:
 
 def test_a_bad_verdict_comes_first() -> None:
     bad = Verdict(State.BAD, (), "snr_db -3 is bad")
-    finding = found(verdict=bad, beat_age=10_000.0, broke_at=NOW - 1)
+    finding = found(verdict=bad, beat_age=10_000.0, attempts=(SPENT,))
     assert (finding.kind, finding.reason) == ("bad signs", bad.summary)
 
 
@@ -107,7 +114,7 @@ def test_the_deadline_is_the_agents_first(late: float, over: bool) -> None:
 
 
 def test_a_spent_budget_ends_a_run() -> None:
-    finding = found(broke_at=NOW - 1)
+    finding = found(attempts=(SPENT,))
     assert finding.kind == "budget"
     assert "5 USD" in finding.reason
 
@@ -160,7 +167,7 @@ def test_a_run_that_has_ended_is_left_alone() -> None:
 
 
 def test_what_rests_on_an_absence_needs_more_than_one_look() -> None:
-    assert found(broke_at=NOW - 1).sure_at_once
+    assert found(attempts=(SPENT,)).sure_at_once
     assert not found(beat_age=5000.0).sure_at_once
     assert not found(pods=()).sure_at_once
 

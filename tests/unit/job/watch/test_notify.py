@@ -13,7 +13,7 @@ import pytest
 from fakes.webhook import SECRET, Hook, running_hook
 from infra.store import Store, open_store
 from job.errors import UsageError
-from job.record.run import Outcome
+from job.record.documents import Outcome
 from job.run.cost import Amount, Money
 from job.run.state import RunState
 from job.spec.load import check_spec

@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 from fakes.webhook import Hook, running_hook
 from infra.store import Store, open_store
 from job.cli import cli
-from job.record.run import Attempt, Claim, Outcome, Run, Submission
+from job.record.attempt import Attempt
+from job.record.documents import Claim, Outcome, Submission
+from job.record.run import Run
 
 
 @pytest.fixture

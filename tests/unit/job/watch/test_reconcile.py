@@ -9,11 +9,12 @@ from infra.pods import Pod, PodState, Transient
 from infra.store import Store
 from job.cli import orphan_notice
 from job.errors import CannotTellError
-from job.record.run import Beat, Claim, Intent, Outcome, Run
+from job.record.documents import Beat, Claim, Intent, Outcome
+from job.record.run import Run
 from job.run import termination
 from job.run.launch import store_mark
+from job.run.seen import AttemptFacts
 from job.watch import reconcile
-from job.watch.end_reasons import AttemptFacts
 from job.watch.reconcile import Entry, Kind, classify
 
 NOW = 1_000_000.0
@@ -153,7 +154,7 @@ def test_a_run_whose_pod_is_gone_has_vanished_unless_its_agent_beats(run: Run) -
         return Beat(state="training", time=time.time() + next(beats))
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(CannotTellError):
-        patch.setattr("job.record.run.Attempt.beat", beat)
+        patch.setattr("job.record.attempt.Attempt.beat", beat)
         reconcile.close_vanished(run.store, Beating(), entry, "client")
     assert run.attempt(1).outcome() is None
     assert reconcile.close_vanished(run.store, provider, entry, "client")

@@ -7,7 +7,8 @@ import pytest
 from fakes.records import add_attempt, add_run, rows, run_id
 from infra.pods.local import LocalProvider
 from infra.store import Store
-from job.record.run import Run, Submission
+from job.record.documents import Submission
+from job.record.run import Run
 from job.run.state import look
 from job.watch.run_detail import EVENTS, Details, look_closer
 
@@ -31,8 +32,14 @@ def test_data_checkpoint_attempts_events_and_history(store: Store, provider: Loc
     assert (found.checkpoint.step, found.checkpoint_epoch) == (120, 3)
     assert time.time() - found.checkpoint.written < 60
     first, second = found.attempts
-    assert (first.outcome, first.reason, first.gpu) == ("failed", "disk full", "NVIDIA GeForce RTX 4090")
-    assert (second.outcome, second.ended) == (None, None)
+    assert first.outcome is not None and first.outcome.reason == "disk full"
+    assert second.outcome is None
+    told = found.as_dict()["attempts"]
+    assert [(one["outcome"], one["gpu"]) for one in told] == [
+        ("failed", "NVIDIA GeForce RTX 4090"),
+        (None, "NVIDIA GeForce RTX 4090"),
+    ]
+    assert (told[0]["reason"], told[1]["ended"]) == ("disk full", None)
     assert [event["what"] for event in found.events] == ["launched", "ended", "launched"]
     assert found.series("snr_db")[0] == pytest.approx(0.00074, rel=0.01)
     assert [row["epoch"] for row in json.loads(json.dumps(found.as_dict()))["history"]] == [0, 1, 2, 3]

@@ -12,8 +12,10 @@ from job.checks.preflight.settings import (
     about_previous,
     find_previous,
 )
+from job.record.causes import OutcomeName
+from job.record.documents import Outcome, Submission
 from job.record.resolved_settings import of_spec
-from job.record.run import Outcome, OutcomeName, Run, Submission
+from job.record.run import Run
 from job.spec.load import check_spec
 from job.spec.model import JobSpec, TrainSpec
 from job.spec.trainer_plan import ask_trainer

@@ -1,4 +1,6 @@
-"""Work that may take long, because of a store far away: done beside the terminal, which says so within a second."""
+"""Work in a thread that nobody has to wait for: a store or a server far away may take for ever to answer."""
+
+from __future__ import annotations
 
 import threading
 from collections.abc import Callable
@@ -6,26 +8,23 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-SOON_SECONDS = 0.3
-"""What takes no longer is waited for without a word."""
-
 
 class Background(Generic[T]):
-    """A function on its way in a thread of its own, a daemon: nobody who presses Ctrl-C waits for it."""
+    """A function that has been started in a thread: a daemon, so that neither Ctrl-C nor the exit waits for it."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], name: str) -> None:
         self._work = work
         self._done = threading.Event()
         self._found: list[T] = []
         self._error: Exception | None = None
-        threading.Thread(target=self._run, name="look", daemon=True).start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether it is done by then."""
+        """Wait for it, for ``seconds`` at most; return whether it is done."""
         return self._done.wait(seconds)
 
     def result(self) -> T:
-        """Waits, and gives what the function returned, or raises what it raised."""
+        """Wait, and return what the function returned, or raise what it raised."""
         self._done.wait()
         if self._error is not None:
             raise self._error
