@@ -9,6 +9,7 @@ from job.verdict.rows import RANK, Row, collate, place
 from job.verdict.signs import Verdict
 
 Place = tuple[int, int, int]
+NOWHERE: Place = (-1, 0, 0)
 
 
 class LiveJudge:
@@ -17,6 +18,9 @@ class LiveJudge:
     def __init__(self, checklist: Checklist, rows: Iterable[Row] = ()) -> None:
         self.checklist = checklist
         self.rows: list[Row] = []
+        self._last: Place = NOWHERE
+        self._newest: tuple[int, str, int | None] | None = None
+        self._attempt = 0
         self._begin_again()
         self.see(rows)
 
@@ -55,9 +59,7 @@ class LiveJudge:
 
     def _begin_again(self) -> None:
         self._judge = Judge(self.checklist)
-        self._last: Place = (-1, 0, 0)
-        self._newest: tuple[int, str, int | None] | None = None
-        self._attempt = 0
+        self._last, self._newest, self._attempt = NOWHERE, None, 0
         ordered = collate(self.rows)
         self._tidy = len(ordered) == len(self.rows) and all(map(operator.is_, ordered, self.rows))
         for row in ordered:
