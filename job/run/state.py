@@ -1,5 +1,6 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -8,11 +9,11 @@ from infra.pods import Pod, ProviderError, open_provider
 from job.record.documents import Beat, Outcome, Progress
 from job.record.judged_cache import Judged, Memory, judge
 from job.record.run import Run
-from job.run.cost import Amount, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon
+from job.run.cost import Amount, Bill, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon, spent
 from job.run.seen import AttemptFacts, Finds, Seen, see
 from job.spec.model import JobSpec
 from job.verdict.forecast import NO_PRICE, Forecast, Price, price_of
-from job.verdict.pace import seconds_left
+from job.verdict.pace import seconds_left, shortfall
 from job.verdict.rows import Row, collate, json_number
 from job.verdict.signs import Verdict
 
@@ -87,6 +88,8 @@ class RunState:
     """When max_hours ends the newest attempt, Unix seconds."""
     seconds_left: float | None = None
     """Until training has done its planned steps at the speed measured, or the deadline comes; None once it is over."""
+    shortfall: str = ""
+    """What max_hours or max_cost will leave undone at the pace measured, in one sentence."""
     forecast: Forecast | None = None
     """Of the end of the plan, while the run trains. It advises; only the checklist acts."""
     to_good: Price = NO_PRICE
@@ -204,6 +207,7 @@ def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
         usd_per_hour=claim.price_per_hour if claim else None,
         deadline=deadline,
         seconds_left=_seconds_left(judged, state, deadline, seen.now),
+        shortfall=_shortfall(seen, judged, deadline, paid) if state == "training" else "",
         forecast=expected,
         to_good=price_of(expected, judged.pace, claim.price_per_hour if claim else None) if expected else NO_PRICE,
         epochs=judged.epochs,
@@ -213,6 +217,13 @@ def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
         began=claim.time if claim else None,
         trouble=str(seen.trouble or ""),
     )
+
+
+def _shortfall(seen: Seen, judged: Judged, deadline: float | None, paid: Sequence[Bill]) -> str:
+    most, cost = seen.spec.max_cost, spent(paid, seen.now)
+    usd = None if most is None or cost is None else max(most - cost, 0.0)
+    price = seen.newest.claim.price_per_hour if seen.newest.claim else None
+    return shortfall(judged.pace, None if deadline is None else max(deadline - seen.now, 0.0), usd, price)
 
 
 def _synced(beat: Beat | None) -> tuple[int, int] | None:

@@ -106,6 +106,8 @@ def _money(state: RunState) -> Iterator[tuple[str, Text]]:
             yield "time left", Text(f"{duration(state.seconds_left)} at the speed measured")
         if state.deadline is not None:
             yield "deadline", Text(f"in {duration(max(state.deadline - state.read, 0.0))} (max_hours)")
+        if state.shortfall:
+            yield "too slow", Text(state.shortfall, "yellow")
     if money.saved.usd:
         yield "saved", _amount(money.saved)
 
