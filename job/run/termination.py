@@ -90,11 +90,14 @@ def end(
         say("asked the agent to save and stop")
     _give_the_agent_time(provider, attempt, agent_grace)
     living = pods_of(provider, attempt)
+    try:  # the money comes before the audit trail, and before all words
+        _terminate(provider, [pod.id for pod in living])
+    finally:
+        for pod in living:
+            with suppress(StoreError):
+                attempt.note("terminating", by, pod=pod.id)
     for pod in living:
-        say(f"pod {pod.id} is still there: terminating it")
-        with suppress(StoreError):  # the money comes before the audit trail
-            attempt.note("terminating", by, pod=pod.id)
-    _terminate(provider, [pod.id for pod in living])
+        say(f"pod {pod.id} was still there: it has been terminated")
     _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
@@ -152,7 +155,8 @@ def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | 
     if attempt.outcome() is None:
         claim = attempt.claim()
         if claim is not None:
-            _keep_last_words(provider, attempt, claim.pod_id)
+            with suppress(StoreError):  # how it ended is worth more than what it said
+                _keep_last_words(provider, attempt, claim.pod_id)
             provider.terminate(claim.pod_id)  # clears away what a pod that died by itself has left
         if attempt.write_once("outcome.json", outcome):
             attempt.note("ended", outcome.by, **_grounds(provider, attempt, outcome))

@@ -129,8 +129,8 @@ def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
     try:
         pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
         if pods:
-            say(f"max_hours is over: terminating {', '.join(pods)}")
             end_pods(provider, state.run_id, pods)
+            say(f"max_hours is over: terminated {', '.join(pods)}")
     except ProviderError as error:
         say(str(error))  # the next round tries again
 
@@ -187,8 +187,8 @@ def _act(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -
     if finding.kind == STUCK:
         return _replace(run, provider, seen, say)
     if finding.kind == "unclaimed" or finding.kind == "still billed":  # noqa: PLR1714 - mypy narrows by it
-        say(f"terminating {', '.join(finding.pods)}")
         confirmed = end_pods(provider, run.run_id, finding.pods)
+        say(f"terminated {', '.join(finding.pods)}")
     else:
         grace = 0.0 if finding.kind == "agent silent" else AGENT_GRACE_SECONDS
         ended = end(provider, attempt, finding.kind, finding.reason, WATCHDOG, say, grace)

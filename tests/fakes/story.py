@@ -4,6 +4,7 @@ Only what lies outside is played: the provider, the store, the clock, and the tr
 """
 
 import contextlib
+import errno
 import io
 import json
 import sys
@@ -22,6 +23,7 @@ from fakes.world import EPOCH, Process, World
 from infra import background
 from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
 from infra.store import Unavailable
+from job import speech
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
 from job.pod import (
@@ -89,8 +91,17 @@ class History:
     store_away: list[tuple[float, float]] = field(default_factory=list)
     """(begin, length) of the store's outages. A write that begins in one may have worked."""
     nodes: int = 1
+    mute: bool = False
+    """Whatever a process prints fails, as on a full disk."""
     vanish_at: float | None = None
     """All pods of this moment are lost by the vendor."""
+
+
+class Full(io.TextIOBase):
+    """A log on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Story:
@@ -189,9 +200,6 @@ class Story:
         return f"runs/{RUN_ID}/spec.json" in self.store.objects
 
     def _target(self, act: Act) -> Callable[[], Any]:
-        def say(said: str) -> None:
-            pass
-
         def submit() -> None:
             submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
             self.run.create(submission)
@@ -201,11 +209,11 @@ class Story:
         def stop() -> None:
             try:
                 for attempt in self.run.attempts():
-                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", say)
+                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", speech.tell)
             except RECORD_AWAY:
                 seen = stop_without_record.look([self.store.url])
                 if seen.run(RUN_ID, ()):
-                    stop_without_record.end(seen, RUN_ID, say)
+                    stop_without_record.end(seen, RUN_ID, speech.tell)
                     self.stops_unrecorded += 1
 
         def settle(terminate: bool) -> None:
@@ -216,12 +224,12 @@ class Story:
         def watch() -> None:
             clock = StoreClock(self.store, ALL)
             for _ in range(3):
-                watchdog.look_after_all(self.store, clock, True, say)
+                watchdog.look_after_all(self.store, clock, True, speech.tell)
                 self.world.sleep(WATCH_SECONDS)
 
         return {
             "submit": submit,
-            "resume": lambda: resume(self.run, self.provider),
+            "resume": lambda: resume(self.run, self.provider, say=speech.tell),
             "stop": stop,
             "reconcile": lambda: settle(terminate=False),
             "terminate orphans": lambda: settle(terminate=True),
@@ -282,7 +290,12 @@ class Story:
     @contextlib.contextmanager
     def _on_stage(self) -> Iterator[None]:
         """The real modules with the world's clock and threads, and the played trainer, in longer steps of time."""
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
+        heard = Full() if self.history.mute else io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(heard),
+            contextlib.redirect_stderr(heard),
+        ):
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)

@@ -4,6 +4,7 @@
 played (the vendor, the store, the clock, the trainer).
 """
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -166,6 +167,7 @@ histories = st.builds(
         agent_dies_at=st.lists(st.one_of(st.none(), st.integers(1, 110)), max_size=6),
     ),
     store_away=spans,
+    mute=st.booleans(),
     vanish_at=st.one_of(st.none(), times),
 )
 
@@ -258,6 +260,21 @@ def test_a_resume_that_does_not_wait_for_the_old_pod_is_caught(monkeypatch: pyte
 
 def closed_at_once(provider: Any, attempt: Any, outcome: Any) -> Any:
     return outcome
+
+
+def test_a_supervisor_that_cannot_speak_and_therefore_does_not_act_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("job.pod.supervisor._say", aloud)
+    monkeypatch.setattr(self_termination, "tell", aloud)
+    find_trouble("crashed: OSError")
+
+
+def test_a_watchdog_that_cannot_speak_and_therefore_does_not_act_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("job.speech.tell", aloud)
+    find_trouble("crashed: OSError")
+
+
+def aloud(what: str) -> None:
+    sys.stderr.write(what)
 
 
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
