@@ -22,7 +22,7 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra import background
 from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
-from infra.store import Unavailable
+from infra.store import StoreFull, Unavailable
 from job import speech
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
@@ -91,6 +91,10 @@ class History:
     store_away: list[tuple[float, float]] = field(default_factory=list)
     """(begin, length) of the store's outages. A write that begins in one may have worked."""
     nodes: int = 1
+    store_full: list[tuple[float, float]] = field(default_factory=list)
+    """(begin, length) of the times in which the store can be read and takes no write."""
+    hostile: list[tuple[float, str, bytes]] = field(default_factory=list)
+    """(when, name, bytes) of what a pod writes into its own part of the record, where its credentials let it."""
     mute: bool = False
     """Whatever a process prints fails, as on a full disk."""
     vanish_at: float | None = None
@@ -150,6 +154,8 @@ class Story:
         for action in self.history.actions:
             process = Process(action.act, action.dies_at)
             self.world.spawn(process, self._target(action.act), EPOCH + action.at)
+        if self.history.hostile:
+            self.world.spawn(Process("hostile"), self._be_hostile)
         if self.history.vanish_at is not None:
             self.world.spawn(Process("vendor"), self._vanish, EPOCH + self.history.vanish_at)
         last = max(action.at for action in self.history.actions)
@@ -167,7 +173,7 @@ class Story:
     def _check_launch(self, rented: Rented) -> None:
         """A pod that no claim has named, since its launch gave no clear answer, may be there besides; no other."""
         for other in self.provider.billed():
-            claim = self.store.objects.get(f"runs/{RUN_ID}/attempts/{other.request.attempt}/claim.json")
+            claim = self.store.objects.get(f"runs/{RUN_ID}/orders/{other.request.attempt}/claim.json")
             if claim is not None and other.id in claim[0].decode():
                 self.troubles.append(f"{rented.id} is launched while {other.id} is the run's")
 
@@ -272,6 +278,17 @@ class Story:
         for rented in self.provider.billed():
             self.provider.remove(rented.id)
 
+    def _be_hostile(self) -> None:
+        for at, name, data in sorted(self.history.hostile):
+            self.world.sleep(max(EPOCH + at - self.world.now, 0.0))
+            for rented in self.provider.billed():
+                key = f"runs/{RUN_ID}/attempts/{rented.request.attempt}/{name}"
+                self.store.objects[key] = (data, self.world.now)
+
+    def _full(self) -> bool:
+        at = self.world.now - EPOCH
+        return not self.healed and any(begin <= at < begin + length for begin, length in self.history.store_full)
+
     def _away(self) -> bool:
         at = self.world.now - EPOCH
         return not self.healed and any(begin <= at < begin + length for begin, length in self.history.store_away)
@@ -282,6 +299,8 @@ class Story:
         self.world.step()
         if self._away() and method not in ("put", "create"):
             raise Unavailable("the store does not answer")
+        if self._full() and method in ("put", "create", "upload"):
+            raise StoreFull("no space left on device")
 
     def _after(self, method: str) -> None:
         if hasattr(self.world.local, "actor") and self._away():
