@@ -1,11 +1,11 @@
 """How a followed run is shown: a block that moves at the foot of a terminal, and plain lines where there is none."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from job import speech
 from job.cli.phases import STEPS, Phase
 from job.cli.views import columns
 
@@ -39,7 +40,7 @@ class Screen(Protocol):
 @contextmanager
 def screen() -> Iterator[Screen]:
     """For as long as the block lasts; the moving part is gone afterwards."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(file=speech.quiet(sys.stdout), highlight=False, soft_wrap=True)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Plain()
         return
@@ -68,7 +69,7 @@ class Plain:
 
     def say(self, text: str) -> None:
         """See `Screen.say`."""
-        click.echo(stamped(text))
+        speech.say(stamped(text))
 
 
 class Moving:

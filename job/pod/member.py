@@ -12,6 +12,7 @@ from job.pod import claim
 from job.pod.retry import retry_until
 from job.record.run import Run
 from job.run.pod_env import PodEnv
+from job.speech import write
 
 # How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
@@ -68,4 +69,4 @@ class Member:
             with self.log.open("a") as log:
                 log.write(line)
         except OSError:  # a full disk must not end the run in a worse way than it has to
-            sys.stderr.write(line)
+            write(sys.stderr, line)

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from job.speech import tell
+
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # Set where several nodes train together: the first has the agent, the others what trains beside it.
 NODES_VARIABLE, NODE_RANK_VARIABLE = "NUM_NODES", "NODE_RANK"
@@ -150,8 +152,7 @@ def _other_members() -> set[int]:
 
 
 def _say(what: str) -> None:
-    sys.stderr.write(f"supervisor: {what}\n")
-    sys.stderr.flush()
+    tell(f"supervisor: {what}")
 
 
 if __name__ == "__main__":

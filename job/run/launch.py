@@ -5,7 +5,8 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from infra.pods import (
     InvalidRequest,
@@ -27,7 +28,7 @@ from job.record.attempt import Attempt
 from job.record.documents import Claim, Intent, Outcome
 from job.record.run import Run
 from job.run import wandb_access
-from job.run.machine import command, in_words, mounts
+from job.run.machine import command, in_words, with_mounts
 from job.run.offers import Candidate, Choice
 from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
@@ -92,7 +93,7 @@ def plan(
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),
             },
-            machine=replace(candidate.machine, mounts=mounts(spec, store)),
+            machine=with_mounts(candidate.machine, spec, store, Attempt(store, run_id, attempt).prefix),
             offer=candidate.offer,
         )
         for number, candidate in enumerate(candidates, start=1)
@@ -129,6 +130,8 @@ def start(
             f"`codecjob status {attempt.run_id}` shows it"
         )
     compile_cache.remember_secret()
+    for folder in launch.requests[0].machine.mounts if launch.requests else ():
+        Path(folder).mkdir(parents=True, exist_ok=True)  # what is not there cannot be mounted
     try:
         request, pod = _first_to_be_had(provider, attempt, launch.requests, trying)
     except NO_POD as error:

@@ -75,7 +75,12 @@ class Seen:
 
 def facts_of(attempt: Attempt) -> AttemptFacts:
     """What the record says of an attempt. Raises CannotTellError where a document cannot be read."""
-    return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), attempt.outcome())
+    outcome = attempt.outcome()
+    if outcome is not None and outcome.time > time.time():
+        # A pod may say what it likes, and nothing that has been written will have happened later.
+        written = _modified(attempt, "outcome.json")
+        outcome = outcome.model_copy(update={"time": min(outcome.time, time.time() if written is None else written)})
+    return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), outcome)
 
 
 def see(

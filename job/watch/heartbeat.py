@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Callable, Collection
 
-from infra.store import NotFound, Store
+from infra.store import NotFound, Store, StoreError
 from job.errors import CannotTellError, UsageError
+from job.record.no_answer import REFUSED
 
 ALL = "all"
 BEAT_SECONDS = 20.0
@@ -37,6 +38,22 @@ class StoreClock:
                 raise CannotTellError(f"{self.store.url}: does not list {self.key}, which has just been written")
             self.read = (written, time.monotonic())
         return self.read[0] + time.monotonic() - self.read[1]
+
+    def from_memory(self) -> float:
+        """The time without writing: from the last beat that the store took, else this machine's own."""
+        return time.time() if self.read is None else self.read[0] + time.monotonic() - self.read[1]
+
+
+def usable(clock: Clock) -> tuple[Clock, StoreError | None]:
+    """A clock that needs no more than it gets, and why the store takes no beat, where it takes none.
+
+    Raises as `StoreClock` does where the store does not answer.
+    """
+    try:
+        clock()
+    except REFUSED as error:
+        return (clock.from_memory if isinstance(clock, StoreClock) else time.time), error
+    return clock, None
 
 
 def last_watched(store: Store, provider: str) -> float | None:

@@ -77,7 +77,7 @@ def test_a_run_is_submitted_once(run: Run) -> None:
 
 def test_a_record_of_a_newer_version_says_so(run: Run, store: Store) -> None:
     key = f"runs/{run.run_id}/spec.json"
-    store.put(key, b'{"version": 2, "asked": "in other words"}')
+    store.put(key, b'{"version": 3, "asked": "in other words"}')
     with pytest.raises(CannotTellError, match=r"spec\.json was written by a newer codecjob .*upgrade"):
         run.submission()
     store.put(key, json.dumps({"version": 1, "submitted": 1.0, "dataset": "d", "spec": {}}).encode())

@@ -73,9 +73,10 @@ def test_a_healthy_run_is_left_alone() -> None:
     assert judge(sight()) is None
 
 
-def test_a_bad_verdict_comes_first() -> None:
+def test_time_and_money_come_first_and_then_a_bad_verdict() -> None:
     bad = Verdict(State.BAD, (), "snr_db -3 is bad")
-    finding = found(verdict=bad, beat_age=10_000.0, attempts=(SPENT,))
+    assert found(verdict=bad, beat_age=10_000.0, attempts=(SPENT,)).kind == "budget"
+    finding = found(verdict=bad, beat_age=10_000.0)
     assert (finding.kind, finding.reason) == ("bad signs", bad.summary)
 
 

@@ -56,7 +56,7 @@ def test_an_older_run_that_is_paid_for_is_shown_too(store: Store, provider: Loca
 def test_a_broken_record_hides_no_other_and_says_what_is_broken(store: Store, provider: LocalProvider) -> None:
     for number in range(6):
         add_run(store, run_id(number), time.time(), rows())
-    store.put(f"runs/{run_id(1)}/attempts/1/alive.json", b'{"state": "tr')
+    store.put(f"runs/{run_id(1)}/orders/1/claim.json", b'{"launch_id": "tr')
     store.put(f"runs/{run_id(2)}/spec.json", b'{"version": 7, "what": []}')
     store.put(f"runs/{run_id(3)}/spec.json", b'{"version": 1, "submitted": 1, "dataset": "d", "spec": {"nmae": "x"}}')
     store.delete(f"runs/{run_id(4)}/spec.json")
@@ -65,7 +65,7 @@ def test_a_broken_record_hides_no_other_and_says_what_is_broken(store: Store, pr
     entries = {entry.run_id: entry for entry in Overview(store, Memory(store), None).take()}
     assert len(entries) == 6
     problems = {entry.run_id: entry for entry in entries.values() if isinstance(entry, Unreadable)}
-    said = {1: "alive.json cannot be read", 2: "newer codecjob", 3: "nmae", 4: "spec.json cannot be read"}
+    said = {1: "claim.json cannot be read", 2: "newer codecjob", 3: "nmae", 4: "spec.json cannot be read"}
     assert {run: words in problems[run_id(run)].problem for run, words in said.items()} == dict.fromkeys(said, True)
     assert (problems[run_id(2)].billing, problems[run_id(2)].pods) == ("on", [pod])
     assert problems[run_id(1)].billing == "unknown"
