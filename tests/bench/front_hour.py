@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import soundfile
 
@@ -36,9 +37,8 @@ def main() -> None:
 
 def _report(what: str, started: float, before: int, more: str) -> None:
     seconds = time.process_time() - started
-    print(
-        f"{what}: {SECONDS / seconds:.0f} times real time, {(_peak() - before) / 1024:.1f} MiB above the start, {more}"
-    )
+    memory = (_peak() - before) / 1024
+    click.echo(f"{what}: {SECONDS / seconds:.0f} times real time, {memory:.1f} MiB above the start, {more}")
 
 
 def _peak() -> int:
