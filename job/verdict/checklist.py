@@ -116,7 +116,7 @@ class _Table:
         self.adversarial = AdversarialSigns(given.causes, given.min_steps)
         self.improvement = Improvement(given.improvement, given, clock) if given.improvement else None
         self.lost = LostProgress(given.improvement.metric, given.causes, clock) if given.improvement else None
-        self.alone = LoneSigns()
+        self.alone = LoneSigns(given)
         self.good = False
         self.signs: list[Sign] = []
         self.beside: list[Sign] = []
