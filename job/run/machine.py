@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from infra.pods import Machine, kind_of
-from infra.pods.machine import count_gpus
+from infra.pods.processes import count_gpus
 from infra.store import Store
 from infra.store.folder import FolderStore
 from job.errors import UsageError

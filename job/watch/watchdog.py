@@ -18,6 +18,7 @@ from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
 from job.run.seen import Seen, facts_of, see
+from job.run.staleness import LOOKS
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.signs import State, Verdict
@@ -27,6 +28,8 @@ from job.watch.heartbeat import Clock, StoreClock
 from job.watch.run_list import Listing
 
 WATCHDOG = "watchdog"
+LOOK_SECONDS = 5.0
+"""At most, between two of the looks that must all find the same."""
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
 
@@ -143,9 +146,8 @@ def _look_surely(
     finding = judge(seen, kinds)
     if finding is None or finding.sure_at_once:
         return seen, finding
-    watch = seen.spec.watch
-    for _ in range(watch.polls - 1):
-        time.sleep(watch.poll_seconds)
+    for _ in range(LOOKS - 1):
+        time.sleep(min(LOOK_SECONDS, seen.spec.watch.agent / 30))
         before, seen = seen, observe(run, provider, clock)
         again = judge(seen, kinds)
         if finding.kind == "lost" and seen.beat != before.beat:

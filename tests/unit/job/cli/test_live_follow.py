@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from job.cli.live_follow import Moving, Plain, block, wrapped
+from job.cli.live_follow import Moving, Plain, block
 from job.cli.phases import STEPS, Phase
 from job.cli.progress import Lines, in_words
 
@@ -26,11 +26,6 @@ def test_the_block_is_never_wider_than_the_terminal(width: int) -> None:
     if width >= 40:
         assert "step 120000/1000000" in text
         assert MONEY in text
-
-
-def test_facts_share_lines_and_are_not_torn() -> None:
-    assert wrapped(FACTS, 40) == ["epoch 12/100  loss 0.432", "SNR 12.2 dB (epoch 11)  UNDECIDED", "2.1 h left"]
-    assert wrapped(FACTS, 200) == ["  ".join(FACTS)]
 
 
 def test_plain_lines_come_with_phases_and_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

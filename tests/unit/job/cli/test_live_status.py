@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from fakes.records import add_run, rows, run_id
+from helpers import StoreProxy
 from infra.pods import LaunchRequest
 from infra.pods.local import LocalProvider
 from infra.store import Store, StoreError, Unavailable, open_store
@@ -142,17 +143,14 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(living: Run, store: Store) -> Non
     assert living.attempt(1).stop_request() is None
 
 
-class Away:
+class Away(StoreProxy):
     """A store that gives no answer to every look but some, counted from 1, of which the last ends the run."""
 
     def __init__(self, store: Store, answers: set[int], at_last: Callable[[], None]) -> None:
-        self.store = store
+        super().__init__(store)
         self.answers = answers
         self.at_last = at_last
         self.looks = 0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
 
     def folders(self, prefix: str) -> object:
         if prefix == "runs/":

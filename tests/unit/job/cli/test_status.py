@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from fakes.records import add_run, rows, run_id
+from helpers import StoreProxy
 from infra.store import Store, open_store
 from job.cli import cli, status
 from job.cli.status_views import ManyRuns
@@ -82,14 +83,8 @@ def test_bad_input_is_one_line(store: Store) -> None:
     assert call().exit_code == 0, "the others are shown"
 
 
-class Slow:
+class Slow(StoreProxy):
     """A store far away."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
 
     def get(self, key: str) -> bytes:
         time.sleep(0.06)

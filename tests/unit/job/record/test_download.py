@@ -3,10 +3,10 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from helpers import StoreProxy
 from infra.store import Store, Unavailable
 from job.errors import UsageError
 from job.record.download import pull
@@ -19,15 +19,13 @@ ROWS = {
 }
 
 
-class Flaky:
+class Flaky(StoreProxy):
     """A store from which one object comes only at the second try."""
 
     def __init__(self, store: Store, key: str) -> None:
-        self.store, self.key = store, key
+        super().__init__(store)
+        self.key = key
         self.downloaded: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
 
     def download(self, key: str, path: Path) -> None:
         if "/checkpoints/" in key:

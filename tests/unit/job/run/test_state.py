@@ -6,6 +6,7 @@ import time
 import pytest
 
 from fakes.records import HOUR, add_attempt, add_run, rows, run_id
+from helpers import CountingStore
 from infra.pods import LaunchRequest, Unauthorised
 from infra.pods.local import LocalProvider
 from infra.store import Store
@@ -90,17 +91,6 @@ def test_epochs_are_the_trainers_where_the_spec_leaves_them_to_it(store: Store, 
 def test_each_document_is_read_once(store: Store, provider: LocalProvider) -> None:
     run = add_run(store, run_id(0), time.time(), rows(), outcome="failed")
     add_attempt(run, 2, time.time(), rows())
-    read: list[str] = []
-
-    class Counting:
-        url = store.url
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(store, name)
-
-        def get(self, key: str) -> bytes:
-            read.append(key)
-            return store.get(key)
-
-    look(Run(Counting(), run.run_id), provider)  # type: ignore[arg-type]
-    assert len(read) == len(set(read))
+    counting = CountingStore(store)
+    look(Run(counting, run.run_id), provider)  # type: ignore[arg-type]
+    assert len(counting.read) == len(set(counting.read))

@@ -15,7 +15,7 @@ from job.watch.run_detail import look_closer
 
 FACTS = (
     *(run_id(0), "aborted: bad signs: blow-up (by agent)", "codecjob report", "1,204 clips, 3.2 h", "launched"),
-    *("0.33 USD", "RTX 4090", "epoch 3, step 120, written", "BAD: the output saturates", "blow_up", "-16.4 dB"),
+    *("0.33 USD", "RTX 4090", "epoch 3, step 120, written", "the output saturates", "blow_up", "-16.4 dB"),
     "> 0.5 and twice",
 )
 
