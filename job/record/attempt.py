@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError
+from job.printable import printable_document
 from job.record.documents import Beat, Claim, D, Document, Intent, NodeBeat, Outcome, Progress, StopRequest, encode
 
 Kind = Literal["metrics", "log"]
@@ -80,7 +81,7 @@ class Attempt:
     def verdict(self) -> dict[str, Any] | None:
         """The agent's newest verdict."""
         try:
-            return dict(json.loads(self.store.get(f"{self.prefix}/verdict.json")))
+            return dict(printable_document(json.loads(self.store.get(f"{self.prefix}/verdict.json"))))
         except (NotFound, ValueError, TypeError, RecursionError):
             return None
 
@@ -118,7 +119,7 @@ class Attempt:
     def _event(self, key: str) -> dict[str, Any] | None:
         """None for what is no event: a pod may have left it there."""
         try:
-            event = dict(json.loads(self.store.get(key)))
+            event = dict(printable_document(json.loads(self.store.get(key))))
             return event | {"what": str(event["what"]), "by": str(event["by"]), "time": float(event["time"])}
         except (NotFound, ValueError, TypeError, KeyError, RecursionError):
             return None
@@ -186,8 +187,8 @@ class Attempt:
     def _read(self, name: str, kind: type[D]) -> D | None:
         """A pod's document. One that cannot be read is silence: a pod must not gain anything by garbage."""
         try:
-            return kind.model_validate_json(self.store.get(self.key(name)))
-        except (NotFound, ValidationError):
+            return kind.model_validate(printable_document(json.loads(self.store.get(self.key(name)))))
+        except (NotFound, ValueError, RecursionError):
             return None
 
     def _order(self, name: str, kind: type[D]) -> D | None:
