@@ -133,11 +133,13 @@ def test_the_command_prints_saves_and_plots_the_table(
     facts = json.loads(capsys.readouterr().out)
     assert facts == json.loads((out / "evaluation.json").read_text())
     assert facts["learned_clips_left_out"] == 1
-    assert [(row["codec"], row["nominal_kbps"]) for row in facts["rows"]] == [
+    rows = [(row["codec"], row["nominal_kbps"]) for row in facts["rows"]]
+    # Where pesq is installed, Opus has another row for a rate whose best mode by ear is not its best by SNR.
+    assert [row for row in rows if row[0] != "opus, by ear"] == [
         ("model", 3.2), ("model", 6.4), ("opus", 6.0), ("opus", 6.4),
     ]  # fmt: skip
     with (out / "evaluation.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 4
+        assert len(list(csv.DictReader(file))) == len(rows)
     assert markdown(facts["rows"]) in (out / "evaluation.md").read_text()
     assert (out / "evaluation.png").read_bytes()[:4] == b"\x89PNG"
 
