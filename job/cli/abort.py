@@ -107,11 +107,12 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     notifier = Notifier(store, _say)
     everyone = Everyone(store, notifier)
     told: dict[str, str] = {}
+    ended: dict[str, str] = {}
     if watch:
         _say(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
     while True:
         try:
-            reports = look_after_all(store, clock, not dry_run, _say)
+            reports = look_after_all(store, clock, not dry_run, _say, ended)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
         if not dry_run:
