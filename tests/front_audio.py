@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from codec.front import block, channel, fronts
+from codec.front import channel, fronts
 from codec.front.rate_control import RateControl
 
 Float32Array = npt.NDArray[np.float32]
@@ -25,18 +25,18 @@ def voice_like(seconds: float, rate: int = 16_000, seed: int = 0) -> Float32Arra
 
 def encoded(audio: Float32Array | Sequence[Float32Array], name: str, kbps: float) -> list[bytes]:
     """Blocks of one channel."""
-    tables = fronts.load(name)
-    encoder = channel.Encoder(tables, fronts.FRONTS[name].rounding, RateControl(tables, 1000 * kbps))
+    coder = fronts.coder_of(name)
+    encoder = channel.Encoder(coder, RateControl(coder.forecast, 1000 * kbps))
     pieces = [audio] if isinstance(audio, np.ndarray) else audio
     return [data for piece in pieces for data in encoder.feed(piece)] + list(encoder.finish())
 
 
 def decoded(blocks: Sequence[bytes], name: str, length: int, fill: float = 0.4) -> Float32Array:
     """The audio of blocks."""
-    tables = fronts.load(name)
-    decoder, left = channel.Decoder(tables, fill), channel.groups_of(length, tables.settings)
+    coder = fronts.coder_of(name)
+    decoder, left = channel.Decoder(coder, fill), channel.groups_of(length, coder.settings)
     parts = []
     for data in blocks:
-        parts.append(decoder.feed(data, min(left, block.GROUPS)))
-        left -= block.GROUPS
-    return np.concatenate(parts)[tables.settings.hop :][:length]
+        parts.append(decoder.feed(data, min(left, channel.GROUPS)))
+        left -= channel.GROUPS
+    return np.concatenate(parts)[coder.settings.hop :][:length]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = Path("./checkpoints")  # where codec train leaves one by default
 TUNINGS = ("ear", "waveform")
+QUANTIZERS = ("scalar", "vector")
 
 _source = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 _target = click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
@@ -44,6 +45,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON document 
     help="What the shipped codec is to keep: how it sounds, or the waveform (the most SNR).  [default: ear]",
 )
 @click.option("--snr", type=float, help="dB of SNR instead, from 5 to 60, at whatever rate that takes.")
+@click.option(
+    "--quantizer",
+    type=click.Choice(QUANTIZERS),
+    help="Of the shipped codec: numbers, or codes of a residual vector quantizer.  [default: scalar]",
+)
 @_model
 @click.option(
     "--num_quantizers",
@@ -58,6 +64,7 @@ def encode(
     kbps: float | None,
     tune: str | None,
     snr: float | None,
+    quantizer: str | None,
     model: Path | None,
     num_quantizers: int | None,
     force: bool,
@@ -82,12 +89,13 @@ def encode(
 
         if snr is not None and (kbps is not None or tune is not None):
             raise UserError("--snr takes what rate it needs: leave --kbps and --tune out")
-        goal = files.Goal(files.DEFAULT_KBPS if kbps is None else kbps, tune or TUNINGS[0], snr)
+        rate = files.DEFAULT_KBPS if kbps is None else kbps
+        goal = files.Goal(rate, tune or TUNINGS[0], snr, quantizer or QUANTIZERS[0])
         with written(target, force) as partial:
             _report_front(target, as_json, lambda progress: files.encode(source, partial, goal, progress))
         return
-    if kbps is not None or tune is not None or snr is not None:
-        raise UserError("--kbps, --tune and --snr are for the shipped codec: leave --model out")
+    if any(given is not None for given in (kbps, tune, snr, quantizer)):
+        raise UserError("--kbps, --tune, --snr and --quantizer are for the shipped codec: leave --model out")
     with needs_torch():
         from codec.coding import encode_decode, trained
     loaded = trained.load(model)

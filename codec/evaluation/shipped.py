@@ -17,7 +17,8 @@ from codec.front import files
 
 NAME = "shipped"  # in the place of a trained model's folder
 EAR_KBPS = (6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
-WAVEFORM_KBPS = (8.0, 16.0, 24.0)
+WAVEFORM_KBPS = VECTOR_KBPS = (8.0, 16.0, 24.0)
+OPUS_KBPS = (6.0, 8.0, 16.0, 24.0)
 SNR_DB = (12.0, 24.0, 32.0, 40.0)  # asked for, at whatever rate
 SPREAD = ("snr_db", "pesq")  # of which the standard error is told, too
 
@@ -27,17 +28,18 @@ Float32Array = np.typing.NDArray[np.float32]
 def evaluate(pieces: Pieces, judges: Mapping[str, Judge], against: bool, tick: Tick) -> list[dict[str, Any]]:
     """A row for each rate and tuning, then, with `against`, those of Opus. `tick` is called `ticks` times."""
     rows = [_row(pieces, judges, goal, tick) for goal in _goals()]
-    return rows + (list(opus_rows(EAR_KBPS, pieces, judges, tick)) if against else [])
+    return rows + (list(opus_rows(OPUS_KBPS, pieces, judges, tick)) if against else [])
 
 
 def ticks(pieces: Pieces, against: bool) -> int:
     """How often `evaluate` will call its `tick`."""
-    return len(pieces.audio) * (len(list(_goals())) + (len(EAR_KBPS) * len(opus.MODES) if against else 0))
+    return len(pieces.audio) * (len(list(_goals())) + (len(OPUS_KBPS) * len(opus.MODES) if against else 0))
 
 
 def _goals() -> Iterator[files.Goal]:
     yield from (files.Goal(kbps, "ear") for kbps in EAR_KBPS)
     yield from (files.Goal(kbps, "waveform") for kbps in WAVEFORM_KBPS)
+    yield from (files.Goal(kbps, quantizer="vector") for kbps in VECTOR_KBPS)
     yield from (files.Goal(tuning="waveform", snr_db=snr_db) for snr_db in SNR_DB)
 
 
@@ -58,7 +60,7 @@ def _row(pieces: Pieces, judges: Mapping[str, Judge], goal: files.Goal, tick: Ti
             judged.append(scores(audio, torch.from_numpy(back), pieces.rate, judges))
             tick()
     return {
-        "codec": f"shipped, {goal.tuning}" if goal.snr_db is None else f"shipped, {goal.snr_db:g} dB",
+        "codec": f"shipped, {_name(goal)}",
         "quantizers": None,
         "nominal_kbps": goal.kbps if goal.snr_db is None else size * 8 / pieces.seconds / 1000,
         "effective_kbps": size * 8 / pieces.seconds / 1000,
@@ -69,6 +71,12 @@ def _row(pieces: Pieces, judges: Mapping[str, Judge], goal: files.Goal, tick: Ti
         "encode_times_real_time": pieces.seconds / encode_seconds,
         "decode_times_real_time": pieces.seconds / decode_seconds,
     }
+
+
+def _name(goal: files.Goal) -> str:
+    if goal.quantizer == "vector":
+        return goal.quantizer
+    return goal.tuning if goal.snr_db is None else f"{goal.snr_db:g} dB"
 
 
 def _errors(judged: Sequence[Mapping[str, float]]) -> dict[str, float]:

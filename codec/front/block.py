@@ -1,31 +1,17 @@
-"""About a second of codes as bytes, and back: what a stream restarts with, so that damage ends there.
+"""About a second of a scalar quantizer's codes as bytes, and back.
 
-A block begins without a past: the range coder, the contexts and the envelope start again.
+A block begins without a past: the range coder, the contexts and the envelope start again, so that damage ends there.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from codec.front import bands, contexts, envelope, magnitudes
+from codec.front import bands, contexts, magnitudes
 from codec.front.powers import Ints, fixed
-from codec.front.range_coder import Damaged, Model, Reader, Writer
+from codec.front.range_coder import Reader, Writer
+from codec.front.side import SideReader, SideWriter
 from codec.front.tables import Tables
-
-GROUPS = 64  # of a block: 1.28 s of groups of 20 ms
-BASE_STEP = 2  # sixteenths: bases of the step are multiples of it
-LEAST_BASE, MOST_BASE = -256, 256
-MOST_CHANGE = 8  # of the base from one group to the next, in BASE_STEP
-
-
-def _changes() -> Model:
-    """Probabilities of a change of the base: mostly none."""
-    far = np.abs(np.arange(-MOST_CHANGE, MOST_CHANGE + 1))
-    shares = np.where(far == 0, 0.7, 0.15 * 0.45**far)
-    return Model((shares / shares.sum()).astype(np.float32))
-
-
-_CHANGES = _changes()
 
 
 @dataclass(frozen=True)
@@ -46,19 +32,13 @@ class Block:
 def write(block: Block, tables: Tables) -> bytes:
     """The bytes of a block."""
     writer, group = Writer(), tables.settings.group
-    symbols, of = envelope.symbols_of(block.levels, tables.envelope)
+    side = SideWriter(writer, block.bases, block.levels, tables.envelope)
     classes = classes_of(block, tables)
-    sets = tables.sets_of(block.bases)
-    steps = (block.bases // BASE_STEP).tolist()
-    for index, step in enumerate(steps):
-        if index:
-            writer.one(step - steps[index - 1] + MOST_CHANGE, _CHANGES)
-        else:
-            writer.number(step - LEAST_BASE // BASE_STEP, (MOST_BASE - LEAST_BASE) // BASE_STEP + 1)
-        envelope.write(writer, symbols[index], of[index], tables.envelope)
+    for index, of_set in enumerate(tables.sets_of(block.bases)):
+        side.write(index)
         for frame in range(index * group, (index + 1) * group):
             for turn in (0, 1):
-                probabilities = tables.contexts[sets[index]].probabilities[turn]
+                probabilities = tables.contexts[of_set].probabilities[turn]
                 magnitudes.write(writer, block.codes[frame, turn::2], classes[turn][frame], probabilities)
     return writer.bytes()
 
@@ -66,18 +46,14 @@ def write(block: Block, tables: Tables) -> bytes:
 def read(data: bytes, groups: int, tables: Tables) -> Block:
     """The block of `groups` groups that bytes hold; `Damaged` where no writer has written them."""
     reader, settings = Reader(data), tables.settings
+    side = SideReader(reader, tables.envelope)
     bases, levels = np.zeros(groups, np.int64), np.zeros((groups, bands.BANDS), np.int64)
     codes = np.zeros((groups * settings.group, settings.hop), np.int64)
-    previous: list[int] | None = None
-    before: list[int] | None = None
     past: list[tuple[Ints, Ints]] = []  # (magnitudes, exponents) of the last frames, the newest first
-    base = 0
     for index in range(groups):
-        base = _next_base(reader, base, first=index == 0)
-        before, previous = previous, envelope.read(reader, previous, before, tables.envelope)
-        bases[index], levels[index] = base, previous
+        bases[index], levels[index] = side.read()
         amplitude = bands.amplitudes(levels[index], settings.hop)
-        exponents = bands.exponents(amplitude, base, settings.share)
+        exponents = bands.exponents(amplitude, bases[index], settings.share)
         likely = fixed(amplitude - exponents)
         tables_now = tables.contexts[tables.sets_of(bases[index : index + 1])[0]]
         for frame in range(index * settings.group, (index + 1) * settings.group):
@@ -126,12 +102,3 @@ def _context(past: list[tuple[Ints, Ints]], exponents: Ints, likely: Ints) -> co
 def _stand_in(likely: Ints) -> Ints:
     """Magnitudes where there is no past: what the envelope makes likely."""
     return likely * 3 >> 2
-
-
-def _next_base(reader: Reader, base: int, first: bool) -> int:
-    if first:
-        return LEAST_BASE + BASE_STEP * reader.number((MOST_BASE - LEAST_BASE) // BASE_STEP + 1)
-    base += BASE_STEP * (reader.one(_CHANGES) - MOST_CHANGE)
-    if not LEAST_BASE <= base <= MOST_BASE:
-        raise Damaged("a step beyond its limits")
-    return base

@@ -18,12 +18,12 @@ from codec.audio.write import write
 from codec.errors import UserError
 from codec.front import channel, fronts, level, stream
 from codec.front.bands import RATE
-from codec.front.block import GROUPS
+from codec.front.channel import GROUPS
+from codec.front.coder import Coder
 from codec.front.forecast import Control
 from codec.front.quality_control import QualityControl
 from codec.front.range_coder import Damaged
 from codec.front.rate_control import RateControl
-from codec.front.tables import Tables
 
 LEAST_KBPS, MOST_KBPS = 6.0, 64.0  # of each coded channel
 DEFAULT_KBPS = 16.0
@@ -64,6 +64,7 @@ class Goal:
     kbps: float = DEFAULT_KBPS  # all channels together
     tuning: str = "ear"  # one of fronts.TUNINGS
     snr_db: float | None = None  # in the place of the rate, of the audio at 16 kHz
+    quantizer: str = "scalar"  # one of fronts.QUANTIZERS
 
 
 def encode(source: Path, target: Path, goal: Goal, progress: Progress) -> Coded:
@@ -73,8 +74,8 @@ def encode(source: Path, target: Path, goal: Goal, progress: Progress) -> Coded:
     """
     levels = _measure(source)
     _check(goal, levels.distinct)
-    name, front = fronts.choose(goal.kbps / levels.distinct, "waveform" if goal.snr_db else goal.tuning)
-    tables = fronts.load(name)
+    name, front = fronts.choose(goal.kbps / levels.distinct, "waveform" if goal.snr_db else goal.tuning, goal.quantizer)
+    coder = fronts.coder_of(name)
     steps = tuple(level.gain_step(rms) for rms in levels.rms)
     header = stream.Header(
         tables=tables_id(),
@@ -87,7 +88,7 @@ def encode(source: Path, target: Path, goal: Goal, progress: Progress) -> Coded:
         gains=steps,
     )
     gains = np.array([level.gain(step) for step in steps], np.float32)[:, None]
-    encoders = [channel.Encoder(tables, front.rounding, control) for control in _controls(goal, levels, steps, tables)]
+    encoders = [channel.Encoder(coder, control) for control in _controls(goal, levels, steps, coder)]
     with target.open("wb") as file:
         writer, done = stream.Writer(file, header), 0
         for piece in _of_length(_read(source, levels.distinct), samples_of(levels.rate, levels.length)):
@@ -126,21 +127,23 @@ def samples_of(rate: int, length: int) -> int:
     return -(-length * RATE // rate)
 
 
-def _controls(goal: Goal, levels: "_Levels", steps: tuple[int, ...], tables: Tables) -> list[Control]:
+def _controls(goal: Goal, levels: "_Levels", steps: tuple[int, ...], coder: Coder) -> list[Control]:
     """What keeps each coded channel to the goal."""
     if goal.snr_db is None:
-        return [RateControl(tables, 1000 * goal.kbps / len(steps)) for _ in steps]
+        return [RateControl(coder.forecast, 1000 * goal.kbps / len(steps)) for _ in steps]
     samples = samples_of(levels.rate, levels.length)
-    groups = channel.groups_of(samples, tables.settings)
+    groups = channel.groups_of(samples, coder.settings)
     share = 10 ** (-goal.snr_db / 10)
     return [
-        QualityControl(tables, share * samples * (rms * level.gain(step)) ** 2, groups)
+        QualityControl(coder.forecast, share * samples * (rms * level.gain(step)) ** 2, groups)
         for rms, step in zip(levels.rms, steps, strict=True)
     ]
 
 
 def _check(goal: Goal, channels: int) -> None:
     if goal.snr_db is not None:
+        if goal.quantizer == "vector":
+            raise UserError("--snr is for the scalar quantizer: leave --quantizer out")
         if not LEAST_SNR <= goal.snr_db <= MOST_SNR:
             raise UserError(f"--snr {goal.snr_db:g}: give {LEAST_SNR:g} to {MOST_SNR:g} dB")
         return
@@ -156,10 +159,10 @@ def _decoded(
 ) -> Iterator[Float32Array]:
     """Audio [coded channels, any] at RATE and at the file's level."""
     name = _front_name(source, header)
-    tables = fronts.load(name)
-    settings = tables.settings
+    coder = fronts.coder_of(name)
+    settings = coder.settings
     gains = np.array([1 / level.gain(step) for step in header.gains], np.float32)[:, None]
-    decoders = [channel.Decoder(tables, header.fill / stream.FILL_PARTS) for _ in header.gains]
+    decoders = [channel.Decoder(coder, header.fill / stream.FILL_PARTS) for _ in header.gains]
     left = channel.groups_of(samples_of(header.rate, header.length), settings)
     first = True
     while left:

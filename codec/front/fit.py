@@ -1,22 +1,14 @@
-"""Learns the tables of a front from speech: `python -m codec.front.fit --data FOLDER --out tables.npz`.
+"""Learns the tables of a scalar front from speech."""
 
-Numpy alone; about a minute of one core for ten minutes of speech and each front.
-"""
-
-import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from codec.audio import AudioError, decode, find_audio
-from codec.front import bands, block, contexts, envelope, forecast, magnitudes, mdct, powers, scalar, tables
-from codec.front.fronts import FRONTS, Front
-from codec.front.level import gain_of
+from codec.front import bands, block, contexts, envelope, forecast, magnitudes, mdct, powers, scalar, side, tables
+from codec.front.fronts import Front
 from codec.front.powers import Float32Array, Ints
-from codec.front.tables import OCTAVE, Settings
+from codec.front.tables import OCTAVE, Forecast, Settings
 
 FIRST_BASE, SETS = -176, 13  # bases of the step that tables are learned for, an octave apart
 JITTER = 6  # sixteenths that a clip's step is off the middle of its octave
@@ -26,6 +18,15 @@ SHARED = 6.0  # examples' weight of the other parts of the spectrum in a class
 LEAST_SHARE = 1e-5
 
 Arrays = dict[str, Any]
+
+
+class Ready(Protocol):
+    """Tables of any quantizer."""
+
+    @property
+    def forecast(self) -> Forecast:
+        """Of it."""
+        ...
 
 
 class Speech:
@@ -54,24 +55,30 @@ def analysed(clip: Float32Array, settings: Settings) -> Float32Array:
 def fit(clips: Sequence[Float32Array], front: Front) -> Arrays:
     """The arrays of `tables.from_arrays`, learned from clips at 16 kHz and the level of training."""
     speech, rng = Speech(clips, front.settings), np.random.default_rng(1)
-    arrays = _fit_envelope(speech.levels)
+    arrays = fit_envelope(speech.levels)
     settings = front.settings
     arrays["settings"] = np.array([settings.hop, settings.group, settings.share, FIRST_BASE], np.int16)
     sets = [_fit_contexts(speech, FIRST_BASE + OCTAVE * index, front.rounding, rng) for index in range(SETS)]
     for key in ("weights", "counts", "centroids"):
         arrays[key] = np.stack([of_set[key] for of_set in sets])
-    arrays |= _fit_rates(sets)
+    arrays |= fit_rates(sets)
+    return with_forecast(arrays, speech, tables.from_arrays)
+
+
+def with_forecast(arrays: Arrays, speech: Speech, ready_of: Callable[[Arrays], Ready]) -> Arrays:
+    """The arrays of a front with those of its forecast added; `ready_of` makes tables of them."""
     arrays["side"] = np.float32(_side_bits(speech, arrays))
     arrays |= {key: np.zeros(len(forecast.BASES), np.float32) for key in ("prior", "noise_prior")}
-    ready = tables.from_arrays(arrays)
-    costs = [forecast.costs_of(levels, ready) for levels in speech.levels]
-    noises = [forecast.noises_of(levels, ready) for levels in speech.levels]
+    ready = ready_of(arrays)
+    costs = [forecast.costs_of(levels, ready.forecast) for levels in speech.levels]
+    noises = [forecast.noises_of(levels, ready.forecast) for levels in speech.levels]
     arrays["prior"] = np.concatenate(costs).mean(0).astype(np.float32)
     arrays["noise_prior"] = np.concatenate(noises).mean(0).astype(np.float32)
     return arrays
 
 
-def _fit_envelope(all_levels: Sequence[Ints]) -> Arrays:
+def fit_envelope(all_levels: Sequence[Ints]) -> Arrays:
+    """The arrays of `tables.envelope_of`, learned from the levels [groups, BANDS] of clips."""
     levels = np.concatenate(all_levels)
     typical = np.round(levels.mean(0)).astype(np.int64)
     pairs = [envelope.history(one, typical) for one in all_levels]
@@ -107,7 +114,7 @@ def _fit_contexts(speech: Speech, base: int, rounding: float, rng: np.random.Gen
         codes = np.abs(scalar.quantize(coefficients, step, rounding))
         frames.append(block.frames_of(codes, exponents, amplitude))
         values.append(codes)
-        ratios.append((amplitude - exponents) // block.BASE_STEP)
+        ratios.append((amplitude - exponents) // side.BASE_STEP)
         inside.append(np.abs(coefficients) / step - codes)
         noise.append(np.square(inside[-1]))
     frame = contexts.Frame(*(np.concatenate([getattr(f, n) for f in frames]) for n in ("last", "earlier", "amplitude")))
@@ -164,53 +171,18 @@ def _counts(classes: Ints, values: Ints) -> Ints:
     return whole
 
 
-def _fit_rates(sets: Sequence[Arrays]) -> Arrays:
+def fit_rates(sets: Sequence[Arrays]) -> Arrays:
     """Bits and squared error of a coefficient by its envelope over the step, from all steps together."""
     bits, noise, count = (sum(one[key] for one in sets) for key in ("ratio_bits", "ratio_noise", "ratio_count"))
     known = np.flatnonzero(count > 100)
     cost, error = (np.interp(np.arange(len(count)), known, (of / np.maximum(count, 1))[known]) for of in (bits, noise))
     beyond = np.arange(len(count)) - known[-1]  # above what was seen, an octave is a bit
-    cost = np.where(beyond > 0, cost[known[-1]] + beyond * block.BASE_STEP / OCTAVE, cost)
+    cost = np.where(beyond > 0, cost[known[-1]] + beyond * side.BASE_STEP / OCTAVE, cost)
     return {"cost": cost.astype(np.float32), "noise": error.astype(np.float32)}
 
 
 def _side_bits(speech: Speech, arrays: Arrays) -> float:
     """Bits of a group's levels, and half a bit for its step."""
-    partial = arrays | {"prior": np.zeros(1), "noise_prior": np.zeros(1), "side": 0.0}
-    ready = tables.from_arrays(partial)
-    total = sum(
-        envelope.bits_of(*envelope.symbols_of(levels, ready.envelope), ready.envelope) for levels in speech.levels
-    )
+    ready = tables.envelope_of(arrays)
+    total = sum(envelope.bits_of(*envelope.symbols_of(levels, ready), ready) for levels in speech.levels)
     return total / sum(map(len, speech.levels)) + 0.5
-
-
-def clips_of(folder: Path, seconds: float) -> list[Float32Array]:
-    """Clips at 16 kHz and the level of training, at most 6 s of each and so many seconds together."""
-    clips, total = [], 0.0
-    for path in find_audio(folder):
-        audio = decode(path, bands.RATE)[: 6 * bands.RATE]
-        clips.append(audio * np.float32(gain_of(float(np.sqrt(np.mean(audio**2))))))
-        total += len(audio) / bands.RATE
-        if total >= seconds:
-            break
-    return clips
-
-
-def main() -> int:
-    """Learn the tables of all fronts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of speech")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=360)
-    options = parser.parse_args()
-    try:
-        clips = clips_of(options.data, options.seconds)
-    except AudioError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    tables.save(options.out, {name: fit(clips, front) for name, front in FRONTS.items()})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from codec.front import bands
-from codec.front.block import BASE_STEP, LEAST_BASE, MOST_BASE, MOST_CHANGE
 from codec.front.powers import Float32Array, Ints
-from codec.front.tables import Settings, Tables
+from codec.front.side import BASE_STEP, LEAST_BASE, MOST_BASE, MOST_CHANGE
+from codec.front.tables import Forecast, Settings
 
 LEAST_RATIO, MOST_RATIO = -48, 127  # of the envelope over the step, in BASE_STEP
 RATIOS = MOST_RATIO - LEAST_RATIO + 1
@@ -30,15 +30,15 @@ class Control(Protocol):
         ...
 
 
-def costs_of(levels: Ints, tables: Tables) -> Float32Array:
+def costs_of(levels: Ints, known: Forecast) -> Float32Array:
     """Expected bits of each group at each of BASES, [groups, bases]."""
-    costs: Float32Array = _by_ratio(levels, tables.settings, tables.cost) + tables.side
+    costs: Float32Array = _by_ratio(levels, known.settings, known.cost) + known.side
     return costs
 
 
-def noises_of(levels: Ints, tables: Tables) -> Float32Array:
+def noises_of(levels: Ints, known: Forecast) -> Float32Array:
     """Expected squared error of each group at each of BASES, [groups, bases]; for a share of 0 in the step."""
-    noises: Float32Array = _by_ratio(levels, tables.settings, tables.noise) * np.exp2(BASES / 8).astype(np.float32)
+    noises: Float32Array = _by_ratio(levels, known.settings, known.noise) * np.exp2(BASES / 8).astype(np.float32)
     return noises
 
 

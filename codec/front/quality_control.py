@@ -3,9 +3,9 @@
 import numpy as np
 
 from codec.front import forecast
-from codec.front.block import BASE_STEP, LEAST_BASE
 from codec.front.powers import Float32Array, Ints
-from codec.front.tables import Tables
+from codec.front.side import BASE_STEP, LEAST_BASE
+from codec.front.tables import Forecast
 
 MEMORY = 100  # groups that the mean error of average speech counts for
 
@@ -17,11 +17,11 @@ class QualityControl:
     beforehand; what it will cost is not.
     """
 
-    def __init__(self, tables: Tables, error: float, groups: int) -> None:
-        self._tables = tables
+    def __init__(self, known: Forecast, error: float, groups: int) -> None:
+        self._known = known
         self._left = error  # squared error that may still be made
         self._groups = groups  # still to come
-        self._mean = tables.noise_prior.astype(np.float64)
+        self._mean = known.noise_prior.astype(np.float64)
         self._seen = MEMORY
         self._expected = 0.0
         self._bias = 1.0  # of the table: real error over expected one
@@ -31,7 +31,7 @@ class QualityControl:
     def plan(self, levels: Ints) -> Ints:
         """Bases for the groups of a block, [groups], each from its own levels and those before it."""
         self._expected = 0.0
-        return np.array([self._next(noise) for noise in forecast.noises_of(levels, self._tables)], np.int64)
+        return np.array([self._next(noise) for noise in forecast.noises_of(levels, self._known)], np.int64)
 
     def coded(self, bits: int, error: float) -> None:
         """The block that was planned has this squared error."""

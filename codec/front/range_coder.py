@@ -46,6 +46,11 @@ class Writer:
         """One symbol."""
         self._coder.encode(int(symbol), model.one)
 
+    def many(self, symbols: Ints, model: Model) -> None:
+        """Symbols [n] of one alphabet."""
+        if len(symbols):
+            self._coder.encode(symbols.astype(np.int32), model.one)
+
     def number(self, value: int, size: int) -> None:
         """One of 0..size - 1, all equally likely."""
         self._coder.encode(np.array([value], np.int32), _SIZES, np.array([size], np.int32))
@@ -86,6 +91,10 @@ class Reader:
     def one(self, model: Model) -> int:
         """One symbol."""
         return int(self._decode(model.one))
+
+    def many(self, count: int, model: Model) -> Symbols:
+        """Symbols [count] of one alphabet."""
+        return self._decode(model.one, count) if count else np.zeros(0, np.int32)
 
     def number(self, size: int) -> int:
         """One of 0..size - 1."""

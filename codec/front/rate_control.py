@@ -9,9 +9,9 @@ once the block is done.
 import numpy as np
 
 from codec.front import bands, forecast
-from codec.front.block import BASE_STEP, LEAST_BASE
 from codec.front.powers import Float32Array, Ints
-from codec.front.tables import Tables
+from codec.front.side import BASE_STEP, LEAST_BASE
+from codec.front.tables import Forecast
 
 MEMORY_SECONDS = 6.0  # of the running mean
 CORRECTION_SECONDS = 1.5  # over which a debt is paid back
@@ -23,11 +23,11 @@ PAUSE_SECONDS = 0.5  # a pause belongs to speech; a longer one no longer enters 
 class RateControl:
     """Chooses the base for group after group."""
 
-    def __init__(self, tables: Tables, bits_per_second: float) -> None:
-        self._tables = tables
-        self._groups_per_second = bands.RATE / (tables.settings.hop * tables.settings.group)
+    def __init__(self, known: Forecast, bits_per_second: float) -> None:
+        self._known = known
+        self._groups_per_second = bands.RATE / (known.settings.hop * known.settings.group)
         self._budget = bits_per_second / self._groups_per_second
-        self._mean = tables.prior.astype(np.float64)
+        self._mean = known.prior.astype(np.float64)
         self._debt = 0.0  # bits
         self._expected = 0.0  # bits of the block that is being planned, by the table
         self._bias = 1.0  # of the table: real bits over expected ones
@@ -36,7 +36,7 @@ class RateControl:
 
     def plan(self, levels: Ints) -> Ints:
         """Bases for the groups of a block, [groups], each from its own levels and those before it."""
-        costs = forecast.costs_of(levels, self._tables)
+        costs = forecast.costs_of(levels, self._known)
         self._expected = 0.0
         return np.array([self._next(cost) for cost in costs], np.int64)
 

@@ -35,18 +35,26 @@ class ContextTables:
 
 
 @dataclass(frozen=True)
-class Tables:
-    """All that a front with some settings needs beside a stream."""
+class Forecast:
+    """What speech costs at any step, see forecast.py."""
 
     settings: Settings
-    envelope: envelope.EnvelopeTables
-    first_base: int  # the base of the step, in sixteenths, that the first of `contexts` is for
-    contexts: tuple[ContextTables, ...]  # one an octave
-    cost: Float32Array  # bits of a coefficient by its envelope over the step, see forecast
-    prior: Float32Array  # mean bits of a group of speech by the base of the step, see forecast
+    cost: Float32Array  # bits of a coefficient by its envelope over the step
+    prior: Float32Array  # mean bits of a group of speech by the base of the step
     side: float  # bits of a group's envelope and step, on average
     noise: Float32Array  # squared error of a coefficient in squared steps, like `cost`
     noise_prior: Float32Array  # mean squared error of a group of speech, like `prior`
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All that the scalar quantizer with some settings needs beside a stream."""
+
+    settings: Settings
+    envelope: envelope.EnvelopeTables
+    forecast: Forecast
+    first_base: int  # the base of the step, in sixteenths, that the first of `contexts` is for
+    contexts: tuple[ContextTables, ...]  # one an octave
 
     def sets_of(self, bases: Ints) -> list[int]:
         """Indices of the context tables for bases of the step."""
@@ -62,16 +70,14 @@ def save(path: Path, all_tables: dict[str, dict[str, Any]]) -> None:
 
 
 @functools.cache
-def load(path: Path, name: str) -> Tables:
-    """The tables of one front."""
+def arrays_of(path: Path, name: str) -> dict[str, Any]:
+    """The arrays of one front."""
     with np.load(path, allow_pickle=False) as file:
-        arrays = {key.split("/")[1]: file[key] for key in file.files if key.split("/")[0] == name}
-    return from_arrays(arrays)
+        return {key.split("/")[1]: file[key] for key in file.files if key.split("/")[0] == name}
 
 
 def from_arrays(arrays: dict[str, Any]) -> Tables:
     """Tables of the arrays that `fit` returns."""
-    envelope_shares = (arrays["envelope_counts"].astype(np.int64) / TOTAL).astype(np.float32)
     shares = (arrays["counts"].astype(np.int64) / TOTAL).astype(np.float32)  # [sets, passes, classes, alphabet]
     lengths = -np.log2(shares)
     sets = tuple(
@@ -83,23 +89,28 @@ def from_arrays(arrays: dict[str, Any]) -> Tables:
         )
         for index, of_set in enumerate(arrays["weights"].astype(np.int64))
     )
-    hop, group, share, first = (int(value) for value in arrays["settings"])
-    return Tables(
-        Settings(hop, group, share),
-        envelope.EnvelopeTables(
-            arrays["typical"].astype(np.int64),
-            arrays["envelope_weights"].astype(np.int64),
-            tuple(tuple(Model(row) for row in rows) for rows in envelope_shares),
-            -np.log2(envelope_shares),
-        ),
-        first,
-        sets,
-        arrays["cost"].astype(np.float32),
-        arrays["prior"].astype(np.float32),
-        float(arrays["side"]),
-        arrays["noise"].astype(np.float32),
-        arrays["noise_prior"].astype(np.float32),
-    )
+    first_base = int(arrays["settings"][3])
+    return Tables(settings_of(arrays), envelope_of(arrays), forecast_of(arrays), first_base, sets)
+
+
+def settings_of(arrays: dict[str, Any]) -> Settings:
+    """The settings among the arrays of a front."""
+    hop, group, share = (int(value) for value in arrays["settings"][:3])
+    return Settings(hop, group, share)
+
+
+def envelope_of(arrays: dict[str, Any]) -> envelope.EnvelopeTables:
+    """The envelope's tables among the arrays of a front."""
+    shares = (arrays["envelope_counts"].astype(np.int64) / TOTAL).astype(np.float32)
+    models = tuple(tuple(Model(row) for row in rows) for rows in shares)
+    weights = arrays["envelope_weights"].astype(np.int64)
+    return envelope.EnvelopeTables(arrays["typical"].astype(np.int64), weights, models, -np.log2(shares))
+
+
+def forecast_of(arrays: dict[str, Any]) -> Forecast:
+    """The forecast among the arrays of a front."""
+    curves = {key: arrays[key].astype(np.float32) for key in ("cost", "prior", "noise", "noise_prior")}
+    return Forecast(settings_of(arrays), side=float(arrays["side"]), **curves)
 
 
 def whole(shares: Any) -> Any:

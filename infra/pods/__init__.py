@@ -35,6 +35,7 @@ from infra.pods.base import (
     TellsClock,
     Transient,
     Unauthorised,
+    pool_of,
 )
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "kind_of",
     "open_provider",
     "paid_providers",
+    "pool_of",
 ]
 
 

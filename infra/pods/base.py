@@ -83,6 +83,10 @@ class Offer:
     """Of one GPU."""
     stock: str = ""
     """How much of it there is, in the provider's own word; empty where it does not say."""
+    anywhere: bool = False
+    """Whether the provider may take another place than `data_centers`, since nobody has asked for these."""
+    placeless: bool = False
+    """Whether it is in no data center, and so never in one that is asked for."""
 
     def total_price(self, machine: Machine) -> float:
         """USD per hour for all GPUs of all nodes; a node without a GPU has the price of one."""
@@ -160,10 +164,17 @@ class Pod:
     """
     data_center: str = ""
     """Where it is, where the provider has several places."""
+    pool: str = ""
+    """`pool_of` its cloud and GPU; empty where the provider does not say."""
     enter: str = ""
     """The command that opens a shell in it; empty where the pod allows none, or the provider does not say."""
     ends_itself: bool = True
     """Whether `terminate` from inside can work; what can only be ended from outside is billed until somebody does."""
+
+
+def pool_of(cloud: str, gpu: str) -> str:
+    """Name of a kind of machine whose place nobody knows: what is avoided after one of them has never started."""
+    return f"{cloud}/{gpu}"
 
 
 class Provider(Protocol):

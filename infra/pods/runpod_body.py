@@ -90,7 +90,8 @@ def _container(request: LaunchRequest, offer: Offer, extra_env: dict[str, str]) 
     }
     if machine.ssh:
         body["startSsh"] = True
-    if offer.data_centers:
+    # RunPod holds to them, and stock moves: without need none are named, or a machine elsewhere would be missed.
+    if offer.data_centers and not offer.anywhere:
         body["dataCenterIds"] = list(offer.data_centers)
     if machine.network_volume is not None:
         body["mounts"] = {"network": [{"volumeId": machine.network_volume, "path": WORKSPACE}]}

@@ -11,7 +11,9 @@ from infra.pods.runpod_body import PROVIDER
 from infra.pods.runpod_client import Client
 from infra.pods.runpod_errors import NoSuchThing
 
-CLOUDS = ("SECURE", "COMMUNITY")
+COMMUNITY = "COMMUNITY"
+"""The cloud of other people's machines, which are in no data center."""
+CLOUDS = ("SECURE", COMMUNITY)
 LEVELS = ("HIGH", "MEDIUM", "LOW")
 """Of stock, the best first; NONE is none."""
 
@@ -69,6 +71,8 @@ def _offers(gpu: Mapping[str, Any], cloud: str, count: int, place: str | None) -
         available=free,
         cloud=pool,
         data_centers=places if free else (),
+        anywhere=place is None,
+        placeless=cloud == COMMUNITY,
         memory_gb=int(gpu["memory"]),
         stock=level.lower() if free else "none",
     )

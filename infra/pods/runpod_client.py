@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import requests
@@ -41,6 +42,8 @@ class Client:
     ) -> None:
         self.url = url or runpod_key.base_url()
         self.session = requests.Session()
+        # Cloudflare, which stands before the API, refuses the default names of Python's libraries (error code 1010).
+        self.session.headers["User-Agent"] = user_agent()
         self.sleep = sleep
         self.clock_ahead: float | None = None
         """Seconds by which this machine's clock is ahead of RunPod's, by the newest answer; within a second."""
@@ -89,7 +92,7 @@ class Client:
         for pause in PAUSES:
             try:
                 answer = self.patiently(method, path, attempt, query, body)
-                if answer.status < 500:
+                if answer.status < 500 and answer.is_runpods:
                     return answer
             except Transient:
                 pass
@@ -167,6 +170,14 @@ class Client:
             self.clock_ahead = time.time() - parsedate_to_datetime(date).timestamp()
         except ValueError:
             return
+
+
+def user_agent() -> str:
+    """How the client names itself: codecjob/VERSION."""
+    try:
+        return f"codecjob/{version('codecjob')}"
+    except PackageNotFoundError:
+        return "codecjob/0"
 
 
 def quota_pause(rate_limit: str) -> float:

@@ -28,7 +28,7 @@ def terminate(client: Client, pod_id: str) -> None:
     failure = (
         error_of(deleted, attempt, (client.key,)) if deleted else Transient(f"{attempt}: no answer; try again later")
     )
-    if kind == "clusters" or (deleted is not None and deleted.status == UNAUTHORISED):
+    if kind == "clusters" or (deleted is not None and _is_final(deleted)):
         raise failure
     ended = _act(client, own_id, "terminate", attempt)
     if _is_done(ended):
@@ -36,9 +36,9 @@ def terminate(client: Client, pod_id: str) -> None:
     if any(answer is not None and answer.status == TOO_MANY for answer in (deleted, ended)):
         raise failure
     stopped = _act(client, own_id, "stop", attempt)
-    if stopped is not None and stopped.status == GONE:
+    if stopped is not None and stopped.is_runpods and stopped.status == GONE:
         return
-    if stopped is not None and stopped.ok:
+    if stopped is not None and stopped.is_runpods and stopped.ok:
         raise ProviderError(f"{failure}; it is stopped now and its disk is still billed: end it in the console")
     raise failure
 
@@ -50,7 +50,7 @@ def _delete(client: Client, path: str, attempt: str) -> Answer | None:
             answer = client.repeat("DELETE", path, attempt)
         except Transient:
             return None
-        if answer.status != REFUSED or pause is None:
+        if answer.status != REFUSED or not answer.is_runpods or pause is None:
             break
         client.sleep(pause)
     return answer
@@ -64,5 +64,11 @@ def _act(client: Client, pod_id: str, action: str, attempt: str) -> Answer | Non
         return None
 
 
+def _is_final(answer: Answer) -> bool:
+    """Whether no other way to end the pod would get a better answer."""
+    return answer.status == UNAUTHORISED or answer.is_locked or not answer.is_runpods
+
+
 def _is_done(answer: Answer | None) -> bool:
-    return answer is not None and (answer.ok or answer.status == GONE)
+    """A page that something before RunPod sends proves nothing, whatever its status."""
+    return answer is not None and answer.is_runpods and (answer.ok or answer.status == GONE)

@@ -40,6 +40,20 @@ ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
     429: (RateLimited, "RunPod asks for fewer calls", "try again in a minute"),
 }
 
+LOCKED = re.compile(r"\bis locked\b", re.IGNORECASE)
+_UNLOCK = (
+    ProviderError,
+    "it is locked, which only its owner can have done, and cannot be ended so",
+    'unlock it in the console, or send PATCH {"locked": false}, and end it again',
+)
+_EDGE: tuple[type[ProviderError], str, str] = (
+    Transient,
+    "something before RunPod (Cloudflare, a proxy) has answered in its place",
+    "try again later, or from another network",
+)
+EDGE_CODE = re.compile(r"error code: (\d{3,5})")
+"""Cloudflare's own number of a refusal."""
+
 FAILED: tuple[type[ProviderError], str, str] = (Transient, "RunPod failed", "try again later")
 UNKNOWN: tuple[type[ProviderError], str, str] = (ProviderError, "RunPod's answer is unknown", "update codecjob")
 
@@ -69,6 +83,19 @@ class Answer:
         """Whether the call did what it was to do."""
         return 200 <= self.status < 300
 
+    @property
+    def is_runpods(self) -> bool:
+        """Whether RunPod itself can have written this: an error of it is a JSON document, a page never is.
+
+        Cloudflare stands before the API and refuses some requests before the key is looked at.
+        """
+        return not self.body.strip() or isinstance(self.document(), dict)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it refuses an action since its owner has locked the pod."""
+        return self.status == 400 and LOCKED.search(self.detail()) is not None
+
     def document(self) -> Any:
         """The JSON of the body; None where it is none."""
         try:
@@ -88,7 +115,8 @@ class Answer:
         """What the answer says in words, on one line; a secret that it repeats is masked."""
         said = self.document()
         if not isinstance(said, dict):
-            return ""
+            code = EDGE_CODE.search(self.body[:1000].decode(errors="replace"))
+            return code[0] if code else ""
         listed = said.get("errors")
         errors = listed if isinstance(listed, list) else []
         words = "; ".join(str(part) for part in (said.get("detail") or said.get("title"), *errors) if part)
@@ -102,11 +130,26 @@ def error_of(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> Provi
     """The error for an answer to anything but a launch. `attempt` is what failed, such as "cannot list pods"."""
     failed = answer.status >= 500 or answer.status == 408
     kind, words, mend = FAILED if failed else ERRORS.get(answer.status, UNKNOWN)
+    if answer.is_locked:
+        kind, words, mend = _UNLOCK
+    if not answer.is_runpods and not failed and answer.status != 429:
+        kind, words, mend = _EDGE
     return kind(_line(answer, attempt, words, mend, secrets))
 
 
 def launch_error(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> ProviderError:
     """The error for an answer to a launch: some statuses speak of this one offer and not of the request."""
+    if answer.is_runpods and answer.status in (400, 403, 404):
+        return _of_an_offer(answer, attempt, secrets)
+    error = error_of(answer, attempt, secrets)
+    seen = answer.is_runpods or answer.status >= 500
+    if seen and isinstance(error, Transient) and not isinstance(error, RateLimited):
+        return Transient(f"{error}; a pod may exist all the same")
+    return error
+
+
+def _of_an_offer(answer: Answer, attempt: str, secrets: Iterable[str]) -> ProviderError:
+    """The error for a status that need not be the request's fault: 400, 403 and 404."""
     if answer.status == 400 and CAPACITY.search(answer.detail()):
         return NoCapacity(_line(answer, attempt, "there is none free", "take another offer, or try later", secrets))
     if answer.status == 400:
@@ -115,13 +158,8 @@ def launch_error(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> P
     if answer.status == 403:
         words, mend = "the account or the key has no access to it", "take another offer, or widen the key's permissions"
         return NoCapacity(_line(answer, attempt, words, mend, secrets))
-    if answer.status == 404:
-        words, mend = "something that it names does not exist", "check image, volume and registry"
-        return InvalidRequest(_line(answer, attempt, words, mend, secrets))
-    error = error_of(answer, attempt, secrets)
-    if isinstance(error, Transient) and not isinstance(error, RateLimited):
-        return Transient(f"{error}; a pod may exist all the same")
-    return error
+    words, mend = "something that it names does not exist", "check image, volume and registry"
+    return InvalidRequest(_line(answer, attempt, words, mend, secrets))
 
 
 def _line(answer: Answer, attempt: str, words: str, mend: str, secrets: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -41,17 +42,19 @@ def read_logs(client: Client, pod_id: str, source: str = "container") -> Iterato
     """The newest lines, oldest first; none for a pod that is gone. A stream that breaks is resumed where it broke."""
     attempt = f"cannot read the log of pod {pod_id}"
     until = time.monotonic() + READ_SECONDS
-    newest: list[Event] = []  # every event that bears the newest id
+    # A stream is read again from its beginning, and what is known is dropped: one that is resumed at an id goes on
+    # behind it, and lines share ids, those of the vendor's own log a whole second's.
+    seen: list[Event] = []
     for _ in range(RESUMES + 1):
-        # Ids are times: several lines may share one, and a resumed stream may begin with what is known already.
-        known = list(newest)
+        known = deque(seen)
         try:
-            for event in _events(client, pod_id, source, newest[-1].id if newest else "", attempt, until):
-                if known and event == known[0]:
-                    known.pop(0)
+            for event in _events(client, pod_id, source, attempt, until):
+                while known and event != known[0]:
+                    known.popleft()  # older than what the stream begins with now
+                if known:
+                    known.popleft()
                     continue
-                known = []
-                newest = [*newest, event] if newest and newest[-1].id == event.id else [event]
+                seen.append(event)
                 yield event.line.encode() + b"\n"
             return
         except _Cut:
@@ -61,14 +64,14 @@ def read_logs(client: Client, pod_id: str, source: str = "container") -> Iterato
     raise Transient(f"{attempt}: the stream breaks again and again; try again later")
 
 
-def _events(client: Client, pod_id: str, source: str, last_id: str, attempt: str, until: float) -> Iterator[Event]:
+def _events(client: Client, pod_id: str, source: str, attempt: str, until: float) -> Iterator[Event]:
     query = {"source": source, "tail": TAIL}
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+    headers = {"Accept": "text/event-stream"}
     with client.stream(f"/pods/{quote(pod_id, safe='')}/logs", attempt, query, headers, SILENCE_SECONDS) as response:
-        if response.status_code == 404:
-            return
         if response.status_code != 200:
             answer = Answer(response.status_code, response.content, response.headers)
+            if answer.status == 404 and answer.is_runpods:
+                return
             raise error_of(answer, attempt, (client.key,))
         event_id, data, heard = "", [""], time.monotonic()
         for line in _lines(response):

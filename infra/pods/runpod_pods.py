@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.pods.base import ATTEMPT_VARIABLE, LAUNCH_ID_VARIABLE, RUN_VARIABLE, CannotTell, Pod, PodState
+from infra.pods.base import ATTEMPT_VARIABLE, LAUNCH_ID_VARIABLE, RUN_VARIABLE, CannotTell, Pod, PodState, pool_of
 from infra.pods.runpod_body import NAME_MARK, SSH_VARIABLE
 
 CLUSTER = "cluster:"
@@ -75,6 +75,7 @@ def read_pod(entry: Mapping[str, Any], launched: Stamp | None = None) -> Pod | N
         created=_time(entry.get("createdAt")),
         uptime=_uptime(entry),
         data_center=str(entry.get("dataCenterId") or ""),
+        pool=_pool(entry),
         enter=_enter(entry),
     )
 
@@ -129,6 +130,12 @@ def new_cluster(cluster: Mapping[str, Any], launched: Stamp) -> Pod:
     pod = _read_cluster(_id(cluster), cluster, [], launched)
     assert pod is not None, "a stamp is given"
     return pod
+
+
+def _pool(entry: Mapping[str, Any]) -> str:
+    cloud, gpu = entry.get("cloud"), entry.get("gpu")
+    name = gpu.get("id") if isinstance(gpu, dict) else None
+    return pool_of(cloud.lower(), name) if isinstance(cloud, str) and isinstance(name, str) else ""
 
 
 def _enter(entry: Mapping[str, Any]) -> str:

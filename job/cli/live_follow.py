@@ -1,9 +1,8 @@
 """How a followed run is shown: a block that moves at the foot of a terminal, and plain lines where there is none."""
 
 import sys
-import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from job import speech
 from job.cli.phases import STEPS, Phase
+from job.cli.views import columns
 
 PLAIN_SECONDS = 60.0
 """How often a phase that goes on gets another plain line."""
@@ -107,19 +107,8 @@ def block(phase: Phase, width: int, spinner: RenderableType = "") -> RenderableT
     lines: list[RenderableType] = [head]
     if phase.total:
         lines.append(_bar(phase, width))
-    lines += [Text(line) for line in wrapped(phase.facts, width)]
+    lines += columns.packed([Text(fact) for fact in phase.facts], width, indent=0)
     return Group(*lines)
-
-
-def wrapped(facts: Sequence[str], width: int) -> list[str]:
-    """Facts in lines no wider than a terminal, each in one piece where a line can hold it."""
-    lines: list[str] = []
-    for part in (part for fact in facts for part in textwrap.wrap(fact, width)):
-        if lines and len(lines[-1]) + len(GAP) + len(part) <= width:
-            lines[-1] += GAP + part
-        else:
-            lines.append(part)
-    return lines
 
 
 def in_a_line(phase: Phase) -> str:

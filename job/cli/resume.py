@@ -7,8 +7,7 @@ from job import speech
 from job.cli.follow import follow
 from job.cli.options import json_option, run_argument, store_option
 from job.cli.output import json_text
-from job.cli.plan import Plan, agree, show, yes_option
-from job.cli.unwatched import check_watched, unwatched_option
+from job.cli.plan import Plan, agree, check_watched, show, unwatched_option, yes_option
 from job.errors import UsageError
 from job.record.run_index import locate
 from job.run.offers import Choice

@@ -17,9 +17,8 @@ from job.cli.follow import follow
 from job.cli.options import json_option, spec_argument, store_option
 from job.cli.orphan_notice import Notice
 from job.cli.output import json_text
-from job.cli.plan import Plan, Upload, agree, show, yes_option
+from job.cli.plan import Plan, Upload, agree, check_watched, show, unwatched_option, yes_option
 from job.cli.preflight import look, print_findings
-from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.paths import open_default_store
 from job.record.documents import Submission

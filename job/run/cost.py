@@ -16,6 +16,9 @@ from job.verdict.pace import Pace
 # What a provider writes down by the hour is complete when the pod's last hour is over, with some delay.
 INVOICE_SECONDS = 2 * 3600.0
 
+INVOICE_COMPLETE_SECONDS = 24 * 3600.0
+"""After that a bill is taken as complete; before, the larger of bill and reckoning counts: hours are posted late."""
+
 Invoice = Callable[[str], float | None]
 """Pod id -> USD on the provider's bill, None where it knows of nothing."""
 
@@ -32,11 +35,31 @@ class Bill:
     ended: float | None
     """None while it is still billed."""
     invoiced: float | None = None
-    """USD, where the provider itself has said the whole amount: it counts before any reckoning."""
+    """USD that the provider has put on its bill so far."""
+    billed_at: float | None = None
+    """When the bill was read (Unix seconds)."""
 
     def usd(self, now: float) -> float:
         """What it has cost by now."""
-        return self.price_per_hour * self.hours(now) if self.invoiced is None else self.invoiced
+        reckoned = self.price_per_hour * self.hours(now)
+        return self.invoiced if self.invoiced is not None and self._bill_counts(reckoned) else reckoned
+
+    def _bill_counts(self, reckoned: float) -> bool:
+        """Whether the bill says more than the reckoning does: it is complete, or higher already."""
+        if self.invoiced is None:
+            return False
+        complete = self.ended is not None and self.billed_at is not None
+        complete = complete and (self.billed_at or 0.0) - (self.ended or 0.0) > INVOICE_COMPLETE_SECONDS
+        return complete or self.invoiced >= reckoned
+
+    def basis(self, now: float) -> str:
+        """Where the amount comes from."""
+        reckoned = f"{self.price_per_hour:g} USD/h x {self.hours(now):.3g} h"
+        if self.invoiced is None:
+            return reckoned
+        if self._bill_counts(self.price_per_hour * self.hours(now)):
+            return f"the provider's bill of {self.invoiced:.4g} USD"
+        return f"{reckoned}; the provider's bill of {self.invoiced:.4g} USD is not complete yet"
 
     def hours(self, now: float) -> float:
         """How long it has been paid for."""
@@ -75,12 +98,13 @@ def bills(attempts: Iterable[AttemptFacts], billed: bool = True, invoice: Invoic
         if claim is None:
             continue
         ended = outcome.time if outcome else None
-        invoiced = None
+        invoiced, read = None, None
         if invoice is not None and ended is not None and time.time() - ended > INVOICE_SECONDS:
             invoiced = invoice(claim.pod_id)
-        found.append(Bill(attempt.number, claim.price_per_hour, claim.time, ended, invoiced))
+            read = time.time()
+        found.append(Bill(attempt.number, claim.price_per_hour, claim.time, ended, invoiced, read))
     if billed and found:
-        found[-1] = replace(found[-1], ended=None, invoiced=None)
+        found[-1] = replace(found[-1], ended=None, invoiced=None, billed_at=None)
     return found
 
 
@@ -115,7 +139,7 @@ def broke_at(attempts: Iterable[AttemptFacts], max_cost: float | None) -> float 
 
 def cost_by_attempt(of: Iterable[Bill], now: float) -> dict[int, Amount]:
     """What each attempt that has had a pod has cost by ``now``."""
-    return {bill.attempt: Amount(_cents(bill.usd(now)), _basis(bill, now)) for bill in of}
+    return {bill.attempt: Amount(_cents(bill.usd(now)), bill.basis(now)) for bill in of}
 
 
 def reckon(of: Sequence[Bill], pace: Pace, outcome: OutcomeName | None, deadline: float | None, now: float) -> Money:
@@ -127,7 +151,7 @@ def reckon(of: Sequence[Bill], pace: Pace, outcome: OutcomeName | None, deadline
         nothing = Amount(None, "there has been no pod")
         return Money(nothing, nothing, nothing)
     until = now if of[-1].ended is None else of[-1].ended
-    cost = Amount(_cents(spent(of, until) or 0.0), " + ".join(_basis(bill, until) for bill in of))
+    cost = Amount(_cents(spent(of, until) or 0.0), " + ".join(bill.basis(until) for bill in of))
     rest = _rest(of[-1], pace, deadline, until)
     whole = Amount(None if rest.usd is None else _cents((cost.usd or 0.0) + rest.usd), f"the cost, and {rest.basis}")
     if outcome in STOPPED_EARLY:
@@ -150,12 +174,6 @@ def _rest(bill: Bill, pace: Pace, deadline: float | None, now: float) -> Amount:
         hours = to_deadline
         basis = f"{basis}, cut off by max_hours"
     return Amount(_cents(bill.price_per_hour * hours), f"{bill.price_per_hour:g} USD/h x {hours:.3g} h: {basis}")
-
-
-def _basis(bill: Bill, now: float) -> str:
-    if bill.invoiced is not None:
-        return f"the provider's bill of {bill.invoiced:.4g} USD"
-    return f"{bill.price_per_hour:g} USD/h x {bill.hours(now):.3g} h"
 
 
 def _cents(usd: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from infra.pods import Machine, kind_of
-from infra.pods.machine import count_gpus
+from infra.pods.processes import count_gpus
 from infra.store import Store
 from infra.store.folder import FolderStore
 from job.errors import UsageError

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from infra.pods import Machine, NoCapacity, Offer, Provider, kind_of
+from infra.pods import Machine, NoCapacity, Offer, Provider, kind_of, pool_of
 from job.errors import UsageError
 from job.run.machine import in_words, machine
 from job.spec.model import JobSpec
@@ -17,6 +17,7 @@ NAMES_SHOWN = 8
 UNASKED_FACTOR = 2.0
 # Stock and prices change: what was asked longer ago than this is asked again before a launch.
 FRESH_SECONDS = 120.0
+SLICE = re.compile(r"\bmig\b|\b\d+g\.\d+gb\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def candidates(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[
     known = _fitting(offers, spec, wanted)
     if not known:
         raise NoCapacity(f"provider {spec.provider} offers nothing that fits {_wanted(spec)}; ask for less")
+    if spec.pod.data_centers and all(candidate.offer.placeless for candidate in known):
+        raise UsageError("pod.data_centers: the community cloud has none; leave them out, or set pod.cloud: secure")
     ranks = _ranks(known, spec)
     known = [known[index] for index in sorted(ranks, key=lambda index: (ranks[index], known[index].price_per_hour))]
     free = [candidate for candidate in known if candidate.offer.available]
@@ -121,8 +124,12 @@ def means(wanted: str, gpu: str) -> bool:
 def _fitting(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[Candidate]:
     """What has a GPU where one is asked for, in the right pool; not available where it is in the wrong places."""
     fitting = []
+    slices_wanted = any(_is_slice(name) for name in spec.gpu)
     for offer in offers:
         if spec.pod.cloud is not None and offer.cloud and offer.cloud != spec.pod.cloud:
+            continue
+        # A slice of a GPU is never meant by the whole one's name, and slices cannot train together.
+        if _is_slice(offer.gpu) and (not slices_wanted or wanted.gpu_count > 1 or wanted.nodes > 1):
             continue
         if offer.gpu:
             fitting.append(Candidate(_placed(offer, spec.pod.data_centers), wanted))
@@ -140,15 +147,25 @@ def _placed(offer: Offer, wanted: Sequence[str]) -> Offer:
     """The offer in the wanted places only; where the provider does not say, it may have it in all of them."""
     if not wanted:
         return offer
+    if offer.placeless:
+        return replace(offer, available=False)
     places = tuple(place for place in wanted if not offer.data_centers or place in offer.data_centers)
-    return replace(offer, data_centers=places, available=offer.available and bool(places))
+    return replace(offer, data_centers=places, anywhere=False, available=offer.available and bool(places))
 
 
 def _without(offer: Offer, avoid: Collection[str]) -> Offer:
-    if not offer.data_centers:
-        return offer  # where it would be, nobody says before it is there
+    """The offer without places to avoid. Without data centers a whole pool is avoided: the same host may come again."""
+    if pool_of(offer.cloud, offer.gpu) in avoid:
+        return replace(offer, available=False)
     places = tuple(place for place in offer.data_centers if place not in avoid)
-    return replace(offer, data_centers=places, available=offer.available and bool(places))
+    if places == offer.data_centers:
+        return offer
+    return replace(offer, data_centers=places, anywhere=False, available=offer.available and bool(places))
+
+
+def _is_slice(gpu: str) -> bool:
+    """Whether a name is that of a part of a GPU (MIG), which vendors list beside the whole one."""
+    return SLICE.search(gpu) is not None
 
 
 def _ranks(known: Sequence[Candidate], spec: JobSpec) -> dict[int, int]:
@@ -159,7 +176,7 @@ def _ranks(known: Sequence[Candidate], spec: JobSpec) -> dict[int, int]:
     ranks: dict[int, int] = {}
     for place, wanted in enumerate(spec.gpu):
         exact = [name for name in names if _words(name) == _words(wanted)]
-        meant = exact or [name for name in names if means(wanted, name)]
+        meant = exact or [name for name in names if means(wanted, name) and (_is_slice(wanted) or not _is_slice(name))]
         if not meant:
             raise UsageError(
                 f"gpu: provider {spec.provider} has no{_nearest(wanted, names)} `codecjob gpus` lists what it has"

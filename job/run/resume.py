@@ -109,7 +109,7 @@ def replace_stuck(run: Run, provider: Provider, attempt: Attempt, pod: Pod, wait
     """
     reason = stuck_in_words(pod, waited)
     unwanted = attempt.stop_request()
-    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, waited=waited)
+    attempt.note(STUCK, by, pod=pod.id, data_center=pod.data_center, pool=pod.pool, waited=waited)
     ended = end(provider, attempt, STUCK, reason, by, say, agent_grace=0.0)
     if not ended.billing_off:
         return False
@@ -151,6 +151,7 @@ def is_stuck(attempt: Attempt) -> bool:
 
 
 def stuck_places(attempts: Iterable[Attempt]) -> frozenset[str]:
-    """The data centers in which a pod of these attempts never began to run."""
+    """Where a pod of these attempts never began to run: data centers, and pools of machines that are in none."""
     events = [event for attempt in attempts if is_stuck(attempt) for event in attempt.events()]
-    return frozenset(str(event["data_center"]) for event in events if event["what"] == STUCK and event["data_center"])
+    places = [event.get("data_center") or event.get("pool") for event in events if event["what"] == STUCK]
+    return frozenset(str(place) for place in places if place)

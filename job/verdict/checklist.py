@@ -84,8 +84,8 @@ class Judge:
             self._evidence.see(row)
             signs = [
                 *self._rate_of_learning.see(row),
-                *self._training.see(row),
                 *self._faults.see(row),
+                *self._training.see(row),
                 *self._plateau.see(row),
                 *self._table.adversarial.see(row),
             ]

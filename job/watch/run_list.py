@@ -70,6 +70,7 @@ FIELDS = (
     "phase",
     "metrics",
     "verdict",
+    "forecast",
     "outcome",
     "cost_usd",
     "money",

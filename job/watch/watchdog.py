@@ -20,6 +20,7 @@ from job.record.no_answer import NO_ANSWER, REFUSED
 from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
 from job.run.seen import Finds, Seen, facts_of, see
+from job.run.staleness import LOOKS
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.signs import State, Verdict
@@ -29,6 +30,8 @@ from job.watch.heartbeat import Clock, StoreClock, usable
 from job.watch.run_list import Listing
 
 WATCHDOG = "watchdog"
+LOOK_SECONDS = 5.0
+"""At most, between two of the looks that must all find the same."""
 SURE: tuple[Kind, ...] = ("deadline", "budget", "bad signs")
 """What one look is enough for, whatever the age of a beat."""
 
@@ -251,9 +254,8 @@ def _look_surely(
     finding = judge(seen, kinds)
     if finding is None or finding.sure_at_once:
         return seen, finding
-    watch = seen.spec.watch
-    for _ in range(watch.polls - 1):
-        time.sleep(watch.poll_seconds)
+    for _ in range(LOOKS - 1):
+        time.sleep(min(LOOK_SECONDS, seen.spec.watch.agent / 30))
         before, seen = seen, observe(run, provider, clock)
         again = judge(seen, kinds)
         if finding.kind == "lost" and seen.beat != before.beat:

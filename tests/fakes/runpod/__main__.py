@@ -29,7 +29,7 @@ def main() -> None:
 
         runner = Containers()
     try:
-        contract = Contract.read()
+        contract = Contract.read(takes_cmd=True)
     except FileNotFoundError:
         sys.exit(f"needs RunPod's OpenAPI document: put it at {openapi_path()}, or name it in CODECJOB_RUNPOD_OPENAPI")
     account = Account(runner, balance=options.balance)

@@ -111,6 +111,7 @@ class Account:
 
     def act(self, pod: FakePod, action: str) -> None:
         """POST /pods/{id}/action, for an action that the pod's state allows."""
+        self.check_unlocked(pod)
         if action == "terminate":
             self.terminate(pod)
         elif action == "stop":
@@ -119,7 +120,13 @@ class Account:
         else:
             self.runner.end(pod)
             pod.stopped = None
+            pod.restarted = self.now()
             self.runner.start(pod)
+
+    def check_unlocked(self, pod: FakePod) -> None:
+        """Raise the refusal of whatever would end a locked pod."""
+        if pod.locked:
+            raise Refused(400, "Pod is locked")
 
     def vanish(self, pod_id: str) -> None:
         """The host is lost: the pod is not listed any more, and nobody ended it."""
@@ -150,7 +157,9 @@ class Account:
     ) -> tuple[str, float]:
         """(data center, USD an hour), or the refusal."""
         gpu = next((gpu for gpu in self.gpus if gpu.id == gpu_id), None)
-        if gpu is None or cloud not in gpu.prices:
+        if gpu is None:
+            raise Refused(422, f"Unknown GPU type: {gpu_id}")
+        if cloud not in gpu.prices:
             raise Refused(400, f"gpu type {gpu_id} is not offered in the {cloud} cloud")
         free = gpu.free(cloud, count)
         if network:
@@ -168,6 +177,7 @@ class Account:
 
     def _run(self, pod: FakePod, gpus: int) -> None:
         pod.stuck = pod.data_center in self.faults.stuck_data_centers or self.faults.stuck_next > 0
+        pod.stuck = pod.stuck or pod.body.get("image") in self.faults.missing_images
         self.faults.stuck_next = max(self.faults.stuck_next - 1, 0)
         network = pod.body.get("mounts", {}).get("network") or []
         pod.extra_env |= {

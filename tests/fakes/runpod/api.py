@@ -11,6 +11,7 @@ from fakes.runpod.contract import Contract
 from fakes.runpod.faults import Fault
 from fakes.runpod.pods import ACTIONS, FakeCluster, FakePod, pod_document, rfc3339
 
+MOST_A_PAGE = 1000
 ACCOUNT = ""
 """Whose key it is: this, or the id of a pod."""
 MEMBER = "pod belongs to a cluster and cannot be terminated via the pod endpoints"
@@ -38,6 +39,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     dropped: Fault | None = None
     stream: FakePod | None = None
+    page: bytes | None = None
+    """A page instead of a document."""
 
 
 class Api:
@@ -115,13 +118,14 @@ class Api:
 def _list_pods(account: Account, call: Call) -> Reply:
     with_members = call.query.get("includeClusterPods") == "true"
     pods = [pod for pod in account.living() if with_members or pod.cluster is None]
-    size = account.page_size or len(pods)
+    pods.sort(key=lambda pod: pod.created, reverse=True)
+    size = account.page_size or MOST_A_PAGE
     first = int(call.query.get("cursor", "0"))
-    document: dict[str, Any] = {"pods": [_show(account, pod) for pod in pods[first : first + size]]}
-    if account.page_size is not None:
-        more = first + size < len(pods)
-        document["pagination"] = {"hasNextPage": more, "nextCursor": str(first + size) if more else None}
-    return Reply(document=document)
+    more = first + size < len(pods)
+    pagination = {"hasNextPage": more, "nextCursor": str(first + size) if more else None}
+    return Reply(
+        document={"pods": [_show(account, pod) for pod in pods[first : first + size]], "pagination": pagination}
+    )
 
 
 def _create_pod(account: Account, call: Call) -> Reply:
@@ -136,6 +140,7 @@ def _delete_pod(account: Account, call: Call) -> Reply:
     pod = _pod(account, call)
     if pod.cluster is not None:
         raise Refused(409, MEMBER)
+    account.check_unlocked(pod)
     account.terminate(pod)
     return Reply(204)
 
@@ -272,21 +277,33 @@ def _problem(refused: Refused) -> Reply:
 def _wrong(fault: Fault) -> Reply:
     if fault.status is None:
         return Reply(dropped=fault)
+    if fault.page is not None:
+        return Reply(fault.status, page=fault.page.encode())
     reply = _problem(Refused(fault.status, fault.detail))
     if fault.retry_after is not None:
         reply.headers["Retry-After"] = str(fault.retry_after)
     return reply
 
 
-def event(seconds: float, line: str) -> bytes:
-    """One line of a log as an event. Its id is its time, so that lines of one second share it."""
-    stamp = rfc3339(seconds)
-    data = json.dumps({"ts": stamp, "source": "container", "line": line})
+Line = tuple[float, str]
+"""Time and text of a line of a log."""
+
+
+def event_id(line: Line, source: str) -> str:
+    """Its time: nanoseconds for a container, whole seconds for the vendor's own log, so that lines share it."""
+    seconds = rfc3339(int(line[0])).removesuffix("Z")
+    return f"{seconds}Z" if source == "system" else f"{seconds}.{round(line[0] % 1 * 1e9):09d}Z"
+
+
+def event(line: Line, source: str = "container") -> bytes:
+    """One line of a log as an event."""
+    stamp = event_id(line, source)
+    data = json.dumps({"ts": stamp, "source": source, "line": line[1]})
     return f"id: {stamp}\ndata: {data}\n\n".encode()
 
 
-def backlog(lines: list[tuple[float, str]], last_id: str, tail: int) -> list[tuple[float, str]]:
-    """What a stream begins with: from the moment of the last id on, that moment included."""
+def backlog(lines: list[Line], last_id: str, tail: int, source: str = "container") -> list[Line]:
+    """What a stream begins with: behind the moment of the last id, which is not given again."""
     if last_id:
-        return [line for line in lines if rfc3339(line[0]) >= last_id]
+        return [line for line in lines if event_id(line, source) > last_id]
     return lines[-tail:] if tail else []

@@ -41,9 +41,20 @@ class Gpu:
             order = ("HIGH", "MEDIUM", "LOW")
             document["availability"] = min(free.values(), key=order.index, default="NONE")
             if free:
-                document["dataCenters"] = [{"id": id, "name": id, "availability": free[id]} for id in sorted(free)]
+                if cloud != "COMMUNITY":  # other people's machines are in no data center
+                    document["dataCenters"] = [{"id": id, "name": id, "availability": free[id]} for id in sorted(free)]
                 document["cudaVersions"] = [{"version": CUDA, "available": True}]
         return document
+
+
+def slices() -> list[Gpu]:
+    """Rows that the vendor lists beside whole GPUs: parts of one, cheaper than it."""
+    server = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
+    return [
+        Gpu(server, "RTX PRO 6000", 96, {"SECURE": 2.0}, {"SECURE": {"EU-RO-1": "LOW"}}),
+        Gpu(f"{server} MIG 1g.24gb", "RTX PRO 6000 MIG", 24, {"SECURE": 0.6}, {"SECURE": {"EU-RO-1": "HIGH"}}, 56),
+        Gpu("NVIDIA B300 SXM6 AC MIG 1g.34gb", "B300 MIG", 34, {"SECURE": 0.5}, {"SECURE": {"EU-RO-1": "HIGH"}}, 56),
+    ]
 
 
 def default_gpus() -> list[Gpu]:
@@ -54,7 +65,7 @@ def default_gpus() -> list[Gpu]:
             "RTX 4090",
             24,
             {"SECURE": 0.69, "COMMUNITY": 0.34},
-            {"SECURE": {"EU-RO-1": "LOW", "US-KS-2": "HIGH"}, "COMMUNITY": {"CA-MTL-1": "MEDIUM"}},
+            {"SECURE": {"EU-RO-1": "LOW", "US-KS-2": "HIGH"}, "COMMUNITY": {"": "MEDIUM"}},
         ),
         Gpu("NVIDIA RTX A4000", "RTX A4000", 16, {"SECURE": 0.25, "COMMUNITY": 0.17}, {"SECURE": {"EU-RO-1": "LOW"}}),
         Gpu(

@@ -40,8 +40,3 @@ class Desk:
         """How often a pod or a cluster was asked for, in the form that the API takes."""
         asked = [call for call in self.server.api.calls if call in (("POST", "/pods"), ("POST", "/clusters"))]
         return len(asked)
-
-    def launched_before(self) -> "Desk":
-        """With a provider that knows already that the API has no `cmd`, so that one launch is one call."""
-        self.provider._takes_cmd = False
-        return self

@@ -19,6 +19,8 @@ class Fault:
     after: bool = False
     """Whether the call does its work first: a pod made, and nobody told."""
     retry_after: int | None = None
+    page: str | None = None
+    """A page of whatever stands before RunPod, instead of RunPod's own answer."""
     silent_seconds: float = 0.0
     """Without a status: how long the server keeps the connection before it drops it."""
     pod_key_only: bool = False
@@ -34,6 +36,8 @@ class Faults:
     """Where a pod says RUNNING and never starts."""
     stuck_next: int = 0
     """How many of the next pods do so, wherever they are."""
+    missing_images: set[str] = field(default_factory=set)
+    """Images that no registry has: accepted, billed, and never started."""
     cut_logs_after: list[int] = field(default_factory=list)
     """After how many events each of the next log streams breaks."""
 

@@ -32,6 +32,10 @@ class FakePod:
     """What RunPod itself sets in the container."""
     stopped: float | None = None
     terminated: float | None = None
+    restarted: float | None = None
+    """When its container was started again."""
+    locked: bool = False
+    """By its owner: nothing ends it."""
     printed: list[tuple[float, str]] = field(default_factory=list)
     """Output of a pod with nothing behind it."""
     system: list[tuple[float, str]] = field(default_factory=list)
@@ -77,7 +81,7 @@ class Paper:
         pass
 
     def running_since(self, pod: FakePod, now: float) -> float | None:
-        since = pod.created + self.start_seconds
+        since = (pod.restarted or pod.created) + self.start_seconds
         return since if now >= since else None
 
     def end(self, pod: FakePod) -> None:
@@ -121,17 +125,18 @@ def pod_document(pod: FakePod, runner: Runner, now: float) -> dict[str, Any]:
         "registry": pod.body.get("registry"),
         "cloud": pod.body.get("cloud", "SECURE"),
         "gpu": {"id": pod.body["gpu"]["id"], "count": pod.body["gpu"].get("count", 1)},
-        "dataCenterId": pod.data_center,
+        "dataCenterId": pod.data_center or None,
         "cudaVersion": CUDA,
         # RunPod shows a way for any pod that has a machine; only one made with startSsh lets anybody in.
         "ssh": {"proxy": None if status == "PROVISIONING" else _proxy(pod), "direct": None},
         "template": None,
         "cost": 0.0 if status in ("EXITED", "TERMINATED") else pod.price,
-        "locked": False,
+        "locked": pod.locked,
         "globalNetworking": {"enabled": False},
-        "runtime": {"uptime": uptime, "ports": []} if status == "RUNNING" else None,
-        "createdAt": rfc3339(pod.created),
-        "startedAt": None if since is None else rfc3339(since),
+        # Null until the container runs, also of a pod that is said to run; the start is that of the pod, not of it.
+        "runtime": None if since is None else {"uptime": uptime, "ports": []},
+        "createdAt": rfc3339(pod.created, "milliseconds"),
+        "startedAt": None if status == "PROVISIONING" else rfc3339(pod.created + 0.005, "milliseconds"),
     }
     if pod.cluster is not None:
         document["cluster"] = {"id": pod.cluster[0], "rank": pod.cluster[1]}
@@ -165,5 +170,5 @@ class FakeCluster:
         return document
 
 
-def rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+def rfc3339(seconds: float, timespec: str = "seconds") -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

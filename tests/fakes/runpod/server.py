@@ -87,12 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PATCH = _serve
 
     def _send(self, reply: Reply) -> None:
-        body = b"" if reply.document is None else json.dumps(reply.document).encode()
+        body = reply.page or (b"" if reply.document is None else json.dumps(reply.document).encode())
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
         if body:
-            self.send_header("Content-Type", "application/json" if reply.status < 400 else "application/problem+json")
+            problem = "text/html" if reply.page is not None else "application/problem+json"
+            self.send_header("Content-Type", problem if reply.status >= 400 else "application/json")
         if reply.status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -107,16 +108,17 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")):
             self.send_header(name, value)
         self.end_headers()
+        source = query.get("source", "container")
         lines = _lines(account, pod, query)
         sent = len(lines)
-        ready = backlog(lines, self.headers.get("Last-Event-ID") or "", int(query.get("tail", "100")))
+        ready = backlog(lines, self.headers.get("Last-Event-ID") or "", int(query.get("tail", "100")), source)
         spoke = time.monotonic()
         while pod.terminated is None:
-            for seconds, line in ready:
+            for line in ready:
                 if left == 0:
                     self.close_connection = True
                     return
-                self._chunk(event(seconds, line))
+                self._chunk(event(line, source))
                 left = None if left is None else left - 1
                 spoke = time.monotonic()
             if time.monotonic() - spoke > ALIVE_SECONDS:
@@ -155,10 +157,10 @@ class Direct(BaseAdapter):
         reply = self.api.answer(Call(str(request.method), url.path, dict(parse_qsl(url.query)), request.headers, body))
         if reply.dropped is not None:
             raise requests.ReadTimeout("the fake says nothing")
-        data = b"" if reply.document is None else json.dumps(reply.document).encode()
+        data = reply.page or (b"" if reply.document is None else json.dumps(reply.document).encode())
         if reply.stream is not None:
             lines = self.api.account.runner.lines(reply.stream)
-            data = b"".join(event(*line) for line in lines)
+            data = b"".join(event(line) for line in lines)
         response = requests.Response()
         response.status_code = reply.status
         response.headers = CaseInsensitiveDict(reply.headers)

@@ -34,15 +34,15 @@ def test_a_launch_is_one_pod_where_it_was_wanted(desk: Desk) -> None:
     assert [found.id for found in desk.provider.find("a")] == [pod.id]
 
 
-def test_an_api_without_cmd_is_asked_once_only_in_its_new_form(desk: Desk) -> None:
+def test_an_api_without_cmd_is_asked_once_only_in_its_new_form(desk: Desk, runpod_contract: Contract) -> None:
+    desk.server.api.contract = runpod_contract
     for number in range(3):
         desk.provider.launch(desk.request(launch_id=f"f00{number}"))
     assert desk.creates() == 4
     assert [pod.body["args"] for pod in desk.account.living()] == ["python"] * 3
 
 
-def test_an_api_with_cmd_gets_the_command_as_it_is(desk: Desk, runpod_contract: Contract) -> None:
-    desk.server.api.contract = Contract(runpod_contract.document, takes_cmd=True)
+def test_an_api_with_cmd_gets_the_command_as_it_is(desk: Desk) -> None:
     desk.provider.launch(desk.request())
     assert desk.creates() == 1
     assert [pod.body["cmd"] for pod in desk.account.living()] == [["python"]]
@@ -79,7 +79,7 @@ REFUSALS = [
 def test_a_refused_launch_is_asked_once_and_makes_no_pod(
     desk: Desk, status: int, detail: str, kind: type[ProviderError]
 ) -> None:
-    desk.launched_before().fails("POST", "/pods", status=status, detail=detail)
+    desk.fails("POST", "/pods", status=status, detail=detail)
     with pytest.raises(kind) as caught:
         desk.provider.launch(desk.request())
     assert type(caught.value) is kind
@@ -99,7 +99,7 @@ UNCLEAR = [
 
 @pytest.mark.parametrize("how", UNCLEAR)
 def test_after_an_unclear_answer_nothing_is_created_a_second_time(desk: Desk, how: dict[str, object]) -> None:
-    desk.launched_before().fails("POST", "/pods", **how)
+    desk.fails("POST", "/pods", **how)
     with pytest.raises(Transient):
         desk.provider.launch(desk.request())
     assert desk.creates() == 1
@@ -109,21 +109,21 @@ def test_after_an_unclear_answer_nothing_is_created_a_second_time(desk: Desk, ho
 
 def test_a_create_without_an_answer_is_given_up_in_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.pods.runpod.CREATE_SECONDS", 0.2)
-    desk.launched_before().fails("POST", "/pods", status=None, after=True, silent_seconds=2.0)
+    desk.fails("POST", "/pods", status=None, after=True, silent_seconds=2.0)
     with pytest.raises(Transient, match="no answer from RunPod in time"):
         desk.provider.launch(desk.request())
     assert len(desk.provider.find("a")) == 1
 
 
 def test_a_storm_of_429_is_waited_out_as_long_as_it_says(desk: Desk) -> None:
-    desk.launched_before().fails("POST", "/pods", status=429, times=3, retry_after=12)
+    desk.fails("POST", "/pods", status=429, times=3, retry_after=12)
     assert desk.provider.launch(desk.request()).run_id == "a"
     assert desk.slept == [12, 12, 12]
     assert len(desk.account.living()) == 1
 
 
 def test_a_launch_that_gets_nothing_but_429_has_certainly_made_no_pod(desk: Desk) -> None:
-    desk.launched_before().fails("POST", "/pods", status=429, times=99, retry_after=20)
+    desk.fails("POST", "/pods", status=429, times=99, retry_after=20)
     with pytest.raises(RateLimited, match="fewer calls"):
         desk.provider.launch(desk.request())
     assert sum(desk.slept) <= runpod_client.QUOTA_SECONDS
@@ -375,3 +375,66 @@ def test_the_fake_refuses_what_the_document_does_not_have(desk: Desk) -> None:
     )
     assert answer.status_code == 422
     assert "bogus" in str(answer.json()["errors"])
+
+
+EDGE = "<html>Access denied</html> error code: 1010"
+
+
+def test_a_refusal_by_what_stands_before_runpod_is_no_answer_of_runpods(desk: Desk) -> None:
+    """Neither "none free" at a create, nor "no clusters", nor "gone"."""
+    pod = desk.provider.launch(desk.request(nodes=2))
+    desk.fails("POST", "/pods", status=403, page=EDGE)
+    with pytest.raises(Transient, match="something before RunPod"):
+        desk.provider.launch(desk.request("b", "beef"))
+    for path in ("/pods", "/clusters"):
+        desk.fails("GET", path, times=4, status=403, page=EDGE)
+        with pytest.raises(Transient, match="something before RunPod"):
+            desk.provider.find(None)
+    for status in (403, 404):
+        desk.fails("DELETE", "/clusters/.*", times=4, status=status, page=EDGE)
+        with pytest.raises(Transient, match="something before RunPod"):
+            desk.provider.terminate(pod.id)
+    assert [found.id for found in desk.provider.find(None)] == [pod.id]
+    desk.fails("GET", "/clusters", times=2, status=403, page=EDGE)
+    assert len(desk.provider.find(None)) == 1, "it passes"
+
+
+def test_the_client_has_a_name_of_its_own(desk: Desk) -> None:
+    """Cloudflare refuses the default names of Python's libraries before RunPod looks at the key."""
+    assert str(desk.provider.client.session.headers["User-Agent"]).startswith("codecjob/")
+
+
+def test_a_locked_pod_says_how_it_can_be_ended(desk: Desk) -> None:
+    pod = desk.provider.launch(desk.request())
+    desk.account.pods[pod.id].locked = True
+    before = len(desk.server.api.calls)
+    with pytest.raises(ProviderError, match=r"it is locked.*unlock it in the console") as caught:
+        desk.provider.terminate(pod.id)
+    assert type(caught.value) is ProviderError
+    assert desk.server.api.calls[before:] == [("DELETE", f"/pods/{pod.id}")], "no other way would end it either"
+    desk.account.pods[pod.id].locked = False
+    desk.provider.terminate(pod.id)
+    assert desk.provider.find("a") == []
+
+
+def test_an_image_that_no_registry_has_is_billed_and_never_starts(desk: Desk) -> None:
+    desk.account.faults.missing_images.add("ghcr.io/me/codecjob:1")
+    desk.provider.launch(desk.request())
+    (found,) = desk.provider.find("a")
+    assert (found.state, found.uptime, found.price_per_hour) == (PodState.RUNNING, 0.0, 0.69)
+
+
+def test_an_unknown_gpu_is_the_requests_fault(desk: Desk) -> None:
+    with pytest.raises(InvalidRequest, match="Unknown GPU type: NVIDIA RTX 9"):
+        desk.provider.launch(desk.request(offer=replace(OFFER, gpu="NVIDIA RTX 9")))
+
+
+def test_a_container_that_starts_again_counts_from_zero(desk: Desk) -> None:
+    pod = desk.provider.launch(desk.request())
+    fake = desk.account.pods[pod.id]
+    fake.created -= 3600
+    (before,) = desk.provider.find("a")
+    desk.account.act(fake, "restart")
+    (after,) = desk.provider.find("a")
+    assert (before.uptime or 0) > 3000
+    assert (after.uptime or 0) < 60

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakes.runpod.catalog import slices
 from fakes.runpod.desk import Desk
 from infra.pods import ANY_MACHINE, InvalidRequest, Machine, Transient
 
@@ -15,12 +16,40 @@ def test_every_gpu_of_both_clouds_is_offered_cheapest_first(runpod_desk: Desk) -
     assert listed(runpod_desk) == [
         ("NVIDIA RTX A4000", "community", 0.17, "none", ()),
         ("NVIDIA RTX A4000", "secure", 0.25, "low", ("EU-RO-1",)),
-        ("NVIDIA GeForce RTX 4090", "community", 0.34, "medium", ("CA-MTL-1",)),
+        ("NVIDIA GeForce RTX 4090", "community", 0.34, "medium", ()),
         ("NVIDIA GeForce RTX 4090", "secure", 0.69, "high", ("US-KS-2", "EU-RO-1")),
         ("NVIDIA H100 80GB HBM3", "secure", 2.99, "low", ("US-KS-2",)),
     ]
     assert [offer.available for offer in runpod_desk.provider.offers()] == [False, True, True, True, True]
     assert {offer.memory_gb for offer in runpod_desk.provider.offers()} == {16, 24, 80}
+
+
+def test_slices_are_listed_under_their_own_names(runpod_desk: Desk) -> None:
+    runpod_desk.account.gpus = slices()
+    assert [gpu for gpu, *_ in listed(runpod_desk)] == [
+        "NVIDIA B300 SXM6 AC MIG 1g.34gb",
+        "NVIDIA RTX PRO 6000 Blackwell Server Edition MIG 1g.24gb",
+        "NVIDIA RTX PRO 6000 Blackwell Server Edition",
+    ]
+
+
+def test_the_community_cloud_is_in_no_data_center(runpod_desk: Desk) -> None:
+    offers = {offer.cloud: offer for offer in runpod_desk.provider.offers() if offer.gpu.endswith("4090")}
+    assert (offers["community"].placeless, offers["secure"].placeless) == (True, False)
+    pod = runpod_desk.provider.launch(runpod_desk.request(offer=offers["community"]))
+    (found,) = runpod_desk.provider.find("a")
+    assert (found.data_center, found.pool) == ("", "community/NVIDIA GeForce RTX 4090")
+    assert "dataCenterIds" not in runpod_desk.account.pods[pod.id].body
+
+
+def test_no_data_center_is_named_that_nobody_has_asked_for(runpod_desk: Desk) -> None:
+    """RunPod holds to those that are named, so stock that has moved would be missed."""
+    offer = next(offer for offer in runpod_desk.provider.offers() if offer.cloud == "secure" and offer.available)
+    assert offer.anywhere
+    pod = runpod_desk.provider.launch(runpod_desk.request(offer=offer))
+    assert "dataCenterIds" not in runpod_desk.account.pods[pod.id].body
+    runpod_desk.account.volumes["vol1"] = "US-KS-2"
+    assert not any(offer.anywhere for offer in runpod_desk.provider.offers(Machine(network_volume="vol1")))
 
 
 def test_more_gpus_than_a_machine_has_are_not_offered(runpod_desk: Desk) -> None:

@@ -34,7 +34,7 @@ def test_its_nodes_are_told_how_to_meet(runpod_desk: Desk) -> None:
 
 
 def test_a_cluster_after_an_unclear_answer_is_found_and_not_made_again(runpod_desk: Desk) -> None:
-    runpod_desk.launched_before().fails("POST", "/clusters", status=500, after=True)
+    runpod_desk.fails("POST", "/clusters", status=500, after=True)
     with pytest.raises(Transient):
         runpod_desk.provider.launch(runpod_desk.request(nodes=2))
     assert [pod.launch_id for pod in runpod_desk.provider.find("a")] == ["f00d"]

@@ -51,16 +51,33 @@ def test_a_pod_that_never_stops_talking_is_left_in_time(runpod_desk: Desk, monke
     assert time.monotonic() - before < 10
 
 
-# Lines of one second share their id, and a resumed stream begins with all of that second once more.
+# Lines of one moment share their id, and a stream that is resumed at an id goes on behind that moment.
 @pytest.mark.parametrize("step", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("cuts", [[3], [1, 1, 1], [2, 4, 3], [0, 5]])
 def test_a_stream_that_breaks_is_resumed_without_loss_or_repetition(
     runpod_desk: Desk, cuts: list[int], step: float
 ) -> None:
     lines = [f"line {number}" for number in range(8)]
-    # A cut inside one second's lines repeats them all: it must be longer than that to get on.
+    # A cut repeats all that came before: it must be longer than that to get on.
     runpod_desk.account.faults.cut_logs_after += [cut + 3 * number for number, cut in enumerate(cuts)]
     assert read(runpod_desk, printing(runpod_desk, *lines, step=step)) == lines
+
+
+@pytest.mark.parametrize("cuts", [[3], [1, 4, 7], [5, 5]])
+def test_the_vendors_own_log_is_resumed_without_loss(runpod_desk: Desk, cuts: list[int]) -> None:
+    """Its ids are whole seconds: three of eight lines came when the stream was resumed at the last one."""
+    pod = runpod_desk.provider.launch(runpod_desk.request())
+    said = [f"layer {number}" for number in range(8)]
+    runpod_desk.account.pods[pod.id].system = [(1000.0 + 0.3 * number, line) for number, line in enumerate(said)]
+    runpod_desk.account.faults.cut_logs_after += cuts
+    assert b"".join(runpod_desk.provider.boot_log(pod.id)).decode().splitlines() == said
+
+
+def test_a_page_that_is_not_runpods_is_no_proof_that_a_log_is_gone(runpod_desk: Desk) -> None:
+    pod_id = printing(runpod_desk, "one")
+    runpod_desk.fails("GET", "/pods/.*/logs", status=404, page="<html>not here</html>")
+    with pytest.raises(Transient, match="something before RunPod"):
+        read(runpod_desk, pod_id)
 
 
 def test_equal_lines_of_one_second_are_all_kept(runpod_desk: Desk) -> None:

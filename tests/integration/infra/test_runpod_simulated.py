@@ -33,7 +33,7 @@ class World:
 
 @pytest.fixture
 def world(runpod_contract: Contract) -> World:
-    return World(runpod_contract)
+    return World(Contract(runpod_contract.document, takes_cmd=True))
 
 
 REQUEST = LaunchRequest("codecjob-a-1", "a", 1, "f00d", ("python",), {}, Machine(image="x"), OFFER)
@@ -56,7 +56,6 @@ def test_a_pod_starts_and_costs_by_that_clock(world: World) -> None:
 
 
 def test_faults_pass_in_no_time(world: World) -> None:
-    world.provider._takes_cmd = False
     world.account.faults.add(Fault("POST", "/pods", status=None, after=True))
     world.account.faults.add(Fault("GET", "/pods", status=503, times=3))
     before = world.time

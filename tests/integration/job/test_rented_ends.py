@@ -122,7 +122,7 @@ def test_an_orphan_is_ended_although_no_run_names_its_provider(
 
 
 def test_a_pod_whose_agent_cannot_start_is_ended_by_its_supervisor(runpod_desk: Desk, tmp_path: Path) -> None:
-    pod = runpod_desk.launched_before().provider.launch(runpod_desk.request())
+    pod = runpod_desk.provider.launch(runpod_desk.request())
     rented = runpod_desk.account.pods[pod.id]
     env = {**os.environ, **rented.body["env"], **client_part("a", 1, "gopher://nowhere", time.time() + 600)}
     env |= {"RUNPOD_POD_ID": pod.id, "RUNPOD_API_KEY": rented.key, "CODECJOB_RUNPOD_URL": runpod_desk.server.url}

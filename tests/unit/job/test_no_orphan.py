@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fakes.rented_pods import Fault, Plan
 from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, History, Story, told
 from fakes.world import EPOCH
+from helpers import event_names
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
 from infra.store import StoreError
 from job.pod import agent, self_termination
@@ -245,7 +246,7 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
     def tell(history: History) -> None:
         story = told(history)
         assert_sound(story)
-        seen.update({what for attempt in story.run.attempts() for what in whats(attempt)})
+        seen.update({what for attempt in story.run.attempts() for what in event_names(attempt)})
         seen["several attempts"] += len(story.run.attempts()) > 1
         seen["several trainings"] += len(story.trainings) > 1
         seen["stopped without the record"] += story.stops_unrecorded
@@ -279,10 +280,6 @@ def test_no_history_of_several_nodes_leaves_an_orphan_or_two_pods() -> None:
 
     tell()
     assert seen["trained together"] > 50
-
-
-def whats(attempt: Attempt) -> set[str]:
-    return {event["what"] for event in attempt.events()}
 
 
 # The proof must be able to fail.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from codec.front import bands, block, channel, fronts
+from codec.front import bands, channel, fronts
 from codec.front.rate_control import RateControl
 from front_audio import decoded, encoded, voice_like
 
@@ -23,11 +23,10 @@ def test_a_stream_keeps_to_its_rate(name: str, kbps: float) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_step_is_chosen_without_looking_ahead(name: str) -> None:
-    tables = fronts.load(name)
     levels = np.random.default_rng(0).integers(-18, 5, (40, bands.BANDS))
     changed = levels.copy()
     changed[20:] += 10
-    plans = [RateControl(tables, 16_000).plan(of) for of in (levels, changed)]
+    plans = [RateControl(fronts.coder_of(name).forecast, 16_000).plan(of) for of in (levels, changed)]
     assert np.array_equal(plans[0][:20], plans[1][:20])
     assert not np.array_equal(plans[0][20:], plans[1][20:])
 
@@ -51,7 +50,7 @@ def test_pieces_of_any_size_give_the_same_stream(name: str) -> None:
 def test_every_length_comes_back(name: str, length: int) -> None:
     audio = voice_like(3.0)[:length]
     blocks = encoded(audio, name, 64.0)
-    assert len(blocks) == -(-channel.groups_of(length, fronts.FRONTS[name].settings) // block.GROUPS)
+    assert len(blocks) == -(-channel.groups_of(length, fronts.FRONTS[name].settings) // channel.GROUPS)
     assert len(decoded(blocks, name, length)) == length
 
 

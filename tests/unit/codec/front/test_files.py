@@ -19,6 +19,7 @@ from codec.errors import UserError
 from codec.front import files, stream
 from front_audio import voice_like
 
+DEFAULT = files.Goal()
 ROOT = Path(__file__).parents[4]
 
 
@@ -34,9 +35,9 @@ def clip(path: Path, audio: npt.NDArray[np.float32], rate: int = 16_000, **optio
     return path
 
 
-def there_and_back(source: Path, kbps: float = 16.0, tuning: str = "ear") -> tuple[files.Coded, Path]:
+def there_and_back(source: Path, goal: files.Goal = DEFAULT) -> tuple[files.Coded, Path]:
     coded, back = source.with_suffix(".cjc"), source.with_name(f"{source.stem}-back.wav")
-    summary = files.encode(source, coded, files.Goal(kbps, tuning), silent)
+    summary = files.encode(source, coded, goal, silent)
     files.decode(coded, back, ".wav", False, silent)
     return summary, back
 
@@ -75,7 +76,7 @@ def test_an_snr_that_is_asked_for_is_kept(tmp_path: Path, decibels: float) -> No
 def test_any_rate_and_channels_come_back(tmp_path: Path, rate: int, channels: int) -> None:
     audio = np.stack([voice_like(1.5, rate, seed) for seed in range(channels)], 1)
     source = clip(tmp_path / "a.wav", audio, rate)
-    summary, back = there_and_back(source, 24.0 * channels)
+    summary, back = there_and_back(source, files.Goal(24.0 * channels))
     info = soundfile.info(back)
     assert (info.samplerate, info.channels, info.frames) == (rate, channels, len(audio))
     assert (summary.channels, summary.coded_channels) == (channels, channels)
@@ -91,7 +92,7 @@ def test_equal_channels_are_coded_once(tmp_path: Path) -> None:
     assert np.array_equal(left, right)
 
 
-@pytest.mark.parametrize("tuning", ["ear", "waveform"])
+@pytest.mark.parametrize("tuning", ["ear", "waveform", "vector"])
 @pytest.mark.parametrize("kbps", [6.0, 64.0])
 @pytest.mark.parametrize(
     "sound", ["10 ms", "one sample", "silence", "white noise", "full scale", "music", "very quiet", "a step"]
@@ -109,7 +110,8 @@ def test_odd_audio_does_not_break_it(tmp_path: Path, sound: str, kbps: float, tu
         "a step": (time > 0.7) * 0.9,
     }[sound]
     source = clip(tmp_path / "a.wav", np.asarray(audio, np.float32), subtype="FLOAT")
-    _, back = there_and_back(source, kbps, tuning)
+    vector = files.Goal(kbps, quantizer="vector")
+    _, back = there_and_back(source, vector if tuning == "vector" else files.Goal(kbps, tuning))
     decoded, _ = soundfile.read(back)
     assert len(decoded) == len(audio)
     assert np.sqrt(np.mean(decoded**2)) <= 1.3 * np.sqrt(np.mean(np.square(audio))) + 1e-3
@@ -134,7 +136,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         (["encode", source, out, "--num_quantizers", "4"], "--num_quantizers is for a trained model"),
         (
             ["encode", source, out, "--kbps", "8", "--model", "run"],
-            "--kbps, --tune and --snr are for the shipped codec",
+            "--kbps, --tune, --snr and --quantizer are for the shipped codec",
         ),
         (["encode", source, out, "--snr", "61"], "--snr 61: give 5 to 60 dB"),
         (["encode", source, out, "--snr", "nan"], "--snr nan: give 5 to 60 dB"),

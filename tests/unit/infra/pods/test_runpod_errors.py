@@ -101,3 +101,31 @@ def test_a_long_or_broken_text_stays_one_short_line() -> None:
 @pytest.mark.parametrize(("header", "seconds"), [("12", 12.0), ("0", 0.0), ("-1", None), ("soon", None), ("inf", None)])
 def test_retry_after_is_read_where_it_is_a_number(header: str, seconds: float | None) -> None:
     assert Answer(429, headers={"Retry-After": header}).retry_after() == seconds
+
+
+EDGE = b"<html><head><title>Access denied</title></head>error code: 1010</html>"
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 409, 410, 418])
+def test_a_page_of_something_before_runpod_is_no_word_of_runpods(status: int) -> None:
+    """Cloudflare stands before the API: its 403 is neither a missing permission nor "none free"."""
+    said = f"something before RunPod (Cloudflare, a proxy) has answered in its place ({status}: error code: 1010)"
+    for error in (
+        error_of(Answer(status, EDGE), "cannot list pods"),
+        launch_error(Answer(status, EDGE), "cannot start a"),
+    ):
+        assert type(error) is Transient
+        assert said in str(error)
+        assert "may exist" not in str(error), "RunPod has not seen the request"
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("status", [500, 502, 520, 524])
+def test_a_page_of_a_failure_leaves_open_whether_runpod_has_acted(status: int) -> None:
+    assert "a pod may exist" in str(launch_error(Answer(status, EDGE), "cannot start a"))
+
+
+def test_a_locked_pod_says_how_it_is_unlocked() -> None:
+    error = error_of(problem(400, "Pod is locked"), "cannot end p1 on RunPod")
+    assert type(error) is ProviderError
+    assert 'unlock it in the console, or send PATCH {"locked": false}, and end it again' in str(error)

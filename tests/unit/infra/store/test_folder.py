@@ -70,6 +70,7 @@ def test_objects_may_be_read_by_others_as_the_umask_says(tmp_path: Path) -> None
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o644, 0o644]
 
 
+@pytest.mark.slow
 def test_no_rights(tmp_path: Path) -> None:
     # Not below tmp_path: its parents are closed to any other user, which would make reading fail as well.
     root = Path(subprocess.check_output(["mktemp", "-d"], text=True, timeout=120).strip())
@@ -87,6 +88,7 @@ def test_no_rights(tmp_path: Path) -> None:
         shutil.rmtree(root)
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path, small_disk: Callable[..., list[str]]) -> None:
     root = tmp_path / "small"
     root.mkdir()

@@ -16,6 +16,7 @@ def words(place: Place | None = None, **keys: Any) -> list[str]:
     return command(spec, "speech-1", Path("/data"), Path("/out"), place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [{}, {"gpu_count": 0}, {"gpu_count": 1}])
 def test_one_process_needs_no_launcher(keys: dict[str, Any]) -> None:
     line = words(**keys)

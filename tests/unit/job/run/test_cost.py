@@ -6,7 +6,17 @@ from infra.pods import Bills, Transient
 from infra.store import Store
 from job.record.documents import Claim, Outcome
 from job.record.run import Run
-from job.run.cost import INVOICE_SECONDS, Bill, bills, broke_at, cost_by_attempt, invoice_of, reckon, spent
+from job.run.cost import (
+    INVOICE_COMPLETE_SECONDS,
+    INVOICE_SECONDS,
+    Bill,
+    bills,
+    broke_at,
+    cost_by_attempt,
+    invoice_of,
+    reckon,
+    spent,
+)
 from job.run.seen import AttemptFacts, facts_of
 from job.verdict.pace import pace
 from job.verdict.rows import Row
@@ -115,20 +125,30 @@ class Biller:
         return None if pod_id == "unknown" else 1.25
 
 
-def ended_attempt(store: Store, pod_id: str, ago: float) -> AttemptFacts:
+def ended_attempt(store: Store, pod_id: str, ago: float, price: float = 2.0) -> AttemptFacts:
     now = time.time()
     attempt = Run(store, "a").attempt(1)
-    attempt.write_once("claim.json", Claim(launch_id="l", pod_id=pod_id, price_per_hour=2.0, time=now - ago - HOUR))
+    attempt.write_once("claim.json", Claim(launch_id="l", pod_id=pod_id, price_per_hour=price, time=now - ago - HOUR))
     attempt.write_once("outcome.json", Outcome(outcome="succeeded", reason="", by="agent", time=now - ago))
     return facts_of(attempt)
 
 
 def test_long_after_the_end_the_providers_bill_counts(store: Store) -> None:
     invoice = invoice_of(Biller())  # type: ignore[arg-type]
-    paid = bills([ended_attempt(store, "p1", INVOICE_SECONDS + 60)], billed=False, invoice=invoice)
+    paid = bills([ended_attempt(store, "p1", INVOICE_COMPLETE_SECONDS + 60)], billed=False, invoice=invoice)
     money = reckon(paid, pace([]), "succeeded", None, time.time())
     assert money.cost.usd == 1.25
     assert money.cost.basis == "the provider's bill of 1.25 USD"
+
+
+@pytest.mark.parametrize(("price", "usd"), [(2.0, 2.0), (1.0, 1.25)])
+def test_a_bill_that_may_not_be_complete_replaces_nothing_larger(store: Store, price: float, usd: float) -> None:
+    """The provider posts hours late: after two hours it may have written down a part only."""
+    invoice = invoice_of(Biller())  # type: ignore[arg-type]
+    attempt = ended_attempt(store, "p1", INVOICE_SECONDS + 60, price)
+    money = reckon(bills([attempt], billed=False, invoice=invoice), pace([]), "succeeded", None, time.time())
+    assert money.cost.usd == pytest.approx(usd, abs=0.001)
+    assert ("is not complete yet" in money.cost.basis) == (usd == 2.0)
 
 
 @pytest.mark.parametrize(("pod_id", "ago"), [("p1", 60.0), ("unknown", 9e4), ("outage", 9e4)])

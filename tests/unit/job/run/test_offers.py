@@ -1,13 +1,14 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from infra.pods import NoCapacity, Offer
+from infra.pods import NoCapacity, Offer, pool_of
 from infra.pods.local import LocalProvider
 from job.errors import UsageError
 from job.run import offers as choosing
 from job.run.machine import command, machine
-from job.run.offers import Candidate, candidates, look_for, means, still_good
+from job.run.offers import Candidate, _without, candidates, look_for, means, still_good
 from job.spec.load import check_spec
 from job.spec.model import JobSpec
 
@@ -70,6 +71,51 @@ def test_pools_and_places() -> None:
         ("NVIDIA L40S", ("US-1",)),
         ("NVIDIA A100-SXM4-80GB", ("US-1",)),
     ]
+
+
+def test_what_is_in_no_data_center_is_in_none_that_is_asked_for() -> None:
+    community = replace(OFFERS[0], cloud="community", price_per_hour=0.1, data_centers=(), placeless=True)
+    found = choose([community, *OFFERS], pod={"data_centers": ["US-1"]}, max_price_per_hour=5)
+    assert not any(candidate.offer.placeless for candidate in found)
+    assert choose([community, *OFFERS])[0].offer.placeless
+    with pytest.raises(UsageError, match=r"pod\.data_centers: the community cloud has none; leave them out"):
+        choose([community], pod={"cloud": "community", "data_centers": ["US-1"]})
+
+
+def test_only_a_wish_an_avoidance_or_a_volume_binds_to_data_centers() -> None:
+    free = replace(OFFERS[0], data_centers=("US-1", "EU-1"), anywhere=True)
+    (unbound,) = choose([free])
+    assert unbound.offer.anywhere
+    (wished,) = choose([free], pod={"data_centers": ["US-1"]})
+    assert (wished.offer.anywhere, wished.offer.data_centers) == (False, ("US-1",))
+    avoided = _without(free, {"EU-1"})
+    assert (avoided.anywhere, avoided.data_centers) == (False, ("US-1",))
+    assert _without(free, {"MARS-1"}) == free
+    pool = replace(free, cloud="community", data_centers=())
+    assert not _without(pool, {pool_of("community", free.gpu)}).available
+
+
+SLICES = [
+    Offer("p", "NVIDIA RTX PRO 6000 Blackwell Server Edition", 2.0, True, "secure", (), 96),
+    Offer("p", "NVIDIA RTX PRO 6000 Blackwell Server Edition MIG 1g.24gb", 0.6, True, "secure", (), 24),
+    Offer("p", "NVIDIA B300 SXM6 AC MIG 1g.34gb", 0.5, True, "secure", (), 34),
+]
+
+
+def test_a_slice_of_a_gpu_is_taken_by_its_own_name_only() -> None:
+    whole = SLICES[0].gpu.removeprefix("NVIDIA ")
+    assert names(choose(SLICES)) == [(whole, 2.0)]
+    assert names(choose(SLICES, gpu=["RTX PRO 6000"])) == [(whole, 2.0)]
+    assert names(choose(SLICES, gpu=["MIG 1g.24gb"])) == [(f"{whole} MIG 1g.24gb", 0.6)]
+    with pytest.raises(UsageError, match=r"gpu: provider p has no"):
+        choose(SLICES, gpu=["B300"])
+    with pytest.raises(UsageError, match=r"gpu: provider p has no"):  # between slices nothing can be exchanged
+        choose(SLICES, gpu=["MIG 1g.24gb"], gpu_count=2)
+
+
+def test_a_slice_does_not_hide_among_the_wanted() -> None:
+    found = choose(SLICES, gpu=["RTX PRO 6000", "MIG 1g.34gb"])
+    assert [price for _, price in names(found)] == [2.0, 0.5]
 
 
 def test_the_price_is_that_of_all_gpus_of_all_nodes() -> None:

@@ -23,7 +23,7 @@ NOW = 1_000_000.0
 UNDECIDED = Verdict(State.UNDECIDED, (), "no validation row yet")
 INTENT = Intent(launch_id="launch", pod_name="pod", deadline=NOW + 3600, time=NOW - 7200)
 CLAIM = Claim(launch_id="launch", pod_id="mine", price_per_hour=1.0, time=NOW - 7200)
-WATCH = {"agent": 900, "training": 300, "validating": 600, "starting": 3600}
+WATCH = {"agent": 900, "silent": 300, "starting": 3600}
 
 
 def pod(pod_id: str = "mine", attempt: int = 1, age: float | None = 7200) -> Pod:

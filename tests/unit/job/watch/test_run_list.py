@@ -40,6 +40,7 @@ def test_the_newest_come_first_and_the_rest_is_counted(store: Store) -> None:
     assert [entry.run_id for entry in every] == [run_id(number) for number in range(4, -1, -1)]
 
 
+@pytest.mark.slow
 def test_an_older_run_that_is_paid_for_is_shown_too(store: Store, provider: LocalProvider) -> None:
     for number in range(4):
         add_run(store, run_id(number), time.time())
@@ -51,6 +52,7 @@ def test_an_older_run_that_is_paid_for_is_shown_too(store: Store, provider: Loca
     assert (old.run_id, old.billing, found.older) == (run_id(1), "on", 2)
 
 
+@pytest.mark.slow
 def test_a_broken_record_hides_no_other_and_says_what_is_broken(store: Store, provider: LocalProvider) -> None:
     for number in range(6):
         add_run(store, run_id(number), time.time(), rows())
@@ -112,6 +114,7 @@ def test_a_provider_is_asked_once_for_all_runs(store: Store, monkeypatch: pytest
     assert asked == [None]
 
 
+@pytest.mark.slow
 def test_a_pod_out_of_reach_makes_only_its_own_run_unknown(tmp_path: Path, provider: LocalProvider) -> None:
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     pod = provider.launch(LaunchRequest("x", run_id(0), 1, "launch-1", command, {})).id
