@@ -342,3 +342,13 @@ def aloud(what: str) -> None:
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_termination, "end", lambda env, attempt: True)
     find_trouble("billed after the deadline, with nobody watching")
+
+
+def test_a_watchdog_that_is_put_off_by_a_pods_outcome_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was: after an outcome nothing else was judged, and its time was believed."""
+    monkeypatch.setattr("job.watch.watchdog._over_limits", lambda *_: None)
+    monkeypatch.setattr("job.watch.end_reasons.limits", lambda *_: iter(()))
+    lie = [(at, "outcome.json", LIES["outcome.json"][0]) for at in (20.0, 900.0, 1100.0)]
+    monkeypatch.setattr("job.run.seen._modified", lambda *_: 1e12)
+    story = told(History([SUBMIT, *LATER], Plan(refuses_self=True), hostile=lie))
+    assert [trouble for trouble in story.troubles if "billed at the end" in trouble]
