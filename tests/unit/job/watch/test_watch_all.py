@@ -47,10 +47,10 @@ def add(store: CountingStore, number: int, outcome: bool = False) -> Run:
 def test_runs_are_looked_after_side_by_side(store: CountingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred that died together were ended one after the other, each in half a minute, and all were billed."""
     runs = [add(store, number).run_id for number in range(20)]
-    together = threading.Barrier(len(runs), timeout=60)
+    together = threading.Barrier(len(runs))
 
     def meet(run: Run, *_: object) -> Report:
-        together.wait()  # only all of them at once get beyond
+        together.wait(timeout=60)  # only all of them at once get beyond
         return Report(run.run_id, "stopped", "ended")
 
     monkeypatch.setattr(watchdog, "look_after", meet)
