@@ -30,7 +30,7 @@ from job.record.run import Run
 from job.run import wandb_access
 from job.run.machine import command, in_words, with_mounts
 from job.run.offers import Candidate, Choice
-from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
+from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, GPUS_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
 from job.spec.model import JobSpec
 
@@ -89,6 +89,7 @@ def plan(
             env={
                 **client_part(run_id, attempt, store.url, deadline),
                 **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
+                **({GPUS_VARIABLE: str(candidate.machine.gpu_count)} if candidate.machine.gpu_count else {}),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),
