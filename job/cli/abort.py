@@ -112,11 +112,12 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     notifier = Notifier(store, speech.tell)
     everyone = Everyone(store, notifier)
     told: dict[str, str] = {}
+    ended: dict[str, str] = {}
     if watch:
         speech.tell(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
     while True:
         try:
-            reports = look_after_all(store, clock, not dry_run, speech.tell)
+            reports = look_after_all(store, clock, not dry_run, speech.tell, ended)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
         if not dry_run:

@@ -5,7 +5,8 @@ ends a pod only when it is sure. An error of the store or of the provider means 
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -34,6 +35,8 @@ LOOK_SECONDS = 5.0
 """At most, between two of the looks that must all find the same."""
 SURE: tuple[Kind, ...] = ("deadline", "budget", "bad signs")
 """What one look is enough for, whatever the age of a beat."""
+AT_ONCE = 64
+"""Runs that are looked after side by side. To end one with a dead pod takes half a minute, nearly all of it waiting."""
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
 
@@ -111,11 +114,17 @@ def _look_on(
     return _end(run, provider, seen, finding, say)
 
 
-def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
+def look_after_all(
+    store: Store, clock: Clock, act: bool, say: Say, ended: dict[str, str] | None = None
+) -> list[Report]:
     """Judges every run that has not ended, and every pod whose run this store should know and does not.
+
+    Runs are looked after side by side: each may take minutes to end, and all are billed meanwhile. ``ended`` is the
+    caller's memory between looks, run -> provider: those runs are not read again unless a pod of theirs is listed.
 
     Raises StoreError when the store cannot even say which runs there are.
     """
+    ended = {} if ended is None else ended
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
     listings = {name: Listing(name) for name in paid_providers()}
@@ -123,25 +132,33 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
         clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now_by, refused = usable(clock)  # the beat: somebody watches
     now = now_by()
+    told: dict[str, str] = {}
+
+    def judged(run_id: str) -> list[Report]:
+        run, found = Run(store, run_id), []
+        try:
+            name = ended.get(run_id) or _provider_of(run, dict(listings))
+            listing = listings.setdefault(name, Listing(name))
+            provider = listing.provider()
+            if (trouble := listing.trouble()) and told.setdefault(name, run_id) == run_id:
+                found.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
+            if run_id in ended and trouble is None and not listing.find(run_id):
+                return found
+            if not _has_ended(run, listing, now):
+                ended.pop(run_id, None)
+                found.append(look_after(run, provider, clock, act, say))
+            elif run.attempts():
+                ended[run_id] = name
+        except (*NO_ANSWER, UsageError) as error:
+            found.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
+        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
+            found.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
+        return found
+
     reports: list[Report] = []
     if refused is not None:
         reports.append(Report("store", "cannot tell", f"the store takes no write: {refused}"))
-    told: set[str] = set()
-    for run_id in list_runs(store):
-        run = Run(store, run_id)
-        try:
-            name = _provider_of(run, listings)
-            listing = listings.setdefault(name, Listing(name))
-            provider = listing.provider()
-            if (trouble := listing.trouble()) and name not in told:
-                told.add(name)
-                reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
-            if not _has_ended(run, listing, now):
-                reports.append(look_after(run, provider, clock, act, say))
-        except (*NO_ANSWER, UsageError) as error:
-            reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
-        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
-            reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
+    reports += [report for found in _side_by_side(judged, list_runs(store)) for report in found]
     for listing in listings.values():
         if listing.trouble() is None and refused is None:
             reports += _orphans(store, listing.provider(), listing.find(None), clock, act)
@@ -157,6 +174,17 @@ def _provider_of(run: Run, listings: Mapping[str, Listing]) -> str:
             if listing.trouble() is None and listing.find(run.run_id):
                 return name
         raise
+
+
+def _side_by_side(judged: Callable[[str], list[Report]], runs: Sequence[str]) -> Iterable[list[Report]]:
+    if len(runs) < 2:
+        return [judged(run_id) for run_id in runs]
+    pool = ThreadPoolExecutor(min(AT_ONCE, len(runs)), thread_name_prefix="watch")
+    try:
+        return list(pool.map(judged, runs))
+    finally:
+        # After a Ctrl-C those that wait are not begun; what is being ended is ended.
+        pool.shutdown(cancel_futures=True)
 
 
 def observe(run: Run, provider: Finds, clock: Clock) -> Seen:
