@@ -137,7 +137,7 @@ def look_after_all(
     def judged(run_id: str) -> list[Report]:
         run, found = Run(store, run_id), []
         try:
-            name = ended.get(run_id) or _provider_of(run, listings)
+            name = ended.get(run_id) or _provider_of(run, dict(listings))
             listing = listings.setdefault(name, Listing(name))
             provider = listing.provider()
             if (trouble := listing.trouble()) and told.setdefault(name, run_id) == run_id:
@@ -155,10 +155,10 @@ def look_after_all(
             found.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
         return found
 
-    runs = list_runs(store)
-    reports = [report for found in _side_by_side(judged, runs) for report in found]
+    reports: list[Report] = []
     if refused is not None:
-        reports.insert(0, Report("store", "cannot tell", f"the store takes no write: {refused}"))
+        reports.append(Report("store", "cannot tell", f"the store takes no write: {refused}"))
+    reports += [report for found in _side_by_side(judged, list_runs(store)) for report in found]
     for listing in listings.values():
         if listing.trouble() is None and refused is None:
             reports += _orphans(store, listing.provider(), listing.find(None), clock, act)
