@@ -309,6 +309,7 @@ class Story:
             patch.setattr(record_sync, "BEAT_SECONDS", 15.0)
             patch.setattr(supervisor, "POLL_SECONDS", 60.0)
             patch.setattr(termination, "POLL_SECONDS", 5.0)
+            patch.setattr(termination, "BEAT_AGAIN_SECONDS", 20.0)  # a little more than a beat
             yield
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from infra.pods import Pod, PodState, ProviderError
 from infra.store import Unavailable
+from job.errors import CannotTellError
 from job.record.attempt import Attempt
 from job.record.documents import Beat, Claim
 from job.record.run import Run
@@ -142,6 +143,25 @@ def test_an_end_that_cannot_be_recorded_says_that_billing_is_off(
     with pytest.raises(termination.NotRecordedError, match=r"billing is off, but .* the store is away"):
         termination.end(provider, attempt, "stop requested", "by hand", "client", quiet, agent_grace=0.0)
     assert provider.find(None) == []
+
+
+@pytest.mark.parametrize("ahead", [90.0, -90.0, 86_400.0, -7_200.0])
+@pytest.mark.parametrize("ends", ["stop", "resume, reconcile"])
+def test_a_beat_that_changes_is_life_whatever_the_clock_of_this_machine_says(
+    clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch, ahead: float, ends: str
+) -> None:
+    def beat(self: Attempt) -> Beat:
+        return Beat(state="training", time=(clock.now - ahead) // 2 * 2)  # of a pod with the right time
+
+    monkeypatch.setattr(Attempt, "beat", beat)
+    provider: Any = Provider(clock)  # lists no pod: it is another account's
+    with pytest.raises(CannotTellError, match="its agent still beats"):
+        if ends == "stop":
+            termination.end(provider, attempt, "stop requested", "by hand", "client", quiet)
+        else:
+            termination.close_if_lost(provider, attempt, "client")
+    assert attempt.outcome() is None
+    assert attempt.stop_request() is None
 
 
 def test_of_what_a_pod_printed_the_end_is_kept(clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
