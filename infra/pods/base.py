@@ -154,7 +154,7 @@ class Pod:
     price_per_hour: float
     """USD, as the provider states it now."""
     created: float | None
-    """Unix seconds; None where the provider does not say."""
+    """Unix seconds by this machine's clock, whatever the provider's says; None where the provider does not say."""
     uptime: float | None = None
     """Seconds that its container has run; 0 while it has not started, None where the provider does not say.
 

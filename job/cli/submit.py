@@ -26,6 +26,7 @@ from job.record.documents import Submission
 from job.record.find import new_run_id
 from job.record.run import Run
 from job.record.run_index import remember
+from job.record.store_clock import check_clock
 from job.run import launch
 from job.run.offers import Choice, look_for, still_good
 from job.run.store_access import for_attempt
@@ -99,6 +100,7 @@ def command(
         show(plan)
     agree(plan, yes=yes, as_json=as_json)
     check_writable(opened)
+    check_clock(opened)
     say: Say = (lambda said: None) if as_json else click.echo
     say(uploaded(push(opened, data, quiet=as_json)))
     run = _start(job, opened, provider, run_id, data, choice, say)

@@ -52,6 +52,8 @@ class Intent(Document):
     launch_id: str
     pod_name: str
     deadline: float
+    max_hours: float | None = None
+    """What the pod keeps by its own clock; None in records of before. The other times are the store's."""
     time: float
 
 

@@ -1,8 +1,8 @@
 """A run at one moment: its record and its pods, read once. Its state, the watchdog's reasons and the page are views."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from infra.pods import Pod, ProviderError
@@ -78,6 +78,12 @@ def facts_of(attempt: Attempt) -> AttemptFacts:
     return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), attempt.outcome())
 
 
+def on_clock(pods: Iterable[Pod], now: float) -> tuple[Pod, ...]:
+    """The pods with the times of their making by the clock whose time is ``now``: providers give this machine's."""
+    ahead = time.time() - now
+    return tuple(replace(pod, created=None if pod.created is None else pod.created - ahead) for pod in pods)
+
+
 def see(
     run: Run, provider: Finds, memory: Memory | None = None, store_clock: Callable[[], float] | None = None
 ) -> Seen:
@@ -113,7 +119,7 @@ def see(
         submission=submission,
         spec=spec,
         attempts=facts,
-        pods=pods,
+        pods=pods if store_clock is None else on_clock(pods, now),
         trouble=trouble,
         rows=rows,
         judged=judged,

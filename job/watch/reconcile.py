@@ -25,7 +25,7 @@ from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
 from job.run.launch import store_mark
-from job.run.seen import AttemptFacts, facts_of
+from job.run.seen import AttemptFacts, facts_of, on_clock
 from job.run.termination import close_if_lost, end_pods
 from job.watch.end_reasons import LAUNCH_SECONDS, UNCLAIMED_SECONDS, about_pod
 from job.watch.heartbeat import Clock
@@ -149,7 +149,9 @@ def still_orphaned(store: Store, provider: Provider, suspects: Sequence[Entry], 
         suspected = {entry.pod_id for entry in found}
         try:
             pods = [pod for pod in provider.find(None) if pod.id in suspected]
-            found = [entry for entry in survey_pods(store, provider, pods, clock()) if entry.kind is Kind.ORPHANED]
+            now = clock()
+            entries = survey_pods(store, provider, on_clock(pods, now), now)
+            found = [entry for entry in entries if entry.kind is Kind.ORPHANED]
         except NO_ANSWER:
             return []
     return found
@@ -182,7 +184,9 @@ def adopt(store: Store, provider: Provider, entry: Entry, by: str) -> bool:
     if [pod.id for pod in mine] != [entry.pod_id] or attempt.outcome() is not None:
         return False
     (pod,) = mine
-    claim = Claim(launch_id=pod.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time())
+    intent = attempt.intent()
+    since = time.time() if intent is None else intent.time  # the store's time, as in any claim
+    claim = Claim(launch_id=pod.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=since)
     if not attempt.write_once("claim.json", claim):
         written = attempt.claim()
         return written is not None and written.pod_id == pod.id
@@ -207,6 +211,7 @@ def settle(
     answer to begin with; later trouble is told of each entry.
     """
     pods, now = provider.find(None), clock()
+    pods = list(on_clock(pods, now))
     entries = [*survey_pods(store, provider, pods, now), *survey_runs(store, provider, pods, run_ids, now)]
     orphans = [entry for entry in entries if entry.kind is Kind.ORPHANED]
     sure = {entry.pod_id for entry in still_orphaned(store, provider, orphans, clock)} if terminate else set()

@@ -17,7 +17,7 @@ from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
 from job.run.resume import go_on, replace_stuck
-from job.run.seen import Seen, facts_of, see
+from job.run.seen import Seen, facts_of, on_clock, see
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
 from job.verdict.signs import State, Verdict
@@ -119,12 +119,12 @@ def observe(run: Run, provider: Provider, clock: Clock) -> Seen:
     return seen
 
 
-def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+def end_when_late(state: RunState, provider: Provider, now: float, say: Say) -> None:
     """Ends what lives of an attempt past its deadline while the record cannot be asked: a cluster cannot end itself.
 
-    ``state`` is the last that was seen of the run.
+    ``state`` is the last that was seen of the run; ``now`` is by the clock of the store, as far as it is known.
     """
-    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+    if state.deadline is None or now < state.deadline + AGENT_SECONDS:
         return
     try:
         pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
@@ -234,9 +234,10 @@ def _has_ended(run: Run, listing: Listing, now: float) -> bool:
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
     """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
     try:
+        now = clock()
         suspects = [
             entry
-            for entry in reconcile.survey_pods(store, provider, pods, clock())
+            for entry in reconcile.survey_pods(store, provider, on_clock(pods, now), now)
             if entry.kind is reconcile.Kind.ORPHANED and entry.unknown_run
         ]
     except NO_ANSWER:
