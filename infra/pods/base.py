@@ -274,6 +274,18 @@ class ProviderKind:
 
 
 @runtime_checkable
+class TellsAccount(Protocol):
+    """Optional capability: whose pods `Provider.find` lists. Nobody else's answer proves that a pod is gone."""
+
+    def account(self) -> str | None:
+        """Name of the account, no secret, the same for all its keys; None where the provider does not say.
+
+        Raises as the methods of `Provider` do.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsClock(Protocol):
     """Optional capability: the provider's own clock."""
 

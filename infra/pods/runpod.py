@@ -45,6 +45,16 @@ class RunPodProvider:
     def __init__(self, client: Client | None = None) -> None:
         self.client = client or Client()
         self._takes_cmd = True
+        self._account: str | None = None
+
+    def account(self) -> str | None:
+        """See `TellsAccount.account`: the id of the account; None for a key that may not ask for it."""
+        if self._account is None:
+            try:
+                self._account = str(self.client.get("/account", "cannot ask RunPod whose key this is").get("id") or "")
+            except (Unauthorised, NoSuchThing):
+                self._account = ""
+        return self._account or None
 
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`: prices are for one GPU, without the disk."""

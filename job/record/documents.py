@@ -65,6 +65,8 @@ class Claim(Document):
     price_per_hour: float
     gpu: str = ""
     """What the pod has, in words; empty where whoever wrote the claim did not know."""
+    account: str | None = None
+    """Whose pod it is, as the provider names the account; None where it does not say."""
     time: float
 
 

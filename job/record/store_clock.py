@@ -36,15 +36,21 @@ def clock_ahead(store: Store, key: str, data: bytes = b"") -> float:
     return min(after - written, 0.0)
 
 
+def store_now(store: Store) -> float:
+    """The store's time (Unix seconds), by an object that is written for it and removed."""
+    key = f"clock/{secrets.token_hex(8)}"
+    ahead = clock_ahead(store, key)
+    store.delete(key)
+    return time.time() - ahead
+
+
 def check_clock(store: Store) -> float:
     """Make sure that this machine's clock agrees with the store's within a minute; return by how much it is ahead.
 
     Raises:
         UsageError: it does not. A run started from here would get a deadline that nobody means.
     """
-    key = f"clock/{secrets.token_hex(8)}"
-    ahead = clock_ahead(store, key)
-    store.delete(key)
+    ahead = time.time() - store_now(store)
     if abs(ahead) > SKEW_SECONDS:
         side = "ahead of" if ahead > 0 else "behind"
         raise UsageError(

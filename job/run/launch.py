@@ -28,6 +28,7 @@ from job.record.documents import Claim, Intent, Outcome
 from job.record.run import Run
 from job.record.store_clock import check_clock
 from job.run import wandb_access
+from job.run.account import account_if_told
 from job.run.machine import command, in_words, mounts
 from job.run.offers import Candidate, Choice
 from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
@@ -146,6 +147,7 @@ def start(
         pod_id=pod.id,
         price_per_hour=_price(pod, request),
         gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
+        account=account_if_told(provider),
         time=time.time() - launch.ahead,
     )
     try:

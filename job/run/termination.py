@@ -14,6 +14,8 @@ from job.record.causes import OUTCOMES, Cause
 from job.record.documents import Beat, Outcome, StopRequest
 from job.record.no_answer import RECORD_AWAY
 from job.record.run import Run
+from job.record.store_clock import store_now
+from job.run.account import check_account, is_own
 from job.run.cost import bills, reckon
 from job.run.seen import facts_of
 from job.verdict.pace import pace
@@ -54,9 +56,12 @@ def pods_of(provider: Provider, attempt: Attempt) -> list[Pod]:
 def is_gone(provider: Provider, attempt: Attempt) -> bool:
     """Whether the provider has said twice, far enough apart, that the attempt has no pod.
 
-    Raises ProviderError when the provider gives no answer: an outage proves nothing.
+    Raises ProviderError when the provider gives no answer, or another account's: neither proves anything.
     """
-    return _answers_twice(provider, lambda: not pods_of(provider, attempt))
+    if not _answers_twice(provider, lambda: not pods_of(provider, attempt)):
+        return False
+    check_account(provider, attempt.claim(), attempt.run_id)
+    return True
 
 
 def end(
@@ -80,7 +85,8 @@ def end(
     """
     listed = pods_of(provider, attempt)
     if not listed:
-        check_silent(attempt)
+        check_account(provider, attempt.claim(), attempt.run_id)
+        check_silent(provider, attempt)
     elif attempt.outcome() is None:
         request = StopRequest(outcome=OUTCOMES[cause], cause=cause, reason=reason, by=by, time=time.time())
         attempt.write("stop.json", request)
@@ -121,23 +127,43 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
         return outcome
     if not is_gone(provider, attempt):
         return None
-    check_silent(attempt)
+    check_silent(provider, attempt)
     return _close(provider, attempt, Outcome.of("lost", "the pod vanished without an outcome", by))
 
 
-def check_silent(attempt: Attempt) -> None:
+def check_silent(provider: Provider, attempt: Attempt) -> None:
     """Makes sure that a pod which the provider does not list has no living agent: it may be another account's pod.
 
     A beat that changes between two looks is life. How old one is says nothing: it is the pod's clock that wrote it.
 
     Raises CannotTellError when it has.
     """
+    if attempt.outcome() is not None:
+        return
     beat = attempt.beat()
-    if beat is None or attempt.outcome() is not None:
+    if beat is None:
+        _check_started(provider, attempt)
         return
     time.sleep(BEAT_AGAIN_SECONDS)
     if attempt.beat() != beat:
         raise still_beats(attempt)
+
+
+def _check_started(provider: Provider, attempt: Attempt) -> None:
+    """Makes sure that a pod without any beat is not another account's that still starts.
+
+    Raises CannotTellError while it may be: only an account that is known to have launched it can say at once.
+    """
+    claim = attempt.claim()
+    if claim is None or is_own(provider, claim):
+        return
+    allowed = Run(attempt.store, attempt.run_id).spec().watch.starting
+    left = allowed - (store_now(attempt.store) - claim.time)
+    if left > 0:
+        raise CannotTellError(
+            f"{attempt.run_id}: the provider lists no pod of attempt {attempt.number}, which may still be starting for "
+            f"{left:.0f} s (watch.starting: {allowed:g} s), in another account: ask with that one, or later"
+        )
 
 
 def still_beats(attempt: Attempt) -> CannotTellError:

@@ -24,6 +24,7 @@ from job.record.documents import Claim
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
+from job.run.account import account_if_told
 from job.run.launch import store_mark
 from job.run.seen import AttemptFacts, facts_of, on_clock
 from job.run.termination import close_if_lost, end_pods
@@ -115,7 +116,7 @@ def survey_pods(store: Store, provider: Provider, pods: Iterable[Pod], now: floa
     for pod in pods:
         if not runs and pod.launch_id.startswith(mark):
             continue
-        known = facts_of(Run(store, pod.run_id).attempt(pod.attempt)) if pod.run_id in runs else None
+        known = facts_of(Run(store, pod.run_id).attempt(pod.attempt), stamped=True) if pod.run_id in runs else None
         entries.append(classify(pod, provider.name, mark, known, now))
     return entries
 
@@ -186,7 +187,13 @@ def adopt(store: Store, provider: Provider, entry: Entry, by: str) -> bool:
     (pod,) = mine
     intent = attempt.intent()
     since = time.time() if intent is None else intent.time  # the store's time, as in any claim
-    claim = Claim(launch_id=pod.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=since)
+    claim = Claim(
+        launch_id=pod.launch_id,
+        pod_id=pod.id,
+        price_per_hour=pod.price_per_hour,
+        account=account_if_told(provider),
+        time=since,
+    )
     if not attempt.write_once("claim.json", claim):
         written = attempt.claim()
         return written is not None and written.pod_id == pod.id

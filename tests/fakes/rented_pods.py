@@ -132,9 +132,16 @@ class RentedPods:
         self._answer()
         return self._pod(rented)
 
+    def account(self) -> str:
+        self.world.step()
+        self._answer()
+        return "a stranger" if self.world.me().process.stranger else "me"
+
     def find(self, run_id: str | None) -> list[Pod]:
         self.world.step()
         self._answer()
+        if self.world.me().process.stranger:
+            return []
         return [self._pod(rented) for rented in self.billed() if run_id in (None, rented.request.run_id)]
 
     def terminate(self, pod_id: str) -> None:

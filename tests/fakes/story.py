@@ -79,6 +79,8 @@ class Action:
     act: Act
     dies_at: int | None = None
     """The call to the outside at which the process is killed."""
+    stranger: bool = False
+    """With another account's key, which lists none of the pods."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class Story:
         for action in self.history.actions:
             process = Process(action.act, action.dies_at)
             process.clock_ahead = self.history.clocks.of(action.act)
+            process.stranger = action.stranger
             self.world.spawn(process, self._target(action.act), EPOCH + action.at)
         if self.history.vanish_at is not None:
             self.world.spawn(Process("vendor"), self._vanish, EPOCH + self.history.vanish_at)

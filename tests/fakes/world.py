@@ -33,6 +33,8 @@ class Process:
         self.calls = 0
         self.clock_ahead = 0.0
         """Seconds by which the wall clock of its machine is ahead of the world's."""
+        self.stranger = False
+        """Whether its key is another account's."""
         self.dead = False
         self.actors: list[Actor] = []
 

@@ -240,6 +240,13 @@ def test_no_healthy_run_is_closed_by_one_wrong_clock(machine: str, ahead: float)
     assert_healthy(told(History([SUBMIT, *LOOKS], clocks=Clocks(**{machine: ahead}))))
 
 
+@pytest.mark.parametrize("act", ["resume", "reconcile", "watch", "stop"])
+@pytest.mark.parametrize("at", [5.0, 100.0])
+def test_no_healthy_run_is_closed_by_another_account(act: Act, at: float) -> None:
+    """Before the first beat, and after."""
+    assert_healthy(told(History([SUBMIT, Action(at, act, stranger=True)])))
+
+
 @pytest.mark.parametrize("ahead", SKEWS)
 def test_a_deadline_is_kept_whatever_the_clock_of_the_pod(ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fakes.story.TRAINING_SECONDS", 1e6)
