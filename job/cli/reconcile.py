@@ -7,7 +7,7 @@ import click
 from infra.pods import PROVIDERS, open_provider
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
-from job.paths import open_default_store
+from job.paths import open_existing_store
 from job.record.no_answer import NO_ANSWER
 from job.run.launch import CLIENT
 from job.watch import reconcile
@@ -44,7 +44,7 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
       codecjob reconcile
       codecjob reconcile --terminate --json
     """
-    opened = open_default_store(store)
+    opened = open_existing_store(store)
     by_provider = reconcile.runs_by_provider(opened)
     clock = StoreClock(opened, CLOCK) if terminate else time.time
     settled: list[Settled] = []

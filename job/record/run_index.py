@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.files import write_atomic
 from infra.store import Store, open_store
 from job.errors import UsageError
-from job.paths import home, open_default_store
+from job.paths import home, open_existing_store
 from job.record.find import LAST, NoSuchRunError, find_run, submission_order
 from job.record.run import Run
 
@@ -36,7 +36,7 @@ def locate(wanted: str, store: str | None = None) -> Run:
         UsageError: there is none, or more than one.
         StoreError: the store it should be in gives no answer.
     """
-    default = open_default_store(store)
+    default = open_existing_store(store)
     if store is not None:
         return find_run(default, wanted)
     try:

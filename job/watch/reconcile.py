@@ -116,7 +116,8 @@ def survey_pods(store: Store, provider: Provider, pods: Iterable[Pod], now: floa
     for pod in pods:
         if not runs and pod.launch_id.startswith(mark):
             continue
-        known = facts_of(Run(store, pod.run_id).attempt(pod.attempt), stamped=True) if pod.run_id in runs else None
+        run = Run(store, pod.run_id)
+        known = facts_of(run.attempt(pod.attempt), stamped=True) if pod.run_id in runs and run.exists() else None
         entries.append(classify(pod, provider.name, mark, known, now))
     return entries
 
