@@ -22,6 +22,7 @@ from job.cli.preflight import look, print_findings
 from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.paths import open_default_store
+from job.record import store_id
 from job.record.documents import Submission
 from job.record.find import new_run_id
 from job.record.run import Run
@@ -101,6 +102,7 @@ def command(
     agree(plan, yes=yes, as_json=as_json)
     check_writable(opened)
     check_clock(opened)
+    store_id.settle(opened)
     say: Say = (lambda said: None) if as_json else click.echo
     say(uploaded(push(opened, data, quiet=as_json)))
     run = _start(job, opened, provider, run_id, data, choice, say)

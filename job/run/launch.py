@@ -1,6 +1,5 @@
 """Starting an attempt: intent, pod, claim, in this order, so that no crash between them leaves a paid orphan."""
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from infra.pods import (
 )
 from infra.store import Store, StoreError
 from job.errors import UsageError
-from job.record import compile_cache
+from job.record import compile_cache, store_id
 from job.record.attempt import Attempt
 from job.record.documents import Claim, Intent, Outcome
 from job.record.run import Run
@@ -62,6 +61,7 @@ def start_attempt(
     ``say`` is told of each machine before it is asked for. Raises as `start` does, and UsageError where this machine's
     clock is wrong.
     """
+    store_id.settle(run.store)
     ahead = check_clock(run.store)
     planned = plan(run.store, run.run_id, number, run.spec(), choice.candidates, access, ahead)
     return start(provider, run.attempt(number), planned, lambda candidate: say(asking(provider, candidate)))
@@ -110,12 +110,7 @@ def plan(
 
 def store_mark(store: Store) -> str:
     """How the launch ids of a store's runs begin: whoever sees only a pod can tell where its record has to be."""
-    return mark_of(store.url)
-
-
-def mark_of(url: str) -> str:
-    """The same of a store that cannot be reached."""
-    return hashlib.sha256(url.encode()).hexdigest()[:8]
+    return store_id.marks_of(store)[0]
 
 
 def start(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from infra.pods import Pod, Provider
 from job.errors import UsageError
+from job.record import store_id
 from job.record.attempt import Attempt
 from job.record.causes import STUCK, stuck_in_words
 from job.record.run import Run
@@ -44,6 +45,7 @@ def resume(
             max_cost, or its old pod is still listed.
     """
     check_clock(run.store)
+    store_id.settle(run.store)
     resumable = check_resumable(run, provider, override)
     spec, places = run.spec(), stuck_places(run.attempts())
     choice = look_for(provider, spec, places)

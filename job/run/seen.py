@@ -10,6 +10,7 @@ from job.record.attempt import Attempt
 from job.record.documents import Beat, Claim, Intent, Outcome, Progress, StopRequest, Submission
 from job.record.judged_cache import Judged, Memory, judge_rows
 from job.record.run import Run
+from job.record.store_id import own_pods
 from job.run.account import check_account, is_own
 from job.spec.model import JobSpec
 from job.verdict.rows import Row
@@ -109,7 +110,7 @@ def see(
     pods: tuple[Pod, ...] = ()
     trouble: ProviderError | None = None
     try:
-        pods = tuple(provider.find(run.run_id))
+        pods = tuple(own_pods(run.store, provider.find(run.run_id)))
     except ProviderError as error:
         trouble = error
     # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.

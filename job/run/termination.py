@@ -15,6 +15,7 @@ from job.record.documents import Beat, Outcome, StopRequest
 from job.record.no_answer import RECORD_AWAY
 from job.record.run import Run
 from job.record.store_clock import store_now
+from job.record.store_id import check_place, own_pods
 from job.run.account import check_account, is_own
 from job.run.cost import bills, reckon
 from job.run.seen import facts_of
@@ -50,7 +51,8 @@ class NotRecordedError(CannotTellError):
 
 def pods_of(provider: Provider, attempt: Attempt) -> list[Pod]:
     """What the provider still lists for this attempt."""
-    return [pod for pod in provider.find(attempt.run_id) if pod.attempt == attempt.number]
+    pods = own_pods(attempt.store, provider.find(attempt.run_id))
+    return [pod for pod in pods if pod.attempt == attempt.number]
 
 
 def is_gone(provider: Provider, attempt: Attempt) -> bool:
@@ -79,10 +81,11 @@ def end(
     terminated; an agent without a sign of life gets less. What becomes of the run is written once its pod is gone.
 
     Raises:
-        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats.
+        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats; or the store is a copy.
         StoreError: the agent cannot be asked; nothing has been ended.
         NotRecordedError: nothing is billed any more, and the record cannot be reached.
     """
+    check_place(attempt.store)
     listed = pods_of(provider, attempt)
     if not listed:
         check_account(provider, attempt.claim(), attempt.run_id)
@@ -125,6 +128,7 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
     outcome = attempt.outcome()
     if outcome is not None:
         return outcome
+    check_place(attempt.store)
     if not is_gone(provider, attempt):
         return None
     check_silent(provider, attempt)

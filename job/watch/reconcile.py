@@ -24,8 +24,8 @@ from job.record.documents import Claim
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
+from job.record.store_id import check_place, marks_of
 from job.run.account import account_if_told
-from job.run.launch import store_mark
 from job.run.seen import AttemptFacts, facts_of, on_clock
 from job.run.termination import close_if_lost, end_pods
 from job.watch.end_reasons import LAUNCH_SECONDS, UNCLAIMED_SECONDS, about_pod
@@ -76,7 +76,7 @@ class Settled:
     result: Result
 
 
-def classify(pod: Pod, provider: str, mark: str, known: AttemptFacts | None, now: float) -> Entry:
+def classify(pod: Pod, provider: str, mark: str | tuple[str, ...], known: AttemptFacts | None, now: float) -> Entry:
     """One listed pod. ``known`` is what the record says of its attempt; None where the store has no such run."""
     if not pod.launch_id.startswith(mark):
         kind, reason = Kind.FOREIGN, "was launched for another store"
@@ -111,7 +111,7 @@ def survey_pods(store: Store, provider: Provider, pods: Iterable[Pod], now: floa
 
     Raises StoreError or CannotTellError where the record gives no answer.
     """
-    mark, runs = store_mark(store), set(list_runs(store))
+    mark, runs = marks_of(store), set(list_runs(store))
     entries = []
     for pod in pods:
         if not runs and pod.launch_id.startswith(mark):
@@ -218,6 +218,7 @@ def settle(
     ``run_ids`` are the runs of this provider. Raises StoreError, ProviderError or CannotTellError where there is no
     answer to begin with; later trouble is told of each entry.
     """
+    check_place(store)
     pods, now = provider.find(None), clock()
     pods = list(on_clock(pods, now))
     entries = [*survey_pods(store, provider, pods, now), *survey_runs(store, provider, pods, run_ids, now)]

@@ -16,6 +16,7 @@ from job.record.causes import NODE_LOST, STUCK
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
+from job.record.store_id import check_place
 from job.run.resume import go_on, replace_stuck
 from job.run.seen import Seen, facts_of, on_clock, see
 from job.run.state import RunState
@@ -65,6 +66,8 @@ def look_after(
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
+        if act:
+            check_place(run.store)
         seen, finding = _look_surely(run, provider, clock, kinds)
     except (*NO_ANSWER, UsageError) as error:
         return Report(run.run_id, "cannot tell", f"cannot tell: {error}")
@@ -234,6 +237,8 @@ def _has_ended(run: Run, listing: Listing, now: float) -> bool:
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
     """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
     try:
+        if act:
+            check_place(store)
         now = clock()
         suspects = [
             entry

@@ -38,6 +38,7 @@ from job.pod import (
 )
 from job.pod import lost_node as nodes
 from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
+from job.record import store_id
 from job.record.documents import Submission
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
 from job.record.run import Run
@@ -220,6 +221,7 @@ class Story:
         def submit() -> None:
             submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
             self.run.create(submission)
+            store_id.settle(self.store)
             ahead = check_clock(self.store)
             candidates = look_for(self.provider, self.spec).candidates
             planned = launch.plan(self.store, RUN_ID, 1, self.spec, candidates, ahead=ahead)
@@ -325,6 +327,7 @@ class Story:
             kind = ProviderKind(lambda: self.provider, "the fake", at_home=True, pulls_image=False)
             patch.setitem(PROVIDERS, RentedPods.name, kind)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
+            patch.setattr(stop_without_record, "marks_at", lambda url: store_id.marks_of(self.store))
             patch.setattr(watchdog, "paid_providers", list)  # what the run names is asked
             patch.setattr(training, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
