@@ -12,7 +12,7 @@ from job.cli.orphan_notice import Notice
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
 from job.cli.verdict_text import print_verdict
 from job.errors import CannotTellError, UsageError
-from job.paths import open_existing_store
+from job.record.find import open_existing_store
 from job.record.retention import Tidier
 from job.record.run import Run
 from job.record.run_index import locate

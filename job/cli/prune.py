@@ -8,8 +8,7 @@ from infra.store import Store, StoreError
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import exit_code_of, print_json
 from job.errors import CannotTellError, UsageError
-from job.paths import open_existing_store
-from job.record.find import list_runs
+from job.record.find import list_runs, open_existing_store
 from job.record.retention import Plan, plan, prune
 from job.record.run import Run
 from job.record.run_index import locate

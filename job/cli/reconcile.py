@@ -7,7 +7,7 @@ import click
 from infra.pods import PROVIDERS, open_provider
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
-from job.paths import open_existing_store
+from job.record.find import open_existing_store
 from job.record.no_answer import NO_ANSWER
 from job.run.launch import CLIENT
 from job.watch import reconcile

@@ -16,7 +16,8 @@ from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import INTERRUPTED, print_json
 from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
-from job.paths import open_default_store, open_existing_store
+from job.paths import open_default_store
+from job.record.find import open_existing_store
 from job.record.run_index import elsewhere
 
 SHOWN = 20

@@ -10,8 +10,8 @@ from pathlib import Path
 from infra.files import write_atomic
 from infra.store import Store, StoreError, open_store
 from job.errors import CannotTellError, UsageError
-from job.paths import home, open_existing_store
-from job.record.find import LAST, NoSuchRunError, find_run, submission_order
+from job.paths import home
+from job.record.find import LAST, NoSuchRunError, find_run, open_existing_store, submission_order
 from job.record.run import Run
 from job.record.store_id import marks_of
 
