@@ -2,6 +2,7 @@
 #   make demo   sets up .venv and runs the main job: one good run, one bad run that is stopped
 #   make demo-docker   the good run in a container of the pod's image; needs a Docker engine
 #   make test   sets up what is missing, then lints, type-checks and tests
+#   make unit   the unit tests that start no process and train nothing
 #   make screenshots   takes the pictures of docs/images from real runs
 #   make docs   makes the site of docs/ in site/; `make reference` renews what is generated from the code
 #   make test-gpu   what only a machine with a CUDA GPU can show
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-docker test test-gpu servers bench bench-speed bench-throughput bench-verdicts bench-sync docs reference screenshots lint format lock clean bench-normalization bench-status
+.PHONY: demo demo-docker test unit test-gpu servers bench bench-speed bench-throughput bench-verdicts bench-sync docs reference screenshots lint format lock clean bench-normalization bench-status
 
 demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -25,6 +26,10 @@ demo-docker: $(VENV)/ready
 # Tests wait for processes and servers more than they compute: three at a time keep two cores busy.
 test: lint
 	$(BIN)/pytest -n 3 --dist worksteal
+
+# The loop while one writes: no process is started, nothing is trained (the marker `slow`; tests/unit/conftest.py).
+unit: $(VENV)/ready
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" tests/unit
 
 test-gpu: $(VENV)/ready
 	$(BIN)/pytest tests/gpu

@@ -168,6 +168,10 @@ class TrainConfig:
                 f"{self.model.hop} samples with --strides {spell(self.model.strides)}"
             )
 
+    def learning_rate_at(self, step: int) -> float:
+        """Return the rate of optimizer step `step`, counted from 0: a linear warm-up, then constant."""
+        return self.learning_rate * min(1.0, (step + 1) / max(self.warmup_steps, 1))
+
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, flat, keyed by flag, as JSON values."""
         flat = {key: value for key, value in asdict(self).items() if key != "model"}

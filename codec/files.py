@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +21,35 @@ def written(target: Path, force: bool) -> Iterator[Path]:
         raise UserError(f"{target}: is a folder; name a file")
     if target.exists() and not force:
         raise UserError(f"{target}: exists already; name another file, or replace it with --force")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.touch()
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror})") from error
+    with replacing(target) as partial:
+        try:
+            partial.touch()
+        except OSError as error:
+            raise UserError(f"{target}: cannot be written ({error.strerror})") from error
+        yield partial
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; a reader of `path` sees the old or the new content, never half of one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        partial.replace(target)
+        partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file's content as `replacing` does."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON in which NaN and the infinities, for which JSON has no number, are strings."""
     return json.dumps(_spelled(value), indent=indent, allow_nan=False, ensure_ascii=False)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content; a reader sees the old or the new text, never half of one."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _spelled(value: Any) -> Any:

@@ -138,7 +138,8 @@ def _keys(schema: dict[str, Any], parts: dict[str, Any], prefix: str, title: str
             inner.append((key, parts[found["$ref"].removeprefix("#/$defs/")]))
         meaning = _escaped(field.get("description", ""))
         default = "required" if key in schema.get("required", ()) else _default(prefix + key, field)
-        yield f"| `{prefix}{key}` | {_escaped(_what(found))} | {'' if 'default:' in meaning else default} | {meaning} |"
+        default = "" if "default:" in meaning else default
+        yield f"| `{prefix}{key}` | {_escaped(_what(found) + _or_else(field))} | {default} | {meaning} |"
     yield ""
     for key, part in inner:
         yield from _keys(part, parts, f"{prefix}{key}.", f"`{prefix}{key}`")
@@ -159,6 +160,8 @@ def _default(key: str, field: dict[str, Any]) -> str:
         value = field["default"]
     if value in (None, [], "none"):
         return "none"
+    if isinstance(value, dict):  # a section: each of its keys has a line
+        return ""
     return f"`{str(value).lower() if isinstance(value, bool) else spell(value).removesuffix('.0')}`"
 
 
@@ -170,6 +173,12 @@ def _what(field: dict[str, Any]) -> str:
     limits = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
     bounds = [f"{sign} {field[name]:g}" for name, sign in limits if name in field]
     return ", ".join([KINDS[field["type"]], *bounds])
+
+
+def _or_else(field: dict[str, Any]) -> str:
+    """What else than a number a key takes: a duration."""
+    examples = [option["examples"][0] for option in field.get("anyOf", []) if "examples" in option]
+    return f" or a duration such as `{examples[0]}`" if examples else ""
 
 
 def _escaped(text: str) -> str:

@@ -12,17 +12,19 @@ PACKAGES = ("codec", "infra", "job")
 JOB = {
     "errors": "",
     "paths": "",
+    "speech": "",
+    "printable": "",
     "supervisor": "pod",
     "verdict": "errors",
     "spec": "errors verdict",
-    "record": "errors paths verdict spec",
+    "record": "errors paths printable verdict spec",
     "dataset": "errors paths record",
     "run": "errors paths verdict spec record",
-    "pod": "errors verdict spec record dataset run",
+    "pod": "errors speech verdict spec record dataset run",
     "watch": "errors paths verdict spec record run",
     "checks": "errors paths verdict spec record dataset run",
     "report": "errors verdict spec record run",
-    "cli": "errors paths verdict spec record dataset run watch checks report",
+    "cli": "errors paths speech printable verdict spec record dataset run watch checks report",
     "__main__": "cli",
 }
 CODEC = {

@@ -1,9 +1,8 @@
 """Finding, decoding, packing and splitting clips. Needs numpy, not torch."""
 
-from codec.audio.crops import crop_counts, steps_per_epoch
 from codec.audio.errors import AudioError
 from codec.audio.measure import ClipInfo, inspect
-from codec.audio.pack import Clip, Packed, pack
+from codec.audio.pack import Clip, Packed, crop_counts, pack, steps_per_epoch
 from codec.audio.read import SILENCE_RMS, decode
 from codec.audio.scan import find_audio
 from codec.audio.skipped import Skipped

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,6 +120,16 @@ def write_table(folder: Path, clips: Iterable[Clip], sample_rate: int, left_out:
     partial = folder / f".{TABLE}"
     partial.write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
     partial.rename(folder / TABLE)
+
+
+def crop_counts(clips: Sequence[Clip], segment: int) -> list[int]:
+    """Crops of each clip in one epoch, ceil(length / segment): a clip shorter than a segment is one crop."""
+    return [-(-clip.length // segment) for clip in clips]
+
+
+def steps_per_epoch(clips: Sequence[Clip], segment: int, batch_size: int) -> int:
+    """Steps of one pass over the duration of the clips."""
+    return -(-sum(crop_counts(clips, segment)) // batch_size)
 
 
 def int16_blocks(path: Path, sample_rate: int) -> Iterator[Int16Array]:

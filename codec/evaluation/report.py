@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.files import to_json, write_atomically
+from codec.files import replacing, to_json, write_atomically
 
 Row = Mapping[str, Any]
 
@@ -73,10 +73,9 @@ def _plot(path: Path, rows: Sequence[Row]) -> None:
         axis.set(xlabel="kbit/s", ylabel=title)
         axis.grid(alpha=0.3)
         axis.legend()
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png")
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")
     pyplot.close(figure)
-    partial.replace(path)
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -15,7 +15,6 @@ from codec.config import TrainConfig
 from codec.model.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from codec.training.kernels import compiled, is_bf16
 from codec.training.ranks import Ranks
-from codec.training.schedule import learning_rate
 
 # DAC's weights, beside the L1 and the commitment error of the waveform recipe. Two things are not DAC's: the hinge
 # loss, because the checklist reads it, and features as a share of their size, so that their weight means the same
@@ -102,7 +101,7 @@ class Adversary:
             _average([parameter.grad for parameter in parameters if parameter.grad is not None], self._ranks.world)
         norm = clip_grad_norm_(parameters, self._config.grad_clip)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._config, step)
+            group["lr"] = self._config.learning_rate_at(step)
         self._optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
         self._optimizer.step()
         return loss.detach()

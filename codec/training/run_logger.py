@@ -11,7 +11,6 @@ from torch import Tensor
 from codec.model import checkpoint
 from codec.training.progress import Beat, Display
 from codec.training.rows import RowWriter
-from codec.training.schedule import learning_rate
 from codec.training.state import Run
 from codec.training.step import step_fields
 from codec.training.step_counters import Health
@@ -77,7 +76,7 @@ class Recorder:
         numbers = torch.stack([*self._unwritten, *run.health.report()]).tolist()
         fields: dict[str, Any] = dict(zip(names, numbers, strict=True))
         fields |= {name: int(fields[name]) for name in Health.FIELDS}
-        fields["lr"] = learning_rate(run.config, run.at.step - 1)
+        fields["lr"] = run.config.learning_rate_at(run.at.step - 1)
         fields["audio_seconds_per_second"] = self._speed()
         row = self._write("train", **fields)
         self._display.train(row, self._planned_steps)

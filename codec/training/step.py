@@ -10,7 +10,6 @@ from codec.training.adversary import FIELDS
 from codec.training.exchange import Exchange, Summary
 from codec.training.kernels import autocast
 from codec.training.losses import masked_l1, reported_loss, sample_mask, training_loss
-from codec.training.schedule import learning_rate
 from codec.training.state import Run
 
 
@@ -44,7 +43,7 @@ def step(run: Run, stop: bool = False) -> tuple[list[Tensor], Summary]:
     total, *values = summary.values
     finite = total.isfinite() & grad_norm.isfinite()
     for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(config, run.at.step)
+        group["lr"] = config.learning_rate_at(run.at.step)
     run.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
     run.optimizer.step()
     run.model.quantizer.update(summary.statistics, config.ema_decay, finite)

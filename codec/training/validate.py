@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from codec.acoustics import metrics
+from codec.files import replacing
 from codec.model.codec import Codec
 from codec.model.quantizer import codes_used, perplexity
 from codec.training.losses import reported_loss
@@ -76,10 +77,8 @@ def write_samples(model: Codec, held_out: HeldOut, folder: Path) -> None:
         restored = (audio / held_out.gain).nan_to_num().clamp(-1, 1)[:, 0].cpu()
         for k, length in enumerate(held_out.lengths.tolist()):
             samples = restored[k, :length].numpy()
-            # Renamed when whole: somebody may be waiting to carry it away.
-            partial = folder / f".{k}-{name}"
-            soundfile.write(partial, samples, model.config.sample_rate, subtype="PCM_16", format="WAV")
-            partial.replace(folder / f"{k}-{name}.wav")
+            with replacing(folder / f"{k}-{name}.wav") as partial:  # the uploader takes what has its name
+                soundfile.write(partial, samples, model.config.sample_rate, subtype="PCM_16", format="WAV")
 
 
 def _frames(model: Codec, lengths: Tensor) -> Tensor:

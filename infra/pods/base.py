@@ -118,7 +118,9 @@ class Machine:
     ssh: bool = False
     """Whether people may log in, where the provider has a way for that."""
     mounts: tuple[str, ...] = ()
-    """Folders of the client's machine that the pod needs at the same path; only a provider on that machine has them."""
+    """Folders of the client's machine that the pod writes at the same path; only a provider there has them."""
+    mounts_read_only: tuple[str, ...] = ()
+    """The same of folders that the pod only reads. What of ``mounts`` lies in one of them can be written."""
 
 
 ANY_MACHINE = Machine()

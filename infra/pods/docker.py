@@ -268,6 +268,7 @@ def _resources(machine: Machine, info: dict[str, Any]) -> dict[str, Any]:
         settings["network"] = machine.network
     if machine.network != "host":
         settings["extra_hosts"] = {"host.docker.internal": "host-gateway"}
+    settings["mounts"] += [Mount(path, path, type="bind", read_only=True) for path in machine.mounts_read_only]
     for folder in machine.mounts:
         settings["mounts"].append(Mount(folder, folder, type="bind"))
         if not _is_rootless(info):  # there the container's root is this user
@@ -300,7 +301,7 @@ def _check_mounts(machine: Machine, info: dict[str, Any]) -> None:
             f"the Docker engine at {engine.host()} runs on another machine and cannot see the folder "
             f"{machine.mounts[0]}; keep the record in a bucket: store: s3://..."
         )
-    for folder in machine.mounts:
+    for folder in (*machine.mounts_read_only, *machine.mounts):
         if not Path(folder).is_dir():
             raise InvalidRequest(f"{folder} is no folder that a container could share")
 

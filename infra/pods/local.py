@@ -39,7 +39,7 @@ from infra.pods.base import (
     PodState,
     ProviderError,
 )
-from infra.pods.machine import boot_id, machine_id
+from infra.pods.processes import boot_id, machine_id
 
 HOME_VARIABLE = "CODECJOB_HOME"
 CHUNK_BYTES = 1 << 16

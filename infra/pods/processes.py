@@ -1,21 +1,38 @@
 """The processes of a local pod, known by the stamp in the environment that each inherits from the first.
 
 The stamp is the pod's id, which is never given out twice. So a reused process id cannot pass for a pod's process, and
-one whose parents have died is still found.
+one whose parents have died is still found. A process id means something only together with its machine and boot.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+import uuid
 from collections import defaultdict
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 from infra.pods.base import POD_ID_VARIABLE
 
 POLL_SECONDS = 0.05
+
+
+def machine_id() -> str:
+    """The same on this machine for good, different on every other."""
+    return _first_line(Path("/etc/machine-id")) or f"node-{uuid.getnode():012x}"
+
+
+def boot_id() -> str:
+    """The same until this machine starts anew."""
+    return _first_line(Path("/proc/sys/kernel/random/boot_id")) or f"boot-{psutil.boot_time():.0f}"
+
+
+def count_gpus() -> int:
+    """How many NVIDIA GPUs this machine has by its kernel's word: no torch is needed to ask."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def stamp(process: psutil.Process) -> str | None:
@@ -85,3 +102,10 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.Error:
         return False
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

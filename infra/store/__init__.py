@@ -21,6 +21,7 @@ __all__ = [
     "Unavailable",
     "check_writable",
     "open_store",
+    "store_name",
 ]
 
 
@@ -32,9 +33,7 @@ def open_store(url: str) -> Store:
     """
     from infra.store.folder import FolderStore
 
-    url = url.strip()
-    if fault := _mangled(url):
-        raise StoreError(f"the store's name {fault}; write s3://bucket/prefix, /folder or ./folder")
+    url = store_name(url)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", url)
     if scheme is None:
         return FolderStore(_folder(url))
@@ -49,6 +48,14 @@ def open_store(url: str) -> Store:
     if parts.netloc not in ("", "localhost"):
         raise StoreError(f"file://{parts.netloc}/... names another machine; write file:///folder with three slashes")
     return FolderStore(_folder(unquote(parts.path)))
+
+
+def store_name(text: str) -> str:
+    """A store's name without the spaces around it. Raises `StoreError` for what is neither a URL nor plainly a path."""
+    name = text.strip()
+    if fault := _mangled(name):
+        raise StoreError(f"the store's name {fault}; write s3://bucket/prefix, /folder or ./folder")
+    return name
 
 
 def check_writable(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -57,6 +58,7 @@ class FolderStore:
         check_key(key)
         path = self.root / key
         with self._explained("write", key):
+            self._refuse_links(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             with unpublished(path.parent, [data]) as temp:
                 try:
@@ -102,6 +104,7 @@ class FolderStore:
         """See `Store.delete`."""
         check_key(key)
         with self._explained("delete", key), suppress(*ABSENT):
+            self._refuse_links(key)
             (self.root / key).unlink()
 
     def sweep(self, prefix: str, older_seconds: float) -> int:
@@ -119,13 +122,15 @@ class FolderStore:
     def _write(self, key: str, chunks: Iterable[bytes]) -> None:
         path = self.root / key
         with self._explained("write", key):
+            self._refuse_links(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, chunks)
 
     def _read(self, key: str) -> Iterator[bytes]:
         with self._explained("read", key):
             try:
-                file = (self.root / key).open("rb")
+                self._refuse_links(key)
+                file = _open_regular(self.root / key)
             except ABSENT as error:
                 raise NotFound(f"no object {key} in store {self.root}") from error
         with file:
@@ -146,15 +151,16 @@ class FolderStore:
                 continue
             with self._explained("list", key):
                 try:
-                    stat = (self.root / key).stat()
+                    found = (self.root / key).lstat()
                 except ABSENT:
                     continue
-            yield ObjectInfo(key, stat.st_size, stat.st_mtime)
+            yield ObjectInfo(key, found.st_size, found.st_mtime)
 
     def _entries(self, prefix: str) -> Iterator[tuple[str, bool]]:
         """The (name, is a folder) pairs directly below a prefix, unsorted."""
         with self._explained("list", prefix):
             try:
+                self._refuse_links(f"{prefix}x")
                 with os.scandir(self.root / prefix) as entries:
                     for entry in entries:
                         is_folder = entry.is_dir(follow_symlinks=False)
@@ -166,6 +172,17 @@ class FolderStore:
                 if self.root.exists() and not self.root.is_dir():
                     raise
 
+    def _refuse_links(self, key: str) -> None:
+        """Nothing is read or written through a link below the root: a pod that shares the folder may have made it.
+
+        Raises NotADirectoryError.
+        """
+        folder = self.root
+        for part in key.split("/")[:-1]:
+            folder /= part
+            if folder.is_symlink():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
     @contextmanager
     def _explained(self, verb: str, key: str) -> Iterator[None]:
         try:
@@ -174,6 +191,23 @@ class FolderStore:
             kind, mend = MENDS.get(error.errno or 0, (StoreError, "check the folder"))
             reason = error.strerror or type(error).__name__
             raise kind(f"cannot {verb} {key or 'objects'} in store {self.root}: {reason}; {mend}") from error
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Opens a file, and nothing that could keep its reader waiting or lead elsewhere: no pipe, no device, no link.
+
+    Raises FileNotFoundError for those, too: no object is there.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return os.fdopen(descriptor, "rb")
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -18,9 +18,8 @@ from infra.store.s3_client import make_client
 from infra.store.s3_create import create_object, has_conditions
 from infra.store.s3_delete import delete_object
 from infra.store.s3_download import download_file, fingerprint, read_object
-from infra.store.s3_errors import explained
+from infra.store.s3_errors import explained, is_missing
 from infra.store.s3_listing import by_code_points, with_objects
-from infra.store.s3_missing import is_missing
 from infra.store.s3_upload import abort_uploads, upload_file
 from infra.store.s3_url import parse_s3_url
 

@@ -15,8 +15,7 @@ from botocore.exceptions import ClientError
 
 from infra.store.s3_answers import marks_of
 from infra.store.s3_download import fingerprint, read_object
-from infra.store.s3_errors import NoMarksError, is_repeated, status_of
-from infra.store.s3_missing import is_missing
+from infra.store.s3_errors import NoMarksError, is_missing, is_repeated, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

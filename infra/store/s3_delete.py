@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.store.s3_client import is_custom
-from infra.store.s3_missing import is_missing
+from infra.store.s3_errors import is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,6 +14,9 @@ from urllib3.exceptions import HTTPError
 from infra.store.base import AccessDenied, NotFound, StoreError, StoreFull, Unavailable
 from infra.store.s3_answers import OddAnswerError
 from infra.store.s3_url import S3Location
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _KEY = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, and that they belong to this endpoint"
 _SESSION = "get new credentials: the session token is old or belongs to others"
@@ -161,6 +165,22 @@ def is_repeated(error: ClientError) -> bool:
 def is_unknown_call(error: ClientError) -> bool:
     """Whether the server has no such call at all."""
     return status_of(error) in (405, 501) or code_of(error) in ("NotImplemented", "MethodNotAllowed")
+
+
+def is_missing(client: S3Client, bucket: str, key: str, error: ClientError) -> bool:
+    """Whether this answer to GET or HEAD means that there is no such object.
+
+    AWS answers 403 instead of 404 to whoever may not list the whole bucket, and a pod's session may list its run only
+    (AWS: "GetObject", permissions). A listing of that one key tells the two apart. Raises boto3's network errors; False
+    where the listing is refused, too.
+    """
+    if status_of(error) != 403:
+        return status_of(error) == 404 and code_of(error) in ("NoSuchKey", "404")
+    try:
+        page = client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    except ClientError:
+        return False
+    return all(item["Key"] != key for item in page.get("Contents", []))
 
 
 def _of_answer(error: ClientError, verb: str, location: S3Location, key: str) -> StoreError:

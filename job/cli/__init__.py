@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codec.loading import library_error
+from job import speech
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -82,7 +83,7 @@ class LazyGroup(click.Group):
             raise
         except Exception as error:
             if (said := library_error(error)) is not None:
-                click.echo(f"error: {said}", err=True)
+                speech.tell(f"error: {said}")
                 ctx.exit(2)
             from job.cli.output import exit_code_of
 
@@ -90,7 +91,7 @@ class LazyGroup(click.Group):
             if code is None:
                 raise
             for line in str(error).splitlines() or [repr(error)]:
-                click.echo(f"error: {line}", err=True)
+                speech.tell(f"error: {line}")
             ctx.exit(code)
 
 
@@ -113,4 +114,7 @@ def main() -> None:
     """The entry point."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 must not end a command
-    cli(prog_name="codecjob")
+    try:
+        cli(prog_name="codecjob")
+    finally:
+        speech.give_up_what_is_left()

@@ -1,5 +1,6 @@
 """codecjob abort-on-bad-signs."""
 
+import sys
 import time
 from collections.abc import Iterable
 
@@ -7,9 +8,10 @@ import click
 
 from infra.pods import ProviderError, open_provider
 from infra.store import Store, StoreError
+from job import speech
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.orphan_notice import Notice
-from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, print_json
+from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, json_text
 from job.cli.verdict_text import print_verdict
 from job.errors import CannotTellError, UsageError
 from job.record.find import open_existing_store
@@ -74,44 +76,48 @@ def _watch_one(wanted: str, where: str | None, watch: bool, dry_run: bool, as_js
         raise CannotTellError(str(error)) from error
     notice = Notice(run.store, provider)
     clock = _clock(run.store, run.run_id, dry_run)
-    tidier = Tidier(WATCHDOG, _say)
-    notifier = Notifier(run.store, _say)
+    tidier = Tidier(WATCHDOG, speech.tell)
+    notifier = Notifier(run.store, speech.tell)
     told = ""
     while True:
-        report = look_after(run, provider, clock, not dry_run, _say)
+        report = look_after(run, provider, clock, not dry_run, speech.tell)
         if not dry_run:
-            tidier.tidy(run, report.ended)
-            tell(notifier, run, provider, report.ended)
+            try:
+                tidier.tidy(run, report.ended)
+                tell(notifier, run, provider, report.ended)
+            except Exception as error:  # noqa: BLE001 - what is only told of must not end the watching
+                speech.tell(f"not tidied or told, by a defect of codecjob: {error!r}")
         over = report.ended or report.result in ("bad", "stopped")
         if not watch or over:
             break
         if report.result in ("cannot tell", "not confirmed") and report.said != told:
-            _say(report.said)
+            speech.tell(report.said)
         told = report.said
         time.sleep(POLL_SECONDS)
     code = EXIT_CODES[report.result]
     notice.show()
     if as_json:
-        print_json({"exit_code": code, **report.as_dict()})
+        speech.say(json_text({"exit_code": code, **report.as_dict()}))
     else:
-        click.echo(_line(report))
+        speech.say(_line(report))
         if report.verdict:
-            print_verdict(report.verdict)
+            print_verdict(report.verdict, speech.quiet(sys.stdout))
     notifier.close()
     raise SystemExit(code)
 
 
 def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     clock = _clock(store, ALL, dry_run)
-    tidier = Tidier(WATCHDOG, _say)
-    notifier = Notifier(store, _say)
+    tidier = Tidier(WATCHDOG, speech.tell)
+    notifier = Notifier(store, speech.tell)
     everyone = Everyone(store, notifier)
     told: dict[str, str] = {}
+    ended: dict[str, str] = {}
     if watch:
-        _say(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
+        speech.tell(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
     while True:
         try:
-            reports = look_after_all(store, clock, not dry_run, _say)
+            reports = look_after_all(store, clock, not dry_run, speech.tell, ended)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
         if not dry_run:
@@ -119,21 +125,21 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
                 _tidy_all(tidier, store, reports)
                 everyone.tell(reports)
             except Exception as error:  # noqa: BLE001 - what is only told of must not end the watching
-                _say(f"not tidied or told, by a defect of codecjob: {error!r}")
+                speech.tell(f"not tidied or told, by a defect of codecjob: {error!r}")
         if not watch:
             break
         for report in reports:
             if told.get(report.run_id) != _line(report):
-                click.echo(_line(report))
+                speech.say(_line(report))
             told[report.run_id] = _line(report)
         time.sleep(POLL_ALL_SECONDS)
     if as_json:
-        print_json([{"exit_code": EXIT_CODES[report.result], **report.as_dict()} for report in reports])
+        speech.say(json_text([{"exit_code": EXIT_CODES[report.result], **report.as_dict()} for report in reports]))
     elif not reports:
-        click.echo("no run goes on, and nothing is billed")
+        speech.say("no run goes on, and nothing is billed")
     else:
         for report in reports:
-            click.echo(_line(report))
+            speech.say(_line(report))
     notifier.close()
     found = {report.result for report in reports}
     raise SystemExit(EXIT_CODES[next((result for result in WORST_FIRST if result in found), "good")])
@@ -152,7 +158,3 @@ def _clock(store: Store, name: str, dry_run: bool) -> Clock:
 def _line(report: Report) -> str:
     kind = f" ({report.finding.kind})" if report.finding else ""
     return f"{report.run_id}: {report.result.upper()}{kind}: {report.said}"
-
-
-def _say(what: str) -> None:
-    click.echo(what, err=True)

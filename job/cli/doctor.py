@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from job.checks.doctor.check import Check, Patient, look
-from job.checks.doctor.image import about_image
 from job.checks.doctor.pod import about_pod
-from job.checks.doctor.provider import about_provider
+from job.checks.doctor.provider import about_image, about_provider
 from job.checks.doctor.store import about_store
 from job.checks.finding import has_errors
 from job.cli.options import json_option, store_option

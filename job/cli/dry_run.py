@@ -1,6 +1,5 @@
 """`submit --dry-run`: the requests that a start would send, made by the code that sends them."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -27,7 +26,7 @@ def show(plan: Plan, planned: Launch, provider: Provider, dataset_id: str, repor
     show_plan(plan)
     click.echo(f"would make dataset {dataset_id}")
     click.echo(f"would start {requests[0].name} on provider {plan.spec.provider} by")
-    click.echo(json.dumps(previews[0], ensure_ascii=False, indent=2))
+    print_json(previews[0])
     if others := len(previews) - 1:
         click.echo(f"and {others} more, each only if there was no room for the one before: --json has them all")
     click.echo(f"with, in the pod's environment, {_variables(requests[0])}")

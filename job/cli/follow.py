@@ -2,9 +2,8 @@
 
 import time
 
-import click
-
 from infra.pods import Provider
+from job import speech
 from job.cli.boot_log import BootLog
 from job.cli.live_follow import Screen, screen
 from job.cli.output import BAD_AND_STOPPED, BAD_NOT_STOPPED, INTERRUPTED
@@ -30,7 +29,7 @@ def follow(run: Run, provider: Provider) -> int:
 
     Somebody watches meanwhile: the watchdog ends or starts again what cannot help itself.
     """
-    notifier = Notifier(run.store, lambda said: click.echo(said, err=True))
+    notifier = Notifier(run.store, speech.tell)
     clock = StoreClock(run.store, run.run_id)
     state: RunState | None = None
     look_again = time.monotonic() + WATCH_SECONDS
@@ -58,9 +57,9 @@ def follow(run: Run, provider: Provider) -> int:
                         end_when_late(state, provider, clock.last_known(), shown.say)
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        click.echo(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
+        speech.say(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
         if state is not None and state.spec.nodes > 1:
-            click.echo(f"no node can end a rented cluster: codecjob abort-on-bad-signs {run.run_id} --watch will")
+            speech.say(f"no node can end a rented cluster: codecjob abort-on-bad-signs {run.run_id} --watch will")
         return INTERRUPTED
     notifier.see(state, ended=True)
     code = _conclude(state)
@@ -111,12 +110,12 @@ class _Watcher:
 
 def _conclude(state: RunState) -> int:
     reason = state.outcome.reason if state.outcome else "the pod is gone and has left no outcome"
-    click.echo(f"{state.run_id} {state.state}: {reason}")
+    speech.say(f"{state.run_id} {state.state}: {reason}")
     for said in money(state):
-        click.echo(said)
+        speech.say(said)
     if state.money.saved.usd:
-        click.echo(f"saved {state.money.saved.usd:.2f} USD ({state.money.saved.basis})")
-    click.echo(f"billing {state.billing}; next: {state.next_step}")
+        speech.say(f"saved {state.money.saved.usd:.2f} USD ({state.money.saved.basis})")
+    speech.say(f"billing {state.billing}; next: {state.next_step}")
     if state.state == "succeeded":
         return 0
     if state.state == "aborted":

@@ -1,12 +1,11 @@
 """How a followed run is shown: a block that moves at the foot of a terminal, and plain lines where there is none."""
 
-import textwrap
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -14,7 +13,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from job import speech
 from job.cli.phases import STEPS, Phase
+from job.cli.views import columns
 
 PLAIN_SECONDS = 60.0
 """How often a phase that goes on gets another plain line."""
@@ -39,7 +40,7 @@ class Screen(Protocol):
 @contextmanager
 def screen() -> Iterator[Screen]:
     """For as long as the block lasts; the moving part is gone afterwards."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(file=speech.quiet(sys.stdout), highlight=False, soft_wrap=True)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Plain()
         return
@@ -68,7 +69,7 @@ class Plain:
 
     def say(self, text: str) -> None:
         """See `Screen.say`."""
-        click.echo(stamped(text))
+        speech.say(stamped(text))
 
 
 class Moving:
@@ -106,19 +107,8 @@ def block(phase: Phase, width: int, spinner: RenderableType = "") -> RenderableT
     lines: list[RenderableType] = [head]
     if phase.total:
         lines.append(_bar(phase, width))
-    lines += [Text(line) for line in wrapped(phase.facts, width)]
+    lines += columns.packed([Text(fact) for fact in phase.facts], width, indent=0)
     return Group(*lines)
-
-
-def wrapped(facts: Sequence[str], width: int) -> list[str]:
-    """Facts in lines no wider than a terminal, each in one piece where a line can hold it."""
-    lines: list[str] = []
-    for part in (part for fact in facts for part in textwrap.wrap(fact, width)):
-        if lines and len(lines[-1]) + len(GAP) + len(part) <= width:
-            lines[-1] += GAP + part
-        else:
-            lines.append(part)
-    return lines
 
 
 def in_a_line(phase: Phase) -> str:

@@ -10,6 +10,7 @@ from infra.pods import open_provider
 from job.cli.log_timestamps import Times, moment
 from job.cli.options import run_argument, store_option
 from job.errors import UsageError
+from job.printable import printable_line
 from job.record.attempt import Attempt
 from job.record.run import Run
 from job.record.run_index import locate
@@ -102,7 +103,8 @@ class _Reader:
         if number > self._titled:
             self._titled = number
             click.echo(f"{self._prefix.decode()}--- attempt {number} of {self._run.run_id}")
-        sys.stdout.buffer.write(self._prefix + line)
+        # Into a pipe or a file goes what the pod has written, to the byte.
+        sys.stdout.buffer.write(self._prefix + (printable_line(line) if sys.stdout.isatty() else line))
 
 
 class _Pieces:

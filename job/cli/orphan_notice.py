@@ -2,11 +2,10 @@
 
 import time
 
-import click
-
 from infra.background import Background
 from infra.pods import Provider
 from infra.store import Store
+from job import speech
 from job.record.no_answer import NO_ANSWER
 from job.watch import reconcile
 from job.watch.reconcile import Entry, Kind
@@ -32,7 +31,7 @@ class Notice:
         self.survey.wait(max(WAIT_SECONDS - (time.monotonic() - self.began), 0.0))
         found = list(self.found)
         for line in lines(found):
-            click.echo(line, err=True)
+            speech.tell(line)
 
     def _look(self) -> None:
         for provider in self.providers:

@@ -28,8 +28,13 @@ def exit_code_of(error: Exception) -> int | None:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    """One JSON document on stdout. A command that acts says `json_text` by `job.speech` instead."""
+    click.echo(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """A document as commands print it."""
+    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ from job.checks.preflight.resources import size
 from job.cli.output import duration, number
 from job.record.documents import Progress
 from job.run.state import RunState
+from job.verdict.forecast_text import in_short
 from job.verdict.rows import Row
 
 STEPS, BYTES = "steps", "bytes"
@@ -127,6 +128,8 @@ def _quality(state: RunState) -> list[str]:
     if validated is not None:
         said.append(f"SNR {number(validated.get('snr_db'), 1)} dB (epoch {validated.epoch})")
         said.append(state.verdict.verdict.upper())
+        if state.forecast:
+            said.append(in_short(state.forecast))
     return said
 
 

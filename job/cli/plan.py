@@ -1,6 +1,7 @@
 """What a start is going to do and what it can cost at most: told, and agreed to, before any money is spent."""
 
 import sys
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,16 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.pods import kind_of
+from infra.store import Store
 from job.checks.preflight.resources import size
 from job.cli.output import duration
 from job.errors import UsageError
 from job.run.offers import Choice
 from job.spec.model import JobSpec
+from job.watch.heartbeat import last_watched, require_watch
 
 # More than these are tried where need be; one line tells of them.
 CANDIDATES_SHOWN = 3
 NOT_THE_DISK = "list price of the GPUs; the pod's disk is billed besides"
 
+unwatched_option = click.option(
+    "--unwatched", is_flag=True, help="Detach from a paid run although no watchdog is looking; shows the worst cost."
+)
 yes_option = click.option("--yes", is_flag=True, help="Ask nothing: the plan's worst cost is agreed to.")
 
 
@@ -131,6 +137,16 @@ def agree(plan: Plan, *, yes: bool, as_json: bool) -> None:
     if not click.confirm(f"Start, for up to {plan.worst_usd:.2f} USD ({plan.basis})?", err=True):
         click.echo("nothing was uploaded or started")
         raise SystemExit(1)
+
+
+def check_watched(spec: JobSpec, choice: Choice, store: Store, unwatched: bool) -> None:
+    """Before detaching. Raises UsageError if the run is paid, nobody watches and ``unwatched`` is not given."""
+    watched, now = last_watched(store, spec.provider), time.time()
+    said = require_watch(
+        choice.dearest, spec.max_hours, spec.max_cost, watched, unwatched, now, ends_itself=spec.nodes == 1
+    )
+    if said:
+        click.echo(f"warning: {said}", err=True)
 
 
 def _budget(plan: Plan) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from infra.store import Store, StoreError
+from job import speech
 from job.cli.options import any_run_argument, json_option, store_option
-from job.cli.output import exit_code_of, print_json
+from job.cli.output import exit_code_of, json_text
 from job.errors import CannotTellError, UsageError
 from job.record.find import list_runs, open_existing_store
 from job.record.retention import Plan, plan, prune
@@ -42,14 +43,14 @@ def command(run: str | None, every_run: bool, dry_run: bool, evidence: bool, sto
     found = locate(run, store)
     done = _done(found, dry_run, evidence)
     if as_json:
-        print_json({"run": found.run_id, "dry_run": dry_run, **done.as_dict()})
+        speech.say(json_text({"run": found.run_id, "dry_run": dry_run, **done.as_dict()}))
         return
     for saved in sorted(done.kept, key=lambda saved: saved.ref.step):
         snr = "" if saved.snr_db is None else f", SNR {saved.snr_db:.1f} dB"
-        click.echo(f"kept: step {saved.ref.step}{snr}, {saved.bytes / 1e6:.0f} MB")
+        speech.say(f"kept: step {saved.ref.step}{snr}, {saved.bytes / 1e6:.0f} MB")
     for saved in done.broken:
-        click.echo(f"broken, left alone: step {saved.ref.step} of attempt {saved.ref.attempt}", err=True)
-    click.echo(_summary(done, dry_run))
+        speech.tell(f"broken, left alone: step {saved.ref.step} of attempt {saved.ref.attempt}")
+    speech.say(_summary(done, dry_run))
 
 
 def _prune_all(store: Store, dry_run: bool, evidence: bool, as_json: bool) -> None:
@@ -63,16 +64,16 @@ def _prune_all(store: Store, dry_run: bool, evidence: bool, as_json: bool) -> No
         except (StoreError, CannotTellError, UsageError) as error:
             failures.append(error)
             runs.append({"run": run_id, "error": str(error)})
-            click.echo(f"{run_id}: not pruned: {error}", err=True)
+            speech.tell(f"{run_id}: not pruned: {error}")
             continue
         freed += done.freed
         runs.append({"run": run_id, **done.as_dict()})
         if not as_json and (done.removed or done.leftovers):
-            click.echo(f"{run_id}: {_summary(done, dry_run)}")
+            speech.say(f"{run_id}: {_summary(done, dry_run)}")
     if as_json:
-        print_json({"dry_run": dry_run, "runs": runs, "freed_bytes": freed})
+        speech.say(json_text({"dry_run": dry_run, "runs": runs, "freed_bytes": freed}))
     else:
-        click.echo(f"{len(runs)} runs, {'would free' if dry_run else 'freed'} {freed / 1e6:.0f} MB")
+        speech.say(f"{len(runs)} runs, {'would free' if dry_run else 'freed'} {freed / 1e6:.0f} MB")
     if failures:
         raise SystemExit(exit_code_of(failures[0]))
 

@@ -5,8 +5,9 @@ import time
 import click
 
 from infra.pods import PROVIDERS, open_provider
+from job import speech
 from job.cli.options import json_option, store_option
-from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, print_json
+from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, json_text
 from job.record.find import open_existing_store
 from job.record.no_answer import NO_ANSWER
 from job.run.launch import CLIENT
@@ -60,7 +61,8 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
     code = EXIT_CODES[next((result for result in WORST_FIRST if result in results), "good")]
     entries = [each.entry for each in settled]
     if as_json:
-        print_json({"exit_code": code, "entries": [entry.as_dict() for entry in entries], "no_answer": troubles})
+        found = [entry.as_dict() for entry in entries]
+        speech.say(json_text({"exit_code": code, "entries": found, "no_answer": troubles}))
     else:
         _print(entries, troubles)
     raise SystemExit(code)
@@ -69,8 +71,8 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
 def _print(entries: list[Entry], troubles: dict[str, str]) -> None:
     for entry in entries:
         price = f", {entry.usd_per_hour:.2f} USD/h" if entry.usd_per_hour else ""
-        click.echo(f"{entry.kind:<9} {entry.provider} pod {entry.pod_id} ({entry.run_id}{price}): {entry.reason}")
+        speech.say(f"{entry.kind:<9} {entry.provider} pod {entry.pod_id} ({entry.run_id}{price}): {entry.reason}")
     for name, trouble in troubles.items():
-        click.echo(f"provider {name}: cannot tell: {trouble}", err=True)
+        speech.tell(f"provider {name}: cannot tell: {trouble}")
     if not entries and not troubles:
-        click.echo("nothing is billed, and no run waits for a pod")
+        speech.say("nothing is billed, and no run waits for a pod")

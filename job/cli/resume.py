@@ -3,11 +3,11 @@
 import click
 
 from infra.pods import open_provider
+from job import speech
 from job.cli.follow import follow
 from job.cli.options import json_option, run_argument, store_option
-from job.cli.output import print_json
-from job.cli.plan import Plan, agree, show, yes_option
-from job.cli.unwatched import check_watched, unwatched_option
+from job.cli.output import json_text
+from job.cli.plan import Plan, agree, check_watched, show, unwatched_option, yes_option
 from job.errors import UsageError
 from job.record.run_index import locate
 from job.run.offers import Choice
@@ -51,11 +51,11 @@ def command(
             show(plan)
         agree(plan, yes=yes, as_json=as_json)
 
-    pod = resume(found, provider, override, lambda said: click.echo(said, err=True), agreed)
+    pod = resume(found, provider, override, speech.tell, agreed)
     if as_json:
-        print_json({"run": found.run_id, "attempt": pod.attempt})
+        speech.say(json_text({"run": found.run_id, "attempt": pod.attempt}))
         return
-    click.echo(f"attempt {pod.attempt} of {found.run_id} has started")
+    speech.say(f"attempt {pod.attempt} of {found.run_id} has started")
     if following:
         raise SystemExit(follow(found, provider))
-    click.echo(f"next: codecjob status {found.run_id}")
+    speech.say(f"next: codecjob status {found.run_id}")

@@ -3,8 +3,9 @@
 import click
 
 from infra.pods import open_provider
+from job import speech
 from job.cli.options import json_option, run_argument, store_option
-from job.cli.output import CANNOT_TELL, print_json
+from job.cli.output import CANNOT_TELL, json_text
 from job.record.documents import Outcome
 from job.record.no_answer import RECORD_AWAY
 from job.record.run_index import locate
@@ -37,7 +38,7 @@ def command(run: str, store: str | None, as_json: bool) -> None:
         wanted = found.run_id
         provider = open_provider(found.spec().provider)
         for attempt in found.attempts():
-            ended = end(provider, attempt, "stop requested", "stopped by hand", CLIENT, _say)
+            ended = end(provider, attempt, "stop requested", "stopped by hand", CLIENT, speech.tell)
             billing_off, outcome = billing_off and ended.billing_off, ended.outcome
     except RECORD_AWAY as error:
         wanted, billing_off = _stop_unrecorded(wanted, store, error)
@@ -55,15 +56,15 @@ def _stop_unrecorded(wanted: str, store: str | None, trouble: Exception) -> tupl
     places = stop_without_record.stores(store)
     seen = stop_without_record.look(places)
     if seen.pods:
-        _say(f"the record gives no answer: {trouble}")
+        speech.tell(f"the record gives no answer: {trouble}")
     run_id = seen.run(wanted, {known for runs in places.values() for known in runs})
     if run_id is not None:
-        return run_id, stop_without_record.end(seen, run_id, _say)
+        return run_id, stop_without_record.end(seen, run_id, speech.tell)
     if isinstance(trouble, NotRecordedError):
         return wanted, True
     for name, why in seen.silent.items():
-        _say(f"provider {name}: no answer: {why}")
-    _say(f"no provider that answers lists a pod of {wanted}")
+        speech.tell(f"provider {name}: no answer: {why}")
+    speech.tell(f"no provider that answers lists a pod of {wanted}")
     raise trouble
 
 
@@ -71,15 +72,11 @@ def _tell(run_id: str, outcome: Outcome | None, billing_off: bool, *, recorded: 
     billing = "off" if billing_off else "on"
     if as_json:
         shown = outcome.model_dump() if outcome else None
-        print_json({"run": run_id, "outcome": shown, "billing": billing, "recorded": recorded})
+        speech.say(json_text({"run": run_id, "outcome": shown, "billing": billing, "recorded": recorded}))
         return
     said = f"{outcome.outcome}: {outcome.reason}" if outcome else "not ended"
     if billing_off and not recorded:
         said = "has no pod any more; its record still says that it runs"
-    click.echo(f"{run_id} {said}; billing {billing}")
+    speech.say(f"{run_id} {said}; billing {billing}")
     if billing_off and not recorded:
-        click.echo(f"once the store answers: `codecjob stop {run_id}` again writes the outcome")
-
-
-def _say(what: str) -> None:
-    click.echo(what, err=True)
+        speech.say(f"once the store answers: `codecjob stop {run_id}` again writes the outcome")

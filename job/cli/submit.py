@@ -7,7 +7,7 @@ import click
 
 from infra.pods import Provider, open_provider
 from infra.store import Store, check_writable
-from job import dataset
+from job import dataset, speech
 from job.checks.finding import Level
 from job.checks.preflight.preflight import Report, Trial
 from job.checks.preflight.trial import can_train
@@ -16,10 +16,9 @@ from job.cli.data import push, uploaded
 from job.cli.follow import follow
 from job.cli.options import json_option, spec_argument, store_option
 from job.cli.orphan_notice import Notice
-from job.cli.output import print_json
-from job.cli.plan import Plan, Upload, agree, show, yes_option
+from job.cli.output import json_text
+from job.cli.plan import Plan, Upload, agree, check_watched, show, unwatched_option, yes_option
 from job.cli.preflight import look, print_findings
-from job.cli.unwatched import check_watched, unwatched_option
 from job.errors import UsageError
 from job.paths import open_default_store
 from job.record import store_id
@@ -96,21 +95,21 @@ def command(
         dry.show(plan, planned, provider, data.dataset_id, report, as_json=as_json)
         return
     for finding in report.of(Level.WARNING):
-        click.echo(f"warning: {finding.message}", err=True)
+        speech.tell(f"warning: {finding.message}")
     if not as_json:
         show(plan)
     agree(plan, yes=yes, as_json=as_json)
     check_writable(opened)
     check_clock(opened)
     store_id.settle(opened)
-    say: Say = (lambda said: None) if as_json else click.echo
+    say: Say = (lambda said: None) if as_json else speech.say
     say(uploaded(push(opened, data, quiet=as_json)))
     run = _start(job, opened, provider, run_id, data, choice, say)
     say(f"run {run_id} has started; codecjob stop {run_id} ends it")
     if not detached:
         raise SystemExit(follow(run, provider))
     if as_json:
-        print_json({"run": run_id, "store": opened.url})
+        speech.say(json_text({"run": run_id, "store": opened.url}))
     say(f"next: codecjob status {run_id}")
 
 

@@ -1,5 +1,7 @@
 """A verdict on the terminal."""
 
+from typing import TextIO
+
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.table import Table
@@ -12,9 +14,9 @@ COLOURS = {State.GOOD: "green", State.BAD: "red", State.UNDECIDED: "yellow"}
 TITLES = ("sign", "state", "value", "threshold", "epoch", "step")
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """The verdict, then its signs with values against thresholds."""
-    console = Console(highlight=False)
+def print_verdict(verdict: Verdict, stream: TextIO | None = None) -> None:
+    """The verdict, then its signs with values against thresholds; on stdout where no stream is given."""
+    console = Console(file=stream, highlight=False)
     console.print(headline(verdict))
     console.print(Signs(verdict.signs))
 

@@ -22,6 +22,7 @@ from job.pod.training import Training
 from job.record.documents import Beat, Outcome
 from job.record.no_answer import RECORD_AWAY
 from job.run.pod_env import PodEnv
+from job.speech import tell
 
 INSIST_PAUSE_SECONDS = 2.0
 
@@ -86,11 +87,11 @@ def attend(agent: Agent) -> int:
     try:
         agent.work()
     except claim.NotMineError as error:
-        sys.stderr.write(f"agent: this pod is not wanted: {error}\n")
+        tell(f"agent: this pod is not wanted: {error}")
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the pod must end
         code = 1
         with contextlib.suppress(Exception):  # else whoever finds the pod gone writes the outcome
-            traceback.print_exc()
+            tell(traceback.format_exc())
             agent.crashed(error)
     return code if self_termination.end(agent.env, agent.attempt) else 1
 

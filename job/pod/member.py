@@ -16,6 +16,7 @@ from job.record.documents import Document, encode
 from job.record.run import Run
 from job.record.store_clock import SKEW_SECONDS, clock_ahead
 from job.run.pod_env import PodEnv
+from job.speech import write
 
 # How long a run waits for a store that does not answer, before training and with its last words.
 INSIST_SECONDS = 600.0
@@ -97,4 +98,4 @@ class Member:
             with self.log.open("a") as log:
                 log.write(line)
         except OSError:  # a full disk must not end the run in a worse way than it has to
-            sys.stderr.write(line)
+            write(sys.stderr, line)

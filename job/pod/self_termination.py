@@ -21,6 +21,7 @@ from job.record.attempt import Attempt
 from job.record.documents import Outcome
 from job.record.run import Run
 from job.run.pod_env import PodEnv
+from job.speech import tell
 
 AGENT, SUPERVISOR = "agent", "supervisor"
 # Before each further try, where the provider refuses.
@@ -48,7 +49,7 @@ def close(env: PodEnv) -> None:
     except claim.NotMineError:
         return
     except Exception:  # noqa: BLE001 - the pod is ended all the same
-        traceback.print_exc()
+        tell(traceback.format_exc())
 
 
 def end(env: PodEnv, attempt: Attempt | None) -> bool:
@@ -60,7 +61,7 @@ def end(env: PodEnv, attempt: Attempt | None) -> bool:
             open_provider(env.provider).terminate(env.pod_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next try may do
             refusal = str(error) or repr(error)
-            sys.stderr.write(f"agent: this pod could not end itself: {refusal}\n")
+            tell(f"agent: this pod could not end itself: {refusal}")
         else:
             return True
         if env.place is not None and not told:  # of a cluster no node can: whoever watches need not wait
@@ -74,7 +75,7 @@ def guard_deadline(seconds: float) -> None:
     """Ends the whole pod some time after so many seconds, should the supervisor have died."""
 
     def too_late(number: int, frame: FrameType | None) -> None:
-        sys.stderr.write("agent: the deadline has passed and nobody has ended this pod: killing it\n")
+        tell("agent: the deadline has passed and nobody has ended this pod: killing it")
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     # The pod's own group, which its first process leads, or led: as its parent, or as the leader of the session.

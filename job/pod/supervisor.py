@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from job.speech import tell
+
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # max_hours in seconds, counted from this process's own start: a wrong clock cannot move it.
 LIMIT_VARIABLE = "CODECJOB_MAX_SECONDS"
@@ -196,8 +198,7 @@ def _other_members() -> set[int]:
 
 
 def _say(what: str) -> None:
-    sys.stderr.write(f"supervisor: {what}\n")
-    sys.stderr.flush()
+    tell(f"supervisor: {what}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from job.record.causes import NODE_LOST, lost_in_words
 from job.record.documents import Beat, NodeBeat, Outcome
 from job.record.no_answer import RECORD_AWAY
 from job.run.pod_env import PodEnv
+from job.speech import tell
 
 TICK_SECONDS = 0.5
 INSIST_PAUSE_SECONDS = 2.0
@@ -169,7 +170,7 @@ class Node(Member):
 
     def say(self, what: str) -> None:
         """Writes a line into the log, and into what the container prints: of this node nothing else is there."""
-        sys.stderr.write(f"{self.name}: {what}\n")
+        tell(f"{self.name}: {what}")
         super().say(what)
 
 

@@ -12,10 +12,13 @@ from pydantic import ValidationError
 
 from infra.store import NotFound, ObjectInfo, Store, StoreError
 from job.errors import CannotTellError
+from job.printable import printable_document
 from job.record.documents import Beat, Claim, D, Document, Intent, NodeBeat, Outcome, Progress, StopRequest, encode
 
 Kind = Literal["metrics", "log"]
 READ_AT_ONCE = 16
+ORDERS = ("intent.json", "claim.json", "stop.json")
+"""What clients alone write: it lies where the credentials and mounts of a pod let it read, and not write."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,19 @@ class Attempt:
         self.number = number
         self._pieces = {} if pieces is None else pieces
         self.prefix = f"runs/{run_id}/attempts/{number}"
+        self.orders = f"runs/{run_id}/orders/{number}"
 
     def intent(self) -> Intent | None:
         """What the client was about to create."""
-        return self._read("intent.json", Intent)
+        return self._order("intent.json", Intent)
 
     def claim(self) -> Claim | None:
         """The pod that belongs to this attempt."""
-        return self._read("claim.json", Claim)
+        return self._order("claim.json", Claim)
 
     def stop_request(self) -> StopRequest | None:
         """The request to end, if there is one."""
-        return self._read("stop.json", StopRequest)
+        return self._order("stop.json", StopRequest)
 
     def beat(self) -> Beat | None:
         """The agent's newest beat."""
@@ -77,18 +81,27 @@ class Attempt:
     def verdict(self) -> dict[str, Any] | None:
         """The agent's newest verdict."""
         try:
-            return dict(json.loads(self.store.get(f"{self.prefix}/verdict.json")))
-        except NotFound:
+            return dict(printable_document(json.loads(self.store.get(f"{self.prefix}/verdict.json"))))
+        except (NotFound, ValueError, TypeError, RecursionError):
             return None
 
     def write_once(self, name: str, document: Document) -> bool:
         """Writes a document that may never change; False if somebody was first."""
-        return self.store.create(f"{self.prefix}/{name}", encode(document.model_dump()))
+        return self.store.create(self.key(name), encode(document.model_dump()))
+
+    def conclude(self, outcome: Outcome) -> bool:
+        """Writes the outcome of an attempt whose pod is gone; False if there is one that can be read."""
+        if self.write_once("outcome.json", outcome):
+            return True
+        if self.outcome() is not None:
+            return False
+        self.write("outcome.json", outcome)  # what a pod has left there says nothing
+        return True
 
     def write(self, name: str, document: Document | dict[str, Any]) -> None:
         """Writes a document that its one writer replaces: a beat, a stop request, the newest verdict."""
         data = document.model_dump() if isinstance(document, Document) else document
-        self.store.put(f"{self.prefix}/{name}", encode(data))
+        self.store.put(self.key(name), encode(data))
 
     def note(self, what: str, by: str, **details: Any) -> None:
         """Appends to the audit trail."""
@@ -99,15 +112,17 @@ class Attempt:
 
     def events(self) -> list[dict[str, Any]]:
         """The audit trail, oldest first."""
-        events = [self._event(info.key) for info in self.store.list(f"{self.prefix}/events/")]
+        found = (self._event(info.key) for info in self.store.list(f"{self.prefix}/events/"))
+        events = [event for event in found if event is not None]
         return sorted(events, key=lambda event: float(event["time"]))  # keys of one millisecond are in no order
 
-    def _event(self, key: str) -> dict[str, Any]:
+    def _event(self, key: str) -> dict[str, Any] | None:
+        """None for what is no event: a pod may have left it there."""
         try:
-            event = dict(json.loads(self.store.get(key)))
+            event = dict(printable_document(json.loads(self.store.get(key))))
             return event | {"what": str(event["what"]), "by": str(event["by"]), "time": float(event["time"])}
-        except (ValueError, TypeError, KeyError) as error:
-            raise CannotTellError(f"{self.store.url}: {key} cannot be read: it is no event of codecjob") from error
+        except (NotFound, ValueError, TypeError, KeyError, RecursionError):
+            return None
 
     def segments(self, kind: Kind, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """The pieces of the rows or of the log, in order, from sequence number ``after`` + 1 on.
@@ -165,8 +180,20 @@ class Attempt:
                 found.append(CheckpointRef(self.number, int(step), f"{prefix}{step}", info.modified))
         return found
 
+    def key(self, name: str) -> str:
+        """Where a document lies: orders where no pod can write, all else in the pod's own part."""
+        return f"{self.orders if name in ORDERS else self.prefix}/{name}"
+
     def _read(self, name: str, kind: type[D]) -> D | None:
-        key = f"{self.prefix}/{name}"
+        """A pod's document. One that cannot be read is silence: a pod must not gain anything by garbage."""
+        try:
+            return kind.model_validate(printable_document(json.loads(self.store.get(self.key(name)))))
+        except (NotFound, ValueError, RecursionError):
+            return None
+
+    def _order(self, name: str, kind: type[D]) -> D | None:
+        """A client's document. Raises CannotTellError where it cannot be read."""
+        key = self.key(name)
         try:
             return kind.model_validate_json(self.store.get(key))
         except NotFound:

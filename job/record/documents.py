@@ -16,7 +16,7 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-VERSION = 1
+VERSION = 2
 """Of the record. A change that an older reader would misread raises it; a new field does not."""
 
 

@@ -21,6 +21,7 @@ from job.record.find import submission_order
 from job.record.run import Run
 from job.spec.model import JobSpec
 from job.verdict.checklist import evaluate
+from job.verdict.forecast import Forecast, forecast
 from job.verdict.pace import Pace, pace
 from job.verdict.rows import Row, collate
 from job.verdict.signs import State, Verdict
@@ -42,6 +43,8 @@ class Judged:
     """The newest validation row that counts."""
     epochs: int | None
     """What the trainer has said that it was asked for."""
+    forecast: Forecast | None = None
+    """Of the end of the plan; None where the rows do not allow one, or the run is BAD."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,14 @@ def judge_rows(rows: list[Row], attempts: Sequence[Attempt], spec: JobSpec) -> J
     """Everything that the rows say."""
     counting = collate(rows)
     validations = [row for row in counting if row.kind == "validation"]
+    verdict = judge(rows, attempts, spec)
     epochs = [row.values["num_epochs"] for row in counting if row.kind == "start" and "num_epochs" in row.values]
     return Judged(
-        verdict=judge(rows, attempts, spec),
+        verdict=verdict,
         pace=pace(rows),
         validation=validations[-1] if validations else None,
         epochs=int(epochs[-1]) if epochs else None,
+        forecast=None if verdict.verdict is State.BAD else forecast(counting, spec.checklist),
     )
 
 

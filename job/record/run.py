@@ -4,6 +4,7 @@ One writer per key; nothing is overwritten but beats, a stop request and the new
 and its newest checkpoint are derived by listing, never stored twice. docs/architecture.md lists the keys.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -58,6 +59,14 @@ class Run:
             self._spec = check_spec(self.submission().spec, f"runs/{self.run_id}/spec.json")
         return self._spec
 
+    def max_cost_as_written(self) -> float | None:
+        """The budget of a spec that cannot be read as a whole; None where there is none to be found."""
+        try:
+            cost = json.loads(self.store.get(f"runs/{self.run_id}/spec.json"))["spec"]["max_cost"]
+            return None if cost is None else float(cost)
+        except (NotFound, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
     def create(self, submission: Submission) -> None:
         """Writes spec.json; the run exists from here on."""
         if not self.store.create(f"runs/{self.run_id}/spec.json", encode(submission.model_dump())):
@@ -79,8 +88,9 @@ class Run:
 
     def attempts(self) -> list[Attempt]:
         """The attempts, oldest first."""
-        numbers = sorted(int(name) for name in self.store.folders(f"runs/{self.run_id}/attempts/") if name.isdecimal())
-        return [self.attempt(number) for number in numbers]
+        parts = (f"runs/{self.run_id}/orders/", f"runs/{self.run_id}/attempts/")
+        numbers = {int(name) for part in parts for name in self.store.folders(part) if name.isdecimal()}
+        return [self.attempt(number) for number in sorted(numbers)]
 
     def rows(self, attempts: Iterable[Attempt] | None = None) -> list[Row]:
         """The rows of all attempts, as the checklist takes them."""

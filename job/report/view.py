@@ -71,6 +71,11 @@ def tiles(facts: Facts) -> list[Tile]:
                 metric = labels.of(name)
                 found.append(Tile(metric.title, f"{brief(value)} {metric.unit}".strip(), _since(validations, name)))
     if state:
+        if state.forecast:
+            low, high = brief(state.forecast.low), brief(state.forecast.high)
+            metric = labels.of(state.forecast.metric)
+            expected = f"{brief(state.forecast.value)} {metric.unit}".strip()
+            found.append(Tile("Expected at the end", expected, f"{metric.title}, 80% between {low} and {high}"))
         cost = state.money.cost.usd
         price = "all attempts" if state.usd_per_hour is None else f"at {usd(state.usd_per_hour)} an hour"
         found.append(Tile("Cost", usd(cost), price))

@@ -4,7 +4,8 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from infra.pods import (
     InvalidRequest,
@@ -28,9 +29,9 @@ from job.record.run import Run
 from job.record.store_clock import check_clock
 from job.run import wandb_access
 from job.run.account import account_if_told
-from job.run.machine import command, in_words, mounts
+from job.run.machine import command, in_words, with_mounts
 from job.run.offers import Candidate, Choice
-from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
+from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, GPUS_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
 from job.spec.model import JobSpec
 
@@ -95,11 +96,12 @@ def plan(
             env={
                 **client_part(run_id, attempt, store.url, deadline, spec.max_hours * 3600),
                 **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
+                **({GPUS_VARIABLE: str(candidate.machine.gpu_count)} if candidate.machine.gpu_count else {}),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),
             },
-            machine=replace(candidate.machine, mounts=mounts(spec, store)),
+            machine=with_mounts(candidate.machine, spec, store, Attempt(store, run_id, attempt).prefix),
             offer=candidate.offer,
         )
         for number, candidate in enumerate(candidates, start=1)
@@ -132,6 +134,8 @@ def start(
             f"`codecjob status {attempt.run_id}` shows it"
         )
     compile_cache.remember_secret()
+    for folder in launch.requests[0].machine.mounts if launch.requests else ():
+        Path(folder).mkdir(parents=True, exist_ok=True)  # what is not there cannot be mounted
     try:
         request, pod = _first_to_be_had(provider, attempt, launch.requests, trying)
     except NO_POD as error:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from infra.pods import Machine, kind_of
-from infra.pods.machine import count_gpus
+from infra.pods.processes import count_gpus
 from infra.store import Store
 from infra.store.folder import FolderStore
 from job.errors import UsageError
@@ -46,11 +47,15 @@ def machine(spec: JobSpec) -> Machine:
     )
 
 
-def mounts(spec: JobSpec, store: Store) -> tuple[str, ...]:
-    """The folder of the record, for a container beside it; a bucket needs none."""
+def with_mounts(machine: Machine, spec: JobSpec, store: Store, attempt_prefix: str) -> Machine:
+    """The machine with the folder of the record, for a container beside it; a bucket needs none.
+
+    The whole can be read, and the attempt's own part, ``attempt_prefix``, written.
+    """
     kind = kind_of(spec.provider)
-    contained = kind.at_home and not kind.is_this_user
-    return (str(store.root),) if contained and isinstance(store, FolderStore) else ()
+    if not kind.at_home or kind.is_this_user or not isinstance(store, FolderStore):
+        return machine
+    return replace(machine, mounts_read_only=(str(store.root),), mounts=(str(store.root / attempt_prefix),))
 
 
 def with_known_image(spec: JobSpec) -> JobSpec:

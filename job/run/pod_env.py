@@ -24,6 +24,8 @@ from job.record.documents import Claim
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
 # The same as a duration, for a pod whose clock is wrong, see `job.pod.supervisor`.
 LIMIT_VARIABLE = "CODECJOB_MAX_SECONDS"
+# How many GPUs a node of the attempt has and pays: its trainer must use them or fail.
+GPUS_VARIABLE = "CODECJOB_GPUS"
 # A secret, see `job.record.compile_cache`.
 SEAL_KEY_VARIABLE = "CODECJOB_SEAL_KEY"
 # Set where the pod ends with its first process, see `job.pod.supervisor`.

@@ -85,8 +85,13 @@ def facts_of(attempt: Attempt, stamped: bool = False) -> AttemptFacts:
     Raises StoreError, and CannotTellError where a document cannot be read.
     """
     outcome = attempt.outcome()
-    if stamped and outcome is not None and (written := _modified(attempt, "outcome.json")) is not None:
+    asked = outcome is not None and (stamped or outcome.time > time.time())
+    written = _modified(attempt, "outcome.json") if asked else None
+    if stamped and outcome is not None and written is not None:
         outcome = outcome.model_copy(update={"time": written})
+    elif outcome is not None and outcome.time > time.time():
+        # A pod may say what it likes, and nothing that has been written will have happened later.
+        outcome = outcome.model_copy(update={"time": time.time() if written is None else min(outcome.time, written)})
     return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), outcome)
 
 

@@ -13,17 +13,17 @@ from job.verdict.pace import Pace
 
 # What one look can prove at most: between two looks that lie further apart, the looker itself may have been stopped.
 MOST_PER_LOOK_SECONDS = 5.0
-PHASES = ("preparing", "compiling", "training", "validating", "saving")
+# Looks that must all find the same silence.
+LOOKS = 3
 DONE = "done"
+# What a phase may take, in multiples of `watch.silent`.
+PHASES = {"preparing": 6, "compiling": 6, "training": 1, "validating": 2, "saving": 2, DONE: 2}
+OVERDUE_LEAST = 6  # a validation is never overdue before so many times `watch.silent`
 
 
 def budget(watch: Watch, phase: str) -> float:
     """Seconds that the training loop may be silent in a phase; for a phase of another trainer, the largest there is."""
-    if phase == DONE:
-        phase = "saving"
-    if phase in PHASES:
-        return float(getattr(watch, phase))
-    return max(float(getattr(watch, known)) for known in PHASES)
+    return watch.silent * PHASES.get(phase, max(PHASES.values()))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class LoopWatch:
         self.looks += 1
         phase = self.beat.phase if self.beat else "preparing"
         allowed = budget(self.watch, phase)
-        if self.silent <= allowed or self.looks < self.watch.polls:
+        if self.silent <= allowed or self.looks < LOOKS:
             return None
         step, epoch = (self.beat.step, self.beat.epoch) if self.beat else (None, None)
         return Silence(phase, self.silent, allowed, step, epoch)
@@ -79,7 +79,7 @@ def overdue(pace: Pace, watch: Watch) -> str | None:
     """What to say of a live run that trains on and on without a validation row; nothing before epochs have a time."""
     if pace.epoch_seconds is None:
         return None
-    waited, allowed = pace.unvalidated_seconds, max(watch.overdue * pace.epoch_seconds, watch.overdue_least)
+    waited, allowed = pace.unvalidated_seconds, max(watch.overdue * pace.epoch_seconds, OVERDUE_LEAST * watch.silent)
     if waited <= allowed:
         return None
     return (

@@ -1,7 +1,7 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -9,10 +9,11 @@ from infra.pods import Pod, ProviderError, open_provider
 from job.record.documents import Beat, Outcome, Progress
 from job.record.judged_cache import Judged, Memory, judge
 from job.record.run import Run
-from job.run.cost import Amount, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon
+from job.run.cost import Amount, Bill, Invoice, Money, bills, cost_by_attempt, invoice_of, reckon, spent
 from job.run.seen import AttemptFacts, Finds, Seen, see
 from job.spec.model import JobSpec
-from job.verdict.pace import seconds_left
+from job.verdict.forecast import NO_PRICE, Forecast, Price, price_of
+from job.verdict.pace import seconds_left, shortfall
 from job.verdict.rows import Row, collate, json_number
 from job.verdict.signs import Verdict
 
@@ -87,6 +88,12 @@ class RunState:
     """When max_hours ends the newest attempt, Unix seconds."""
     seconds_left: float | None = None
     """Until training has done its planned steps at the speed measured, or the deadline comes; None once it is over."""
+    shortfall: str = ""
+    """What max_hours or max_cost will leave undone at the pace measured, in one sentence."""
+    forecast: Forecast | None = None
+    """Of the end of the plan, while the run trains. It advises; only the checklist acts."""
+    to_good: Price = NO_PRICE
+    """Time and money until the forecast's good limit is likely reached."""
     epochs: int | None = None
     """Epochs that the run was asked for, by its spec or else by the trainer's own default."""
     beat: float | None = None
@@ -156,6 +163,7 @@ class RunState:
             "phase": self.progress.phase if self.progress else None,
             "metrics": {name: json_number(value) for name, value in validation.values.items()} if validation else None,
             "verdict": self.verdict.as_dict(),
+            "forecast": {**self.forecast.as_dict(), **asdict(self.to_good)} if self.forecast else None,
             "outcome": self.outcome.model_dump() if self.outcome else None,
             "cost_usd": self.money.cost.usd,
             "money": self.money.as_dict(),
@@ -184,6 +192,7 @@ def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
     billing: Billing = "unknown" if seen.trouble else "on" if seen.pods else "off"
     state = _state(seen, billing)
     deadline = newest.intent.deadline if newest.intent else None
+    expected = judged.forecast if state == "training" else None
     paid = bills(seen.attempts, billing == "on", invoice)
     return RunState(
         run_id=seen.run_id,
@@ -207,6 +216,9 @@ def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
         usd_per_hour=claim.price_per_hour if claim else None,
         deadline=deadline,
         seconds_left=_seconds_left(judged, state, deadline, seen.now),
+        shortfall=_shortfall(seen, judged, deadline, paid) if state == "training" else "",
+        forecast=expected,
+        to_good=price_of(expected, judged.pace, claim.price_per_hour if claim else None) if expected else NO_PRICE,
         epochs=judged.epochs,
         beat=_heard(seen),
         synced=_synced(beat),
@@ -221,6 +233,13 @@ def _heard(seen: Seen) -> float | None:
     if seen.beat is None:
         return None
     return seen.beat.time if seen.beat_age is None else seen.now - seen.beat_age
+
+
+def _shortfall(seen: Seen, judged: Judged, deadline: float | None, paid: Sequence[Bill]) -> str:
+    most, cost = seen.spec.max_cost, spent(paid, seen.now)
+    usd = None if most is None or cost is None else max(most - cost, 0.0)
+    price = seen.newest.claim.price_per_hour if seen.newest.claim else None
+    return shortfall(judged.pace, None if deadline is None else max(deadline - seen.now, 0.0), usd, price)
 
 
 def _synced(beat: Beat | None) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from job.errors import CannotTellError
 from job.record.attempt import Attempt
 from job.record.causes import OUTCOMES, Cause
 from job.record.documents import Beat, Outcome, StopRequest
-from job.record.no_answer import RECORD_AWAY
+from job.record.no_answer import RECORD_AWAY, REFUSED
 from job.record.run import Run
 from job.record.store_clock import store_now
 from job.record.store_id import check_place, own_pods
@@ -82,7 +82,8 @@ def end(
 
     Raises:
         CannotTellError: the provider lists no pod from the beginning, and yet the agent beats; or the store is a copy.
-        StoreError: the agent cannot be asked; nothing has been ended.
+        StoreError: the store does not answer, so that the agent cannot be asked; nothing has been ended. (One that
+            answers and takes no write does not keep the pod alive.)
         NotRecordedError: nothing is billed any more, and the record cannot be reached.
     """
     check_place(attempt.store)
@@ -92,17 +93,26 @@ def end(
         check_silent(provider, attempt)
     elif attempt.outcome() is None:
         request = StopRequest(outcome=OUTCOMES[cause], cause=cause, reason=reason, by=by, time=time.time())
-        attempt.write("stop.json", request)
-        with suppress(StoreError):  # the agent knows; whoever reads the record later sees the request itself
-            attempt.note("stop requested", by, outcome=request.outcome, cause=cause, reason=reason)
-        say("asked the agent to save and stop")
+        try:
+            attempt.write("stop.json", request)
+        except REFUSED as error:
+            agent_grace = 0.0
+            said = f"the agent cannot be asked to save, since the store takes no write: {error}"
+        else:
+            said = "asked the agent to save and stop"
+            with suppress(StoreError):  # the agent knows; whoever reads the record later sees the request itself
+                attempt.note("stop requested", by, outcome=request.outcome, cause=cause, reason=reason)
+        say(said)
     _give_the_agent_time(provider, attempt, agent_grace)
     living = pods_of(provider, attempt)
+    try:  # the money comes before the audit trail, and before all words
+        _terminate(provider, [pod.id for pod in living])
+    finally:
+        for pod in living:
+            with suppress(StoreError):
+                attempt.note("terminating", by, pod=pod.id)
     for pod in living:
-        say(f"pod {pod.id} is still there: terminating it")
-        with suppress(StoreError):  # the money comes before the audit trail
-            attempt.note("terminating", by, pod=pod.id)
-    _terminate(provider, [pod.id for pod in living])
+        say(f"pod {pod.id} was still there: it has been terminated")
     _wait_until(lambda: not pods_of(provider, attempt), CONFIRM_SECONDS)
     if not is_gone(provider, attempt):
         return Ended(attempt.outcome(), billing_off=False)
@@ -183,9 +193,10 @@ def _close(provider: Provider, attempt: Attempt, outcome: Outcome) -> Outcome | 
     if attempt.outcome() is None:
         claim = attempt.claim()
         if claim is not None:
-            _keep_last_words(provider, attempt, claim.pod_id)
+            with suppress(StoreError):  # how it ended is worth more than what it said
+                _keep_last_words(provider, attempt, claim.pod_id)
             provider.terminate(claim.pod_id)  # clears away what a pod that died by itself has left
-        if attempt.write_once("outcome.json", outcome):
+        if attempt.conclude(outcome):
             attempt.note("ended", outcome.by, **_grounds(provider, attempt, outcome))
     return attempt.outcome()
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from job.spec.quantities import Hours, Seconds, Usd
 from job.verdict.checklist_spec import Checklist
 from job.verdict.rules.recipes import RECIPES
 
@@ -68,20 +69,14 @@ class TrainSpec(_Part):
 class Watch(_Part):
     """How many seconds a part of a live run may be silent. Generous: a good run must never be taken for a dead one."""
 
-    starting: float = Field(3600.0, gt=0, description="from the launch to the agent's first beat; the image is pulled")
-    stuck: float = Field(
-        900.0, gt=0, description="a pod whose container has not begun to run: another machine is taken"
+    starting: Seconds = Field(3600.0, description="from the launch to the agent's first beat; the image is pulled")
+    stuck: Seconds = Field(900.0, description="a pod whose container has not started: another machine is taken")
+    agent: Seconds = Field(900.0, description="between two beats of the agent")
+    silent: Seconds = Field(
+        300.0,
+        description="between two beats of the training loop; 2 times that if it validates or saves, 6 if it prepares",
     )
-    agent: float = Field(900.0, gt=0, description="between two beats of the agent")
-    preparing: float = Field(1800.0, gt=0, description="between two beats of the training loop while it prepares")
-    compiling: float = Field(1800.0, gt=0, description="the same while it compiles")
-    training: float = Field(300.0, gt=0, description="the same while it trains")
-    validating: float = Field(600.0, gt=0, description="the same while it validates")
-    saving: float = Field(600.0, gt=0, description="the same while it saves, and after the last epoch")
     overdue: float = Field(5.0, gt=1, description="a validation is overdue after this many expected epoch times")
-    overdue_least: float = Field(1800.0, gt=0, description="and never before this many seconds")
-    polls: int = Field(3, ge=2, description="looks that must all find the same silence")
-    poll_seconds: float = Field(5.0, gt=0, description="between two of the watchdog's looks")
 
 
 class PodSpec(_Part):
@@ -194,15 +189,15 @@ class JobSpec(_Part):
     gpu: tuple[str, ...] = Field((), description="one name or several in order of preference; default: the cheapest")
     gpu_count: int | None = Field(None, ge=0, le=64, description="GPUs of a node; default: 1 where there are any")
     nodes: int = Field(1, ge=1, le=64, description="machines that train together")
-    max_price_per_hour: float | None = Field(None, gt=0, description="USD for all GPUs of all nodes together")
+    max_price_per_hour: Usd | None = Field(None, description="USD for all GPUs of all nodes together")
     pod: PodSpec = Field(PodSpec(), description="what else the machine needs")
     store: str | None = Field(None, description="where the run's record lives; default: codecjob's own folder")
     access: AccessSpec = Field(
         AccessSpec(),
         description="how a pod on another machine reaches the store",
     )
-    max_hours: float = Field(24.0, gt=0, description="the pod is ended after this long, whatever it does")
-    max_cost: float | None = Field(None, gt=0, description="USD for all attempts together; the run is ended there")
+    max_hours: Hours = Field(24.0, description="the pod is ended after this long, whatever it does")
+    max_cost: Usd | None = Field(None, description="USD for all attempts together; the run is ended there")
     watch: Watch = Field(Watch(), description="seconds that a part of a live run may be silent")
     keep: KeepSpec = Field(KeepSpec(), description="which checkpoints stay in the store")
     notify: NotifySpec = Field(

@@ -84,8 +84,8 @@ class Judge:
             self._evidence.see(row)
             signs = [
                 *self._rate_of_learning.see(row),
-                *self._training.see(row),
                 *self._faults.see(row),
+                *self._training.see(row),
                 *self._plateau.see(row),
                 *self._table.adversarial.see(row),
             ]
@@ -116,7 +116,7 @@ class _Table:
         self.adversarial = AdversarialSigns(given.causes, given.min_steps)
         self.improvement = Improvement(given.improvement, given, clock) if given.improvement else None
         self.lost = LostProgress(given.improvement.metric, given.causes, clock) if given.improvement else None
-        self.alone = LoneSigns()
+        self.alone = LoneSigns(given)
         self.good = False
         self.signs: list[Sign] = []
         self.beside: list[Sign] = []

@@ -11,8 +11,8 @@ USUAL_STEP_SECONDS = 16.0
 LEAST_SHARE, MOST_SHARE = 1 / 3, 4.0
 # Share of min_steps that must follow a warm-up, and how far a warm-up may put the verdict off.
 AFTER_WARMUP, LONGEST_WARMUP = 0.5, 4.0
-# One strike for so much training: a share of min_steps.
-STRIKE_SHARE = 1 / 6
+# One strike for so much training: a share of min_steps. With less a slow rise is lost in the noise of a few rows.
+STRIKE_SHARE = 1 / 2
 # An output that is still silent, unrelated to the input, while its spectrum is being learnt.
 SILENT_AMPLITUDE, SILENT_DB, UNRELATED, SPECTRUM_LEARNT = 0.1, 0.3, 0.1, 0.85
 SILENCE_MEL = 2.0  # the mel distance of silence

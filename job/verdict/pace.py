@@ -10,6 +10,8 @@ from job.verdict.rows import Row, collate
 
 # Training rows come every few seconds. A longer gap proves no more than this much work.
 MOST_BETWEEN_ROWS_SECONDS = 60.0
+# A pace is measured to about so much: a plan that misses a limit by less may reach it.
+SLACK = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,30 @@ def seconds_left(of: Pace) -> float | None:
     if of.planned_steps is None or of.step is None or of.seconds_per_step is None:
         return None
     return max(of.planned_steps - of.step, 0) * of.seconds_per_step
+
+
+def shortfall(of: Pace, seconds: float | None, usd: float | None, usd_per_hour: float | None) -> str:
+    """What a run's pace leaves undone, in one sentence; empty where it reaches its plan, or nobody can tell.
+
+    Args:
+        seconds: what max_hours leaves; None without such a limit.
+        usd: what max_cost leaves.
+        usd_per_hour: the price of all pods.
+    """
+    wanted = seconds_left(of)
+    if wanted is None or of.step is None or of.planned_steps is None or not of.seconds_per_step:
+        return ""
+    limits = [] if seconds is None else [(seconds, "max_hours")]
+    if usd is not None and usd_per_hour:
+        limits.append((usd / usd_per_hour * 3600, "max_cost"))
+    left, name = min(limits, default=(math.inf, ""))
+    if wanted <= (1 + SLACK) * left:
+        return ""
+    reached = of.step + int(max(left, 0.0) / of.seconds_per_step)
+    return (
+        f"the plan needs {wanted / 3600:.3g} h more at {of.seconds_per_step:.2g} s a step, {name} leaves "
+        f"{max(left, 0.0) / 3600:.3g} h: it ends at about step {reached} of {of.planned_steps}"
+    )
 
 
 def _newest_attempt(rows: Iterable[Row]) -> list[Row]:

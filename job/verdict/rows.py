@@ -49,9 +49,10 @@ class Row:
 
     def get(self, name: str) -> float | None:
         """The metric's value, the mean over stages where it has one for each; None where the row does not have it."""
-        if name in self.stages:
+        value = self.values.get(name)
+        if value is None and name in self.stages:
             return sum(self.stages[name]) / len(self.stages[name])
-        return self.values.get(name)
+        return value
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def collate(rows: Iterable[Row]) -> list[Row]:
     ordered: list[tuple[tuple[int, int, int], Row]] = []
     last = (0, 0, 0)
     for row in kept:
-        last = place(row) or (last[0], row.attempt, last[2] if last[1] == row.attempt else 0)
+        last = place_after(row, last)
         ordered.append((last, row))
     ordered.sort(key=lambda item: item[0])
     return [row for _, row in ordered]
@@ -140,6 +141,11 @@ def is_baseline(row: Row) -> bool:
 def place(row: Row) -> tuple[int, int, int] | None:
     """Where `collate` puts a row: places sort as rows do. None for a row without a step, which follows another."""
     return None if row.step is None else (row.step, row.attempt, RANK.get(row.kind, 1))
+
+
+def place_after(row: Row, last: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The place of a row behind one at ``last``: without a step of its own it stands where that one does."""
+    return place(row) or (last[0], row.attempt, last[2] if last[1] == row.attempt else 0)
 
 
 RANK = {"start": 0, "train": 1, "validation": 2}

@@ -1,6 +1,6 @@
 """Why a run, or a pod, has to end: pure functions over what the record and the provider say at one moment."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ def inputs(seen: Seen) -> dict[str, Any]:
     return {
         "store_time": seen.now,
         "verdict": seen.judged.verdict.as_dict(),
-        "pods": [{"id": pod.id, "state": pod.state, "created": pod.created} for pod in seen.pods],
+        "pods": pods_as_dicts(seen.pods),
         "agent": seen.beat.model_dump() if seen.beat else None,
         "agent_age": seen.beat_age,
         "progress": seen.progress.model_dump() if seen.progress else None,
@@ -58,6 +58,11 @@ def inputs(seen: Seen) -> dict[str, Any]:
         "deadline": seen.newest.intent.deadline if seen.newest.intent else None,
         "max_cost_spent_at": broke_at(seen.attempts, seen.spec.max_cost),
     }
+
+
+def pods_as_dicts(pods: Iterable[Pod]) -> list[dict[str, Any]]:
+    """JSON-ready."""
+    return [{"id": pod.id, "state": pod.state, "created": pod.created} for pod in pods]
 
 
 def judge(seen: Seen, kinds: Collection[Kind] | None = None) -> Finding | None:
@@ -84,6 +89,7 @@ def about_pod(pod: Pod, facts: AttemptFacts, now: float) -> Finding | None:
 
 def _findings(seen: Seen) -> Iterator[Finding]:
     newest, verdict = seen.newest, seen.judged.verdict
+    yield from limits(seen.attempts, seen.pods, seen.spec.max_cost, seen.now)
     if verdict.verdict is State.BAD:
         yield Finding("bad signs", verdict.summary, attempt=newest.number)
     for facts in seen.attempts:
@@ -97,7 +103,6 @@ def _findings(seen: Seen) -> Iterator[Finding]:
             yield Finding(NODE_LOST, newest.outcome.reason, attempt=newest.number)
         return
     if seen.own_pods:
-        yield from _limits(seen)
         yield from _stuck(seen)
         yield from _silence(seen)
     elif newest.claim and (seen.beat or seen.now - newest.claim.time > _unlisted(seen)):
@@ -118,15 +123,29 @@ def goes_on(attempts: Sequence[AttemptFacts], now: float) -> bool:
     return lost[-1] and sum(lost) <= MOST_NODES_LOST
 
 
-def _limits(seen: Seen) -> Iterator[Finding]:
-    newest, now = seen.newest, seen.now
-    if newest.intent and now > newest.intent.deadline + AGENT_SECONDS:
-        said = f"max_hours ({seen.spec.max_hours:g}) is over since {now - newest.intent.deadline:.0f} s"
-        yield Finding("deadline", said, attempt=newest.number)
-    broke = broke_at(seen.attempts, seen.spec.max_cost)
-    if broke is not None and now > broke:
-        said = f"max_cost ({seen.spec.max_cost:g} USD) is spent"
-        yield Finding("budget", said, attempt=newest.number)
+def limits(
+    attempts: Sequence[AttemptFacts], pods: Iterable[Pod], max_cost: float | None, now: float
+) -> Iterator[Finding]:
+    """Deadline and budget, for whatever is still listed, also after an outcome: a pod itself may have written that.
+
+    They rest on what no pod can write: the orders, the spec, the provider's list and the time ``now``.
+    """
+    listed = list(pods)
+    broke = broke_at(attempts, max_cost)
+    for facts in attempts:
+        own = tuple(pod.id for pod in listed if pod.attempt == facts.number)
+        if not own:
+            continue
+        newest = facts is attempts[-1]
+        # There is nobody to ask any more, and nothing to write, where the attempt has had its end.
+        only = own if facts.outcome is not None or not newest else ()
+        if facts.intent and now > facts.intent.deadline + AGENT_SECONDS:
+            hours = (facts.intent.deadline - facts.intent.time) / 3600
+            said = f"max_hours ({hours:.3g}) is over since {now - facts.intent.deadline:.0f} s"
+            yield Finding("deadline", said, pods=only, attempt=facts.number)
+        late = 0.0 if facts.outcome is None else AGENT_SECONDS
+        if newest and broke is not None and now > broke + late:
+            yield Finding("budget", f"max_cost ({max_cost:g} USD) is spent", pods=only, attempt=facts.number)
 
 
 def stuck_for(pod: Pod, facts: AttemptFacts, now: float) -> float | None:

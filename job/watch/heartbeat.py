@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Callable, Collection
 
-from infra.store import NotFound, Store
+from infra.store import NotFound, Store, StoreError
 from job.errors import UsageError
+from job.record.no_answer import REFUSED
 from job.record.store_clock import stamp_of
 
 ALL = "all"
@@ -39,6 +40,18 @@ class StoreClock:
     def last_known(self) -> float:
         """The same without asking: by this machine's own clock before there was an answer."""
         return time.time() if self.read is None else self.read[0] + time.monotonic() - self.read[1]
+
+
+def usable(clock: Clock) -> tuple[Clock, StoreError | None]:
+    """A clock that needs no more than it gets, and why the store takes no beat, where it takes none.
+
+    Raises as `StoreClock` does where the store does not answer.
+    """
+    try:
+        clock()
+    except REFUSED as error:
+        return (clock.last_known if isinstance(clock, StoreClock) else time.time), error
+    return clock, None
 
 
 def last_watched(store: Store, provider: str) -> float | None:

@@ -71,6 +71,7 @@ FIELDS = (
     "phase",
     "metrics",
     "verdict",
+    "forecast",
     "outcome",
     "cost_usd",
     "money",

@@ -90,6 +90,6 @@ def end(sighting: Sighting, run_id: str, say: Say) -> bool:
             by_provider.setdefault(provider.name, (provider, []))[1].append(pod.id)
     confirmed = True
     for provider, pod_ids in by_provider.values():
-        say(f"terminating {', '.join(pod_ids)} of {provider.name}: what its agent has not uploaded is lost")
         confirmed = end_pods(provider, run_id, pod_ids) and confirmed
+        say(f"terminated {', '.join(pod_ids)} of {provider.name}: what its agent had not uploaded is lost")
     return confirmed

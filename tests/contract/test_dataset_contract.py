@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ import soundfile
 
 from codec.audio import pack
 from codec.audio.shards import group
-from infra.store import Store, open_store
+from helpers import CountingStore
+from infra.store import open_store
 from job import dataset
 from job.dataset import manifest as manifests
 from job.dataset.verify import verify
@@ -54,36 +54,17 @@ else:
 """
 
 
-class Counting:
-    """A store, and what is brought from it and to it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.moved: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def upload(self, path: Path, key: str) -> None:
-        self.moved.append(key)
-        self._store.upload(path, key)
-
-    def download(self, key: str, path: Path) -> None:
-        self.moved.append(key)
-        self._store.download(key, path)
-
-
 KILLED = pytest.mark.parametrize("store", ["folder", "radosgw"], indirect=True)
 STOPS = pytest.mark.parametrize("stop_after", [1, 99])
 
 
 @pytest.fixture(params=["folder", "swift", "radosgw", "radosgw_tls"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CountingStore:
     if request.param == "folder":
-        return Counting(open_store(str(tmp_path / "store")))
+        return CountingStore(open_store(str(tmp_path / "store")))
     server: S3Server = request.getfixturevalue(request.param)
     use(server, monkeypatch)
-    return Counting(open_store(server.new_url()))
+    return CountingStore(open_store(server.new_url()))
 
 
 @pytest.fixture
@@ -98,11 +79,11 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
 
 
-def push(store: Counting, folder: Path) -> dataset.Pushed:
+def push(store: CountingStore, folder: Path) -> dataset.Pushed:
     return dataset.push(store, dataset.look_at(folder, RATE))
 
 
-def killed(what: str, store: Counting, folder: Path, dataset_id: str, stop_after: int) -> None:
+def killed(what: str, store: CountingStore, folder: Path, dataset_id: str, stop_after: int) -> None:
     words = [what, store.url, str(folder), dataset_id, str(stop_after), str(SHARD_BYTES)]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False, timeout=120
@@ -110,11 +91,11 @@ def killed(what: str, store: Counting, folder: Path, dataset_id: str, stop_after
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def objects(store: Counting) -> set[str]:
+def objects(store: CountingStore) -> set[str]:
     return {info.key for info in store.list("objects/")}
 
 
-def test_push_pull_verify(store: Counting, clips: Path, tmp_path: Path) -> None:
+def test_push_pull_verify(store: CountingStore, clips: Path, tmp_path: Path) -> None:
     pushed = push(store, clips)
     assert pushed.uploaded == len(pushed.manifest.shards) == len(objects(store)) > 4
     assert verify(store, pushed.dataset_id) == []
@@ -132,7 +113,7 @@ def test_push_pull_verify(store: Counting, clips: Path, tmp_path: Path) -> None:
 
 @KILLED
 @STOPS
-def test_a_killed_push_is_harmless_and_its_work_is_used(store: Counting, clips: Path, stop_after: int) -> None:
+def test_a_killed_push_is_harmless_and_its_work_is_used(store: CountingStore, clips: Path, stop_after: int) -> None:
     killed("push", store, clips, "", stop_after)
     assert manifests.list_datasets(store) == []
     left = objects(store)
@@ -146,7 +127,7 @@ def test_a_killed_push_is_harmless_and_its_work_is_used(store: Counting, clips: 
 @KILLED
 @STOPS
 def test_a_killed_pull_is_no_dataset_and_its_work_is_used(
-    store: Counting, clips: Path, tmp_path: Path, stop_after: int
+    store: CountingStore, clips: Path, tmp_path: Path, stop_after: int
 ) -> None:
     pushed = push(store, clips)
     folder = tmp_path / "pulled"

@@ -4,6 +4,7 @@ Only what lies outside is played: the provider, the store, the clock, and the tr
 """
 
 import contextlib
+import errno
 import io
 import json
 import sys
@@ -21,7 +22,8 @@ from fakes.rented_pods import Container, Plan, Rented, RentedPods
 from fakes.world import EPOCH, Process, World
 from infra import background
 from infra.pods import PROVIDERS, WORKSPACE_VARIABLE, ProviderKind
-from infra.store import Unavailable
+from infra.store import StoreFull, Unavailable
+from job import speech
 from job.dataset.manifest import Manifest
 from job.errors import UsageError
 from job.pod import (
@@ -110,8 +112,21 @@ class History:
     """(begin, length) of the store's outages. A write that begins in one may have worked."""
     nodes: int = 1
     clocks: Clocks = field(default_factory=Clocks)
+    store_full: list[tuple[float, float]] = field(default_factory=list)
+    """(begin, length) of the times in which the store can be read and takes no write."""
+    hostile: list[tuple[float, str, bytes]] = field(default_factory=list)
+    """(when, name, bytes) of what a pod writes into its own part of the record, where its credentials let it."""
+    mute: bool = False
+    """Whatever a process prints fails, as on a full disk."""
     vanish_at: float | None = None
     """All pods of this moment are lost by the vendor."""
+
+
+class Full(io.TextIOBase):
+    """A log on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Story:
@@ -163,6 +178,8 @@ class Story:
             process.clock_ahead = self.history.clocks.of(action.act)
             process.stranger = action.stranger
             self.world.spawn(process, self._target(action.act), EPOCH + action.at)
+        if self.history.hostile:
+            self.world.spawn(Process("hostile"), self._be_hostile)
         if self.history.vanish_at is not None:
             self.world.spawn(Process("vendor"), self._vanish, EPOCH + self.history.vanish_at)
         last = max(action.at for action in self.history.actions)
@@ -182,7 +199,7 @@ class Story:
     def _check_launch(self, rented: Rented) -> None:
         """A pod that no claim has named, since its launch gave no clear answer, may be there besides; no other."""
         for other in self.provider.billed():
-            claim = self.store.objects.get(f"runs/{RUN_ID}/attempts/{other.request.attempt}/claim.json")
+            claim = self.store.objects.get(f"runs/{RUN_ID}/orders/{other.request.attempt}/claim.json")
             if claim is not None and other.id in claim[0].decode():
                 self.troubles.append(f"{rented.id} is launched while {other.id} is the run's")
 
@@ -215,9 +232,6 @@ class Story:
         return f"runs/{RUN_ID}/spec.json" in self.store.objects
 
     def _target(self, act: Act) -> Callable[[], Any]:
-        def say(said: str) -> None:
-            pass
-
         def submit() -> None:
             submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
             self.run.create(submission)
@@ -230,11 +244,11 @@ class Story:
         def stop() -> None:
             try:
                 for attempt in self.run.attempts():
-                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", say)
+                    termination.end(self.provider, attempt, "stop requested", "by hand", "client", speech.tell)
             except RECORD_AWAY:
                 seen = stop_without_record.look([self.store.url])
                 if seen.run(RUN_ID, ()):
-                    stop_without_record.end(seen, RUN_ID, say)
+                    stop_without_record.end(seen, RUN_ID, speech.tell)
                     self.stops_unrecorded += 1
 
         def settle(terminate: bool) -> None:
@@ -245,12 +259,12 @@ class Story:
         def watch() -> None:
             clock = StoreClock(self.store, ALL)
             for _ in range(3):
-                watchdog.look_after_all(self.store, clock, True, say)
+                watchdog.look_after_all(self.store, clock, True, speech.tell)
                 self.world.sleep(WATCH_SECONDS)
 
         return {
             "submit": submit,
-            "resume": lambda: resume(self.run, self.provider),
+            "resume": lambda: resume(self.run, self.provider, say=speech.tell),
             "stop": stop,
             "reconcile": lambda: settle(terminate=False),
             "terminate orphans": lambda: settle(terminate=True),
@@ -294,6 +308,17 @@ class Story:
         for rented in self.provider.billed():
             self.provider.remove(rented.id)
 
+    def _be_hostile(self) -> None:
+        for at, name, data in sorted(self.history.hostile):
+            self.world.sleep(max(EPOCH + at - self.world.now, 0.0))
+            for rented in self.provider.billed():
+                key = f"runs/{RUN_ID}/attempts/{rented.request.attempt}/{name}"
+                self.store.objects[key] = (data, self.world.now)
+
+    def _full(self) -> bool:
+        at = self.world.now - EPOCH
+        return not self.healed and any(begin <= at < begin + length for begin, length in self.history.store_full)
+
     def _away(self) -> bool:
         at = self.world.now - EPOCH
         return not self.healed and any(begin <= at < begin + length for begin, length in self.history.store_away)
@@ -304,6 +329,8 @@ class Story:
         self.world.step()
         if self._away() and method not in ("put", "create"):
             raise Unavailable("the store does not answer")
+        if self._full() and method in ("put", "create", "upload"):
+            raise StoreFull("no space left on device")
 
     def _after(self, method: str) -> None:
         if hasattr(self.world.local, "actor") and self._away():
@@ -312,7 +339,12 @@ class Story:
     @contextlib.contextmanager
     def _on_stage(self) -> Iterator[None]:
         """The real modules with the world's clock and threads, and the played trainer, in longer steps of time."""
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
+        heard = Full() if self.history.mute else io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(heard),
+            contextlib.redirect_stderr(heard),
+        ):
             for name, module in list(sys.modules.items()):
                 if name.startswith("job.") and getattr(module, "time", None) is time:
                     patch.setattr(module, "time", self.world.time)

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from codec.training.dataset import CropDataset
-from tests.crops import small_dataset
+from crops import small_dataset
 
 RATE = 16000
 REPOSITORY = Path(__file__).parents[2]

@@ -21,6 +21,7 @@ def terminal() -> dict[str, Any]:
     return runpy.run_path(str(TERMINAL))
 
 
+@pytest.mark.slow
 def test_a_line_that_is_drawn_again_replaces_itself(terminal: dict[str, Any]) -> None:
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=40, color_system="truecolor")
@@ -38,6 +39,7 @@ def test_a_line_that_is_drawn_again_replaces_itself(terminal: dict[str, Any]) ->
     assert style.color.number == 1
 
 
+@pytest.mark.slow
 def test_a_command_runs_in_a_terminal_of_that_width(terminal: dict[str, Any], tmp_path: Path) -> None:
     script = "import os, sys; print(sys.stdout.isatty(), os.get_terminal_size().columns)"
     screen = terminal["last_screen"]([sys.executable, "-c", script], tmp_path, os.environ, 77)

@@ -14,6 +14,7 @@ WHOLE_ROOM = {
     "infra/pods/test_open_provider.py",
     "infra/store/test_open_store.py",
     "job/test_no_orphan.py",
+    "job/verdict/test_histories.py",
 }
 TESTS = sorted(path.relative_to(UNIT) for path in UNIT.rglob("test_*.py"))
 

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 RUNS = ("run", "call", "check_call", "check_output")
 WAITS = ("wait", "join", "communicate", "result")
@@ -31,6 +33,7 @@ def test_every_wait_of_a_test_has_an_end() -> None:
     assert {path: calls for path, calls in found.items() if calls} == {}, "give it a timeout"
 
 
+@pytest.mark.slow
 def test_the_look_finds_what_has_none() -> None:
     source = "subprocess.run(['x'])\nprocess.wait()\nthread.join()\n', '.join(words)\nprocess.wait(5)\nf(timeout=1)"
     assert list(endless(ast.parse(source))) == ["1: subprocess.run", "2: process.wait", "3: thread.join"]

@@ -82,5 +82,5 @@ def look(patient: Patient, checks: Sequence[Check]) -> Iterator[Finding]:
         try:
             yield from check(patient)
         except TROUBLE as trouble:
-            name = check.__module__.rpartition(".")[2]
+            name = check.__name__.removeprefix("about_")
             yield Finding(Level.ERROR, name, str(trouble))

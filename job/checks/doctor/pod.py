@@ -45,7 +45,7 @@ def _try(probe: Probe, access: Access) -> Iterator[Finding]:
     client, own = probe.store, f"{probe.prefix}attempts/1/"
     manifest, shared = probe.note(f"datasets/{probe.run_id}/manifest.json"), probe.note(f"objects/{probe.run_id}")
     foreign = probe.note(f"runs/{OTHER}{probe.run_id}/spec.json")
-    for key in (probe.key("spec.json"), probe.key("attempts/1/claim.json"), manifest, shared, foreign):
+    for key in (probe.key("spec.json"), probe.key("orders/1/claim.json"), manifest, shared, foreign):
         client.put(key, b"doctor")
     pod = _open(access)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,8 +63,10 @@ def _try(probe: Probe, access: Access) -> Iterator[Finding]:
         for what, call in needed.items():
             yield attempt(CHECK, f"the pod can {what}", call)
     forbidden: dict[str, Callable[[], Any]] = {
-        "delete in its run": lambda: pod.delete(f"{own}claim.json"),
-        "write another attempt": lambda: pod.put(probe.key("attempts/2/claim.json"), b"doctor"),
+        "delete in its run": lambda: pod.delete(f"{own}alive.json"),
+        "overwrite its deadline": lambda: pod.put(probe.key("orders/1/intent.json"), b"doctor"),
+        "overwrite its price": lambda: pod.put(probe.key("orders/1/claim.json"), b"doctor"),
+        "write another attempt": lambda: pod.put(probe.key("attempts/2/alive.json"), b"doctor"),
         "overwrite shared objects": lambda: pod.put(shared, b"doctor"),
         "read another run": lambda: pod.get(foreign),
         "list another run": lambda: list(pod.list(f"runs/{OTHER}{probe.run_id}/")),

@@ -1,10 +1,11 @@
-"""Check of the provider: whether it answers, as which account, and what the spec would get there now."""
+"""Checks of image and provider: whether the provider answers, as which account, and what the spec would get there."""
 
 from collections.abc import Iterator
 
 from infra.pods import Provider, TellsClock, kind_of, open_provider, paid_providers
 from job.checks.doctor.check import Patient, attempt
 from job.checks.finding import Finding, has_errors, note, warning
+from job.checks.preflight import image
 from job.record.store_clock import SKEW_SECONDS
 from job.run.offers import look_for
 from job.spec.model import JobSpec
@@ -21,6 +22,12 @@ def about_provider(patient: Patient) -> Iterator[Finding]:
         yield note(CHECK, f"no {titles} key is set; name a SPEC to look at its provider: codecjob doctor SPEC")
     for name in names:
         yield from _about(open_provider(name), spec)
+
+
+def about_image(patient: Patient) -> Iterator[Finding]:
+    """What a preflight says of the spec's image."""
+    if patient.spec is not None:
+        yield from image.about_image(patient.spec)[1]
 
 
 def _about(provider: Provider, spec: JobSpec | None) -> Iterator[Finding]:

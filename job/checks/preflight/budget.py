@@ -83,7 +83,7 @@ def _steps(budget: Budget, spec: JobSpec, config: Mapping[str, Any]) -> list[Fin
         findings.append(
             error(
                 "steps",
-                f"{said}: fewer than the {wanted} after which the checklist decides (checklist.min_steps), so the run "
+                f"{said}: fewer than the {wanted} (checklist.min_steps) after which the checklist decides, so the run "
                 f"would end unjudged; {epochs} epochs would do, or {mend}",
             )
         )

@@ -10,7 +10,6 @@ from infra.store import NotFound, Store
 from job import dataset
 from job.checks.finding import Finding, Level, error, has_errors, note, warning
 from job.checks.preflight import resources
-from job.checks.preflight.access import about_access
 from job.checks.preflight.budget import Budget, about_budget, count_steps
 from job.checks.preflight.clips import about_clips
 from job.checks.preflight.image import about_image
@@ -105,7 +104,7 @@ def examine(
     findings += about_the_image
     findings += [warning("wandb", said)] if (said := wandb_access.trouble(spec)) else []
     if store_works:
-        findings += about_access(spec, store.url)
+        findings += resources.about_access(spec, store.url)
     try:
         plan = ask_trainer(spec.train.flags())
     except UsageError as trouble:

@@ -13,11 +13,14 @@ from job.dataset import LocalData
 from job.errors import UsageError
 from job.run.machine import machine
 from job.run.offers import Choice, look_for
+from job.run.store_access import for_attempt
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import TrainerPlan
 
 # Beside the newest keep_checkpoints: the best one, and the one being written.
 MORE_CHECKPOINTS = 2
+NOBODY = "preflight"
+"""Stands for a run and its data that don't exist yet."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,20 @@ def about_store(store: Store) -> list[Finding]:
     except StoreError as trouble:
         return [error("store", str(trouble))]
     return [note("store", f"{store.url} can be written")]
+
+
+def about_access(spec: JobSpec, store_url: str) -> list[Finding]:
+    """Gets credentials such as the pod will get, for as long as it will need them, and drops them."""
+    try:
+        access = for_attempt(spec, store_url, NOBODY, NOBODY, 1)
+    except (UsageError, StoreError) as trouble:
+        return [error("access", str(trouble))]
+    if not access.env:
+        return []
+    return [
+        note("access", f"the pod reaches the store with: {access.kind}"),
+        *(warning("access", said) for said in access.warnings),
+    ]
 
 
 def free_bytes(folder: Path) -> int | None:

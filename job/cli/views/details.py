@@ -16,6 +16,7 @@ from job.cli.views.spark import Sparkline
 from job.run.cost import Amount
 from job.run.seen import AttemptFacts
 from job.run.state import ENDED, RunState
+from job.verdict.forecast_text import in_words
 from job.watch.run_detail import Details, said
 
 NARROW = 60
@@ -70,6 +71,8 @@ def _facts(state: RunState, details: Details) -> Iterator[tuple[str, RenderableT
         yield "progress", Text(doing)
     yield "checkpoint", _checkpoint(state, details)
     yield "verdict", Group(headline(state.verdict), Signs(state.verdict.signs))
+    if state.forecast:
+        yield "forecast", Text(in_words(state.forecast, state.to_good))
     for label, name, digits, unit in (("SNR", "snr_db", 1, " dB"), ("loss", "loss", 3, "")):
         if series := details.series(name):
             yield label, Sparkline(series, digits, unit)
@@ -103,6 +106,8 @@ def _money(state: RunState) -> Iterator[tuple[str, Text]]:
             yield "time left", Text(f"{duration(state.seconds_left)} at the speed measured")
         if state.deadline is not None:
             yield "deadline", Text(f"in {duration(max(state.deadline - state.read, 0.0))} (max_hours)")
+        if state.shortfall:
+            yield "too slow", Text(state.shortfall, "yellow")
     if money.saved.usd:
         yield "saved", _amount(money.saved)
 

@@ -11,7 +11,7 @@ from job.verdict.readers.vocabulary import ALIASES, SHARED, Meaning, meaning, ph
 from job.verdict.rows import VALIDATION_ONLY
 
 # What `--map` may name: what a rule or the order of the rows reads.
-FIELDS = tuple(dict.fromkeys((*ALIASES, *METRICS, "latent_power", "nonfinite_steps", "audio_seconds")))
+FIELDS = tuple(dict.fromkeys((*ALIASES, *METRICS)))
 # Fields that say which kind of row it is.
 KIND_FIELDS = ("kind", "split", "phase", "stage", "mode", "type", "event")
 

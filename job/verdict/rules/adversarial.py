@@ -11,6 +11,7 @@ from job.verdict.rules.limits import Limit
 from job.verdict.signs import Sign, State
 
 FIELDS = ("disc_loss", "gen_loss", "adversarial_loss", "adversarial", "feature_loss")
+_FIELDS = frozenset(FIELDS)
 # A hinge loss of 2 is that of a discriminator that says 0 to everything; its features then hardly differ.
 SILENT_HINGE, DEAD_FEATURES = 2.0, 0.03
 # What goes with a real explosion, by the metric that the recipe follows: decibels lost, or times as much.
@@ -19,7 +20,8 @@ LOST_DB, TIMES_WORSE = 3.0, 1.25
 
 def is_adversarial(row: Row) -> bool:
     """Whether a row shows that a discriminator takes part. Zeros are what is logged before it does."""
-    return any(row.get(name) for name in FIELDS)
+    values = row.values
+    return any(values.get(name) for name in _FIELDS & values.keys())
 
 
 class AdversarialSigns:

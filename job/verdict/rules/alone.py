@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from job.verdict.checklist_spec import Checklist
 from job.verdict.rate import Rate, honest_amplitude
 from job.verdict.rows import Row
+from job.verdict.rules.recipes import RECIPES
 from job.verdict.signs import Sign, State
 
 # From this SNR on, or from this share of what the rate usually gives, a low amplitude alone needs two rows.
@@ -21,9 +23,15 @@ BETTER_DB = 0.05
 
 
 class LoneSigns:
-    """Reads the bands of validation rows in order."""
+    """Reads the bands of validation rows in order. Only limits of the default are spared: a user's own number holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, checklist: Checklist) -> None:
+        default = RECIPES[checklist.recipe]["signs"]
+        self._usual = {
+            name
+            for name, limit in (("loss", "bad_above"), ("amplitude", "bad_below"))
+            if (band := checklist.signs.get(name)) and getattr(band, limit) == default.get(name, {}).get(limit)
+        }
         self._low_rows = 0  # decisive rows in a row with a low amplitude and an SNR that did not rise
         self._best = -math.inf
 
@@ -35,8 +43,8 @@ class LoneSigns:
             proven: whether a cause of the same row explains a high loss.
         """
         bad = {sign.sign for sign in bands if sign.state is State.BAD}
-        spared = set() if proven else bad & {"loss"}
-        if bad - spared == {"amplitude"} and self._may_wait(row, decisive, rate):
+        spared = set() if proven else bad & self._usual & {"loss"}
+        if bad - spared == self._usual & {"amplitude"} and self._may_wait(row, decisive, rate):
             spared |= {"amplitude"}
         if "amplitude" not in bad:
             self._low_rows = 0

@@ -90,7 +90,7 @@ def _run(job: Job, folder: Path) -> Timed:
 
 
 def _submit(job: Job, folder: Path, home: Path) -> Run:
-    watch = {"training": HUNG_AFTER_SECONDS} if job.hang else {}
+    watch = {"silent": HUNG_AFTER_SECONDS} if job.hang else {}
     document = {
         "name": job.name.replace("_", "-"),
         "provider": "local",

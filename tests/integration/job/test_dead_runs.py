@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from helpers import event_names, log_of
 from infra.pods import LaunchRequest, Pod
 from job import dataset
 from job.record.documents import Submission
@@ -37,18 +38,14 @@ def training(desk: Any, **spec: Any) -> Run:
     return run
 
 
-def log_of(run: Run) -> str:
-    return b"".join(piece for _, piece in run.attempt(1).segments("log")).decode(errors="replace")
-
-
 def test_a_loop_that_hangs_is_ended_by_its_agent_with_its_stacks_in_the_log(desk: Any) -> None:
-    run = training(desk, watch={"training": 3, "validating": 3, "saving": 3})
+    run = training(desk, watch={"silent": 3})
     send(desk, run, signal.SIGSTOP, "codec")
     assert desk.wait_for_end(run.attempt(1)) == "aborted"
     outcome = run.attempt(1).outcome()
     assert outcome.by == "agent"
     assert "the training loop hung" in outcome.reason
-    log = log_of(run)
+    log = log_of(run.attempt(1))
     assert "(most recent call first)" in log
     assert 'train.py"' in log
     events = {event["what"]: event for event in run.attempt(1).events()}
@@ -81,15 +78,15 @@ def held_down(processes: list[psutil.Process]) -> Iterator[None]:
 
 
 def test_a_loop_that_cannot_answer_is_killed(desk: Any) -> None:
-    run = training(desk, watch={"training": 3, "validating": 3, "saving": 3})
+    run = training(desk, watch={"silent": 3})
     with held_down(desk.processes(run, "codec")):
         assert desk.wait_for_end(run.attempt(1)) == "aborted"
-    assert "did not stop within" in log_of(run)
+    assert "did not stop within" in log_of(run.attempt(1))
     assert run.newest_checkpoint() is not None
 
 
 def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_writes_it_down(desk: Any) -> None:
-    run = training(desk, watch={"poll_seconds": 0.5})
+    run = training(desk, watch={"agent": 15})
     send(desk, run, signal.SIGKILL, "job.pod.agent")
     desk.wait_for(lambda: not desk.provider.find(run.run_id))
     closed = desk.command("abort-on-bad-signs", run.run_id, "--json")
@@ -99,7 +96,7 @@ def test_an_agent_that_was_killed_alone_takes_its_pod_along_and_the_watchdog_wri
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: signal.Signals) -> None:
-    run = training(desk, watch={"agent": 3, "poll_seconds": 0.5})
+    run = training(desk, watch={"agent": 3})
     if number == signal.SIGKILL:
         send(desk, run, number, "job.supervisor", "job.pod.agent")
     else:
@@ -109,7 +106,7 @@ def test_a_trainer_without_an_agent_is_ended_by_the_watchdog(desk: Any, number: 
     assert (ended.returncode, report["finding"]) == (21, "agent silent"), ended.stderr
     assert not desk.provider.find(run.run_id)
     assert run.attempt(1).outcome().by == "watchdog"
-    whats = [event["what"] for event in run.attempt(1).events()]
+    whats = event_names(run.attempt(1))
     assert whats == ["launched", "agent started", "decided", "stop requested", "terminating", "ended", "billing off"]
     assert json.loads(desk.command("status", run.run_id, "--json").stdout)["billing"] == "off"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.s3_proxy import ALWAYS, Kind, Proxy, Request, running_proxy
+from helpers import log_of
 from infra.store import open_store
 from job.record import checkpoints
 from job.verdict.rows import collate
@@ -50,7 +51,7 @@ def test_every_ninth_request_of_a_run_fails(faulty_desk: Any, proxy: Proxy) -> N
     assert skipped == []
     assert ref is not None
     assert ref.step == max(row.step or 0 for row in run.rows())
-    log = b"".join(piece for _, piece in run.attempt(1).segments("log")).decode()
+    log = log_of(run.attempt(1))
     assert "all 4 epochs are done" in log
 
 

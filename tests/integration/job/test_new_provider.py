@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from infra.pods import ANY_MACHINE, PROVIDERS, LaunchRequest, Machine, Offer, Pod, PodState, ProviderKind
 from job.cli import cli, submit
+from job.record.documents import Submission
 from job.record.run import Run
 from job.run import termination
 from job.run.launch import store_mark
@@ -114,6 +115,8 @@ def test_its_orphans_are_found_by_status_and_ended_by_the_watchdog(
 ) -> None:
     monkeypatch.setattr("job.watch.reconcile.UNCLAIMED_SECONDS", 0.0)
     monkeypatch.setattr("job.watch.reconcile.PAUSE_SECONDS", 0.0)
+    other = Submission(submitted=1.0, dataset="none", spec={"name": "speech", "data": "/clips"})
+    Run(desk.store, "speech-20260101-000000-0000").create(other)  # of another provider, and without a pod
     launch_id = f"{store_mark(desk.store)}-lost"
     lost = Pod("toy-9", "x", "lost-20260101-000000-0000", 1, launch_id, PodState.RUNNING, 0.4, time.time() - 3600)
     toybox.pods[lost.id] = lost

@@ -82,6 +82,9 @@ def test_it_writes_its_attempt(pod: S3Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("action", "call"),
     [
+        ("s3:PutObject", lambda pod: pod.put("runs/mine/orders/2/intent.json", b"")),
+        ("s3:PutObject", lambda pod: pod.put("runs/mine/orders/2/claim.json", b"")),
+        ("s3:PutObject", lambda pod: pod.put("runs/mine/orders/2/stop.json", b"")),
         ("s3:DeleteObject", lambda pod: pod.delete("runs/mine/attempts/2/claim.json")),
         ("s3:PutObject", lambda pod: pod.put("runs/mine/attempts/1/outcome.json", b"")),
         ("s3:PutObject", lambda pod: pod.put("runs/mine/spec.json", b"")),

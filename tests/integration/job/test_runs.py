@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers import event_names, log_of
 from job.record.run import Run
 from job.verdict.rows import collate
 
@@ -28,10 +29,10 @@ def test_a_run_is_recorded_whole_and_can_be_pulled(desk: Any, tmp_path: Path) ->
     kinds = [row.kind for row in collate(run.rows())]
     assert kinds[0] == "start"
     assert kinds.count("validation") == 3  # the baseline and both epochs
-    log = b"".join(piece for _, piece in attempt.segments("log")).decode()
+    log = log_of(attempt)
     assert "all 2 epochs are done" in log
     assert "agent" in log.splitlines()[-1], "the log is complete before the pod ends"
-    assert [event["what"] for event in attempt.events()] == ["launched", "agent started", "ended"]
+    assert event_names(attempt) == ["launched", "agent started", "ended"]
     assert not list((desk.folder / "home" / "pods").iterdir()), "a pod that has ended leaves nothing"
 
     out = tmp_path / "out"
@@ -132,7 +133,7 @@ def test_training_outlives_a_store_that_is_away(desk: Any) -> None:
     assert desk.wait_for_end(attempt) == "succeeded"
     steps = [row.step for row in collate(run.rows()) if row.kind == "validation"]
     assert len(steps) == 21, "no row was lost"
-    log = b"".join(piece for _, piece in attempt.segments("log")).decode()
+    log = log_of(attempt)
     assert "the record cannot be reached now" in log
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers import event_names
 from infra.pods import LaunchRequest, Pod, Transient
 from infra.pods.local import LocalProvider
 from job.errors import CannotTellError
@@ -26,7 +27,7 @@ from job.watch.watchdog import Report, look_after, look_after_all
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 # Seconds where a user has minutes.
-HASTY = {"agent": 2, "polls": 2, "poll_seconds": 0.3}
+HASTY = {"agent": 2}
 
 
 def start(
@@ -101,7 +102,7 @@ def test_an_agent_that_stays_silent_is_ended_and_billing_is_proven_off(desk: Any
     (decided,) = decisions(run)
     assert decided["inputs"]["agent_age"] > HASTY["agent"]
     assert decided["inputs"]["pods"][0]["id"] == run.attempt(1).claim().pod_id
-    whats = [event["what"] for event in run.attempt(1).events()]
+    whats = event_names(run.attempt(1))
     assert whats[-2:] == ["ended", "billing off"]
 
 

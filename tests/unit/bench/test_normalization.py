@@ -1,8 +1,11 @@
+import pytest
 import torch
 
 from tests.bench.normalization import table
 from tests.bench.normalization.peak import PEAK, by_peak
 from tests.bench.normalization.trainings import Training
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_signal_gets_the_peak_and_padding_does_not_count() -> None:

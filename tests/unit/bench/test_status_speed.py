@@ -1,10 +1,14 @@
 from pathlib import Path
 
+import pytest
+
 from infra.store import open_store
 from job.record.find import list_runs
 from job.record.run import Run
 from job.verdict.rows import parse
 from tests.bench.status_speed import _fill, drawn_out
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_runs_are_whole_and_as_long_as_was_asked(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import torch
 
 from tests.bench import limits, throughput
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -24,6 +24,7 @@ def codec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_help_has_every_flag_and_does_not_import_torch() -> None:
     script = (
         "import sys; from codec.cli import main; sys.argv = ['codec', 'train', '--help']\n"
@@ -63,6 +64,7 @@ def test_every_flag_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -
     assert [name for name in values if values[name] == unchanged[name]] == []  # or the test would see nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -89,6 +91,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     assert complaint in done.stderr
 
 
+@pytest.mark.slow
 def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"
@@ -97,6 +100,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "error: torch is missing: install codecjob[train]\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
 def test_torchs_threads_do_not_spin_unless_asked_to(tmp_path: Path, given: dict[str, str], expected: str) -> None:
     (tmp_path / "torch.py").write_text("import os; raise SystemExit(os.environ['OMP_WAIT_POLICY'])")

@@ -103,3 +103,12 @@ def test_a_frame_s_codes_are_those_of_all_stages_or_their_mean() -> None:
     varying = ModelConfig(num_quantizers=63, codebook_size=4, mean_quantizers=4, transform="mdct", codebook_dim=80)
     assert (varying.stages_per_frame, varying.least_stages) == (4, 4)
     assert ModelConfig(num_quantizers=63, codebook_size=256, mean_quantizers=15).least_stages == 1
+
+
+def test_the_rate_rises_linearly_and_stays() -> None:
+    config = TrainConfig(data_dir="", learning_rate=1.0, warmup_steps=4)
+    assert [config.learning_rate_at(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+
+
+def test_no_warm_up_is_the_full_rate_at_once() -> None:
+    assert TrainConfig(data_dir="", learning_rate=0.5, warmup_steps=0).learning_rate_at(0) == 0.5

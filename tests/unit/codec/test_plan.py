@@ -94,6 +94,7 @@ def test_the_default_is_16_kbit_a_second() -> None:
     assert "planned_steps" not in planned
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_and_needs_no_torch(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom codec.cli import main\n"

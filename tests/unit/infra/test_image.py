@@ -53,6 +53,7 @@ def refused(source: Path, **options: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--torch-index URL" in refused(ROOT, cuda="12.6")
     said = refused(ROOT, cuda="12.6", torch_index="https://me:hunter2@index.example/cu126")

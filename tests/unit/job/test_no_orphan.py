@@ -4,6 +4,7 @@
 played (the vendor, the store, the clock, the trainer).
 """
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from fakes.rented_pods import Fault, Plan
 from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, Clocks, History, Story, told
 from fakes.world import EPOCH
+from helpers import event_names
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
 from infra.store import StoreError
 from job.pod import agent, self_termination
@@ -25,6 +27,7 @@ from job.run import launch, resume
 from job.run.pod_env import PodEnv
 
 SUBMIT = Action(0.0, "submit")
+deaths = st.one_of(st.none(), st.none(), st.none(), st.integers(1, 60))
 # More calls to the outside than any process makes that a history kills; `test_every_step...` checks that.
 CLIENT_CALLS, AGENT_CALLS, NODE_CALLS, WATCH_CALLS = 20, 130, 60, 130
 
@@ -145,6 +148,70 @@ def how_it_went(attempt: Attempt) -> tuple[str, float]:
     return outcome.outcome, outcome.time - intent.time
 
 
+# A store that can be read and takes no write, and a pod that writes whatever it is able to write.
+
+LAST_SECONDS = 1500.0  # the deadline, what the agent gets after it, the watchdog's look at 1,000 s and its grace
+LATER = [Action(1000.0, "watch")]
+
+
+@pytest.mark.parametrize("begin", [30.0, 150.0, 800.0])
+def test_a_store_that_takes_no_write_disarms_no_watchdog(begin: float) -> None:
+    plan = Plan(agent_dies_at=[60] * 99, refuses_self=True)
+    story = told(History([SUBMIT, *LATER], plan, store_full=[(begin, 5000.0)]))
+    assert_sound(story)
+    assert_ended_in_time(story)
+
+
+def assert_ended_in_time(story: Story) -> None:
+    rented = story.provider.pods["pod-1"]
+    assert rented.gone is not None, story.history
+    assert rented.gone - EPOCH < LAST_SECONDS, story.history
+
+
+LIES = {
+    "alive.json": [b'{"state": "training", "time": 1e12}'],
+    "progress.json": [b'{"step": 1, "epoch": 1, "phase": "saving", "time": 1e12}'],
+    "outcome.json": [
+        b'{"outcome": "succeeded", "reason": "done", "by": "agent", "time": 1e12}',
+        b'{"outcome": "failed", "cause": "node lost", "reason": "\\u001b[2J", "by": "agent", "time": 1}',
+    ],
+    "verdict.json": [b'{"verdict": "good"}'],
+    "intent.json": [b'{"launch_id": "x", "pod_name": "x", "deadline": 1e18, "time": 1}'],
+    "claim.json": [b'{"launch_id": "x", "pod_id": "x", "price_per_hour": 0, "time": 1}'],
+    "stop.json": [b'{"outcome": "stopped", "reason": "x", "by": "x", "time": 1e12}'],
+    "metrics/00000001": [b'{"kind": "validation", "step": 1e308, "epoch": -1, "snr_db": "NaN"}\n'],
+    "log/00000001": [b"\\xff\\x00"],
+    "events/20270115T080000.000-0.json": [b'{"what": 1}'],
+    "checkpoints/9/manifest.json": [b'{"files": 1}'],
+}
+GARBAGE = [b"", b"{", b"[" * 100_000, b"null", b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_nothing_that_a_pod_writes_keeps_it_billed(name: str) -> None:
+    for data in (*LIES[name], *GARBAGE):
+        story = told(History([SUBMIT, *LATER], Plan(refuses_self=True), hostile=[(20.0, name, data)]))
+        assert_ended_in_time(story)
+        again = [(at, name, data) for at in (20.0, 300.0, 721.0, 950.0, 1001.0, 1100.0)]
+        assert_ended_in_time(told(History([SUBMIT, *LATER], Plan(refuses_self=True), hostile=again)))
+
+
+def test_no_pod_that_writes_what_it_likes_outlives_its_deadline() -> None:
+    lies = [(name, data) for name, known in LIES.items() for data in (*known, *GARBAGE)]
+    writes = st.lists(st.tuples(st.integers(0, 1200).map(float), st.sampled_from(lies)), min_size=1, max_size=8)
+    plans = st.builds(Plan, refuses_self=st.just(True), agent_dies_at=st.lists(deaths, max_size=3))
+
+    @settings(max_examples=300, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(writes, plans)
+    def tell(written: list[tuple[float, tuple[str, bytes]]], plan: Plan) -> None:
+        hostile = [(at, name, data) for at, (name, data) in written]
+        story = told(History([SUBMIT, *LATER], plan, hostile=hostile))
+        assert [trouble for trouble in story.troubles if "billed at the end" in trouble] == [], story.history
+        assert_ended_in_time(story)
+
+    tell()
+
+
 # All at once.
 
 acts: st.SearchStrategy[Act] = st.sampled_from(
@@ -152,7 +219,6 @@ acts: st.SearchStrategy[Act] = st.sampled_from(
 )
 times = st.integers(0, 60).map(lambda number: number * 15.0)
 spans = st.lists(st.tuples(times, st.sampled_from([5.0, 60.0, 300.0, 700.0])), max_size=2)
-deaths = st.one_of(st.none(), st.none(), st.none(), st.integers(1, 60))
 histories = st.builds(
     History,
     actions=st.lists(st.builds(Action, times, acts, deaths), min_size=1, max_size=5).flatmap(
@@ -166,6 +232,8 @@ histories = st.builds(
         agent_dies_at=st.lists(st.one_of(st.none(), st.integers(1, 110)), max_size=6),
     ),
     store_away=spans,
+    store_full=spans,
+    mute=st.booleans(),
     vanish_at=st.one_of(st.none(), times),
 )
 
@@ -178,7 +246,7 @@ def test_no_history_leaves_an_orphan_or_two_pods() -> None:
     def tell(history: History) -> None:
         story = told(history)
         assert_sound(story)
-        seen.update({what for attempt in story.run.attempts() for what in whats(attempt)})
+        seen.update({what for attempt in story.run.attempts() for what in event_names(attempt)})
         seen["several attempts"] += len(story.run.attempts()) > 1
         seen["several trainings"] += len(story.trainings) > 1
         seen["stopped without the record"] += story.stops_unrecorded
@@ -279,10 +347,6 @@ def test_no_history_with_wrong_clocks_leaves_an_orphan_or_two_pods() -> None:
     tell()
 
 
-def whats(attempt: Attempt) -> set[str]:
-    return {event["what"] for event in attempt.events()}
-
-
 # The proof must be able to fail.
 
 
@@ -323,6 +387,21 @@ def test_a_resume_that_does_not_wait_for_the_old_pod_is_caught(monkeypatch: pyte
 
 def closed_at_once(provider: Any, attempt: Any, outcome: Any) -> Any:
     return outcome
+
+
+def test_a_supervisor_that_cannot_speak_and_therefore_does_not_act_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("job.pod.supervisor._say", aloud)
+    monkeypatch.setattr(self_termination, "tell", aloud)
+    find_trouble("crashed: OSError")
+
+
+def test_a_watchdog_that_cannot_speak_and_therefore_does_not_act_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("job.speech.tell", aloud)
+    find_trouble("crashed: OSError")
+
+
+def aloud(what: str) -> None:
+    sys.stderr.write(what)
 
 
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

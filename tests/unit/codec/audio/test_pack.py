@@ -116,6 +116,7 @@ def test_more_are_refused_in_one_line_and_nothing_is_kept(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_nothing_half_written_stays(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip("a.wav", 4.0)
     folders = [str(tmp_path / "data"), str(tmp_path / "cache")]
@@ -210,6 +211,7 @@ pack(Path(sys.argv[1]), Path(sys.argv[2]), 16000, lambda done, total: os.kill(os
 """
 
 
+@pytest.mark.slow
 def test_a_killed_packer_leaves_nothing_that_looks_complete(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip("a.wav", seed=1)
     write_clip("b.wav", seed=2)
@@ -222,6 +224,7 @@ def test_a_killed_packer_leaves_nothing_that_looks_complete(tmp_path: Path, writ
     assert not (tmp_path / "cache/.partial").exists()
 
 
+@pytest.mark.slow
 def test_two_packers_at_once_decode_once(tmp_path: Path, write_clip: WriteClip) -> None:
     for seed in range(5):
         write_clip(f"{seed}.flac", seed=seed)

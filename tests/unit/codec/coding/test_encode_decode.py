@@ -133,6 +133,7 @@ def test_a_stream_of_another_model_is_refused(model: Trained, make_checkpoint: M
         encode_decode.decode(other, clip.with_suffix(".cjc"), clip.with_suffix(".flac"), ".flac", silent)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_audio(model: Trained, tmp_path: Path) -> None:
     script = """
 import sys, torch
@@ -238,6 +239,7 @@ def test_force_replaces_a_file_even_the_one_that_is_read(model: Trained, write_c
     assert soundfile.info(clip).frames == 16000
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_leaves_nothing(
     model: Trained, write_clip: Make, tmp_path: Path, small_disk: Callable[..., list[str]]
 ) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.front.range_coder import GAMMA_DIGITS, Damaged, Model, Reader, Writer
@@ -9,6 +9,7 @@ ROWS = np.random.default_rng(0).dirichlet(np.ones(25), 50).astype(np.float32)
 MODEL = Model(ROWS[0])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_everything_comes_back_in_its_order(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -48,6 +49,7 @@ def test_a_number_without_end_is_damage() -> None:
         Reader(writer.bytes()).gamma()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_forged_bytes_give_symbols_of_the_alphabet_or_damage(data: bytes) -> None:
     reader = Reader(data)

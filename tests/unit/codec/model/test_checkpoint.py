@@ -186,6 +186,7 @@ print(sorted(path.name for path in root.iterdir()), checkpoint.newest_complete(r
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(
     tmp_path: Path, small_disk: Callable[..., list[str]]
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(
     ]
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
     """The same on any machine: a limit on file sizes makes the write of trainer.pt fail in its middle."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -3,7 +3,7 @@ import torch
 
 from codec.training.batch_loader import Feed, gather
 from codec.training.dataset import CropDataset
-from tests.crops import small_dataset
+from crops import small_dataset
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from codec.training.step import step
 from codec.training.step_counters import Health
 from codec.training.train import _initialise_codebooks
 from codec.training.validate import HeldOut, validate
-from tests.crops import small_dataset
+from crops import small_dataset
 
 CUDA = torch.device("cuda", 0)
 SMALL = {"hidden_dim": 4, "strides": (5,), "num_quantizers": 2, "codebook_size": 8, "codebook_dim": 4}

@@ -55,6 +55,7 @@ def test_offline_keeps_config_numbers_and_audio_and_is_read_back(tmp_path: Path)
     assert "samples/0-original.path" not in last
 
 
+@pytest.mark.slow
 def test_online_without_a_key_is_said_in_one_line_and_waits_for_nobody(tmp_path: Path) -> None:
     script = (
         "import sys; from codec.config import TrainConfig; from codec.training.wandb_tracker import start_tracking\n"
@@ -86,6 +87,7 @@ def test_a_client_that_breaks_midway_is_dropped(tmp_path: Path) -> None:
     assert "training goes on without it" in said[0]
 
 
+@pytest.mark.slow
 def test_an_id_from_outside_is_the_run_s_own_in_every_attempt(tmp_path: Path) -> None:
     script = (
         "import sys; from codec.config import TrainConfig; from codec.training.wandb_tracker import start_tracking\n"
@@ -125,6 +127,7 @@ def online(folder: Path, url: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_where_the_server_refuses_training_goes_on_and_says_so(tmp_path: Path) -> None:
     with wandb_server() as server:
         server.refuse = True
@@ -136,6 +139,7 @@ def test_where_the_server_refuses_training_goes_on_and_says_so(tmp_path: Path) -
     assert (lines[1:], process.returncode) == (["trains", "has trained"], 0)
 
 
+@pytest.mark.slow
 def test_a_network_that_goes_away_holds_up_neither_the_training_nor_its_end(tmp_path: Path) -> None:
     with wandb_server() as server:
         process = online(tmp_path, server.url)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.store import AccessDenied, StoreError
+from infra.store import AccessDenied, NotFound, StoreError
 from infra.store.folder import FolderStore
 
 NOBODY = 65534
@@ -70,6 +70,7 @@ def test_objects_may_be_read_by_others_as_the_umask_says(tmp_path: Path) -> None
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o644, 0o644]
 
 
+@pytest.mark.slow
 def test_no_rights(tmp_path: Path) -> None:
     # Not below tmp_path: its parents are closed to any other user, which would make reading fail as well.
     root = Path(subprocess.check_output(["mktemp", "-d"], text=True, timeout=120).strip())
@@ -87,6 +88,7 @@ def test_no_rights(tmp_path: Path) -> None:
         shutil.rmtree(root)
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path, small_disk: Callable[..., list[str]]) -> None:
     root = tmp_path / "small"
     root.mkdir()
@@ -103,3 +105,31 @@ def test_a_full_disk(tmp_path: Path, small_disk: Callable[..., list[str]]) -> No
     ).stdout
     line = f"cannot write a in store {root}: No space left on device; free some space or choose another folder"
     assert printed.splitlines() == [line, line]
+
+
+def test_a_pipe_is_no_object_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/b", b"x")
+    os.mkfifo(tmp_path / "a" / "pipe")
+    with pytest.raises(NotFound):
+        store.get("a/pipe")
+    assert [info.key for info in store.list("a/")] == ["a/b"]
+
+
+def test_links_below_the_root_lead_nowhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret").write_bytes(b"secret")
+    store = FolderStore(tmp_path / "store")
+    store.put("a/b", b"x")
+    (tmp_path / "store" / "a" / "events").symlink_to(elsewhere)
+    (tmp_path / "store" / "a" / "link").symlink_to(elsewhere / "secret")
+    for key in ("a/events/secret", "a/link"):
+        with pytest.raises(NotFound):
+            store.get(key)
+    for write in (store.put, store.create):
+        with pytest.raises(StoreError):
+            write("a/events/new", b"x")
+    store.delete("a/events/secret")
+    assert list(store.list("a/events/")) == []
+    assert [path.name for path in elsewhere.iterdir()] == ["secret"]

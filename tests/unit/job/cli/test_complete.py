@@ -50,18 +50,21 @@ def offered(home: Path, *words: str, **env: str) -> list[str]:
     return answers.split()
 
 
+@pytest.mark.slow
 def test_commands(home: Path) -> None:
     assert offered(home, "re") == ["report", "reconcile", "resume"]
     assert offered(home, "") == list(COMMANDS)
     assert "--version" in offered(home, "--")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["status", "stop", "diff"])
 def test_runs_newest_first(home: Path, command: str) -> None:
     assert offered(home, command, "") == [NEWER, OLDER, OTHER]
     assert offered(home, command, "sp") == [NEWER, OLDER]
 
 
+@pytest.mark.slow
 def test_a_file_may_stand_for_a_run_of_diff(home: Path) -> None:
     command = Path(sys.executable).with_name("codecjob")
     env = {**os.environ, "CODECJOB_HOME": str(home), "COMP_WORDS": "codecjob diff job.y", "COMP_CWORD": "2"}
@@ -69,6 +72,7 @@ def test_a_file_may_stand_for_a_run_of_diff(home: Path) -> None:
     assert subprocess.check_output([command], env=env, text=True, timeout=120).strip() == "file,job.y"
 
 
+@pytest.mark.slow
 def test_runs_of_another_store(home: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     submit(open_store(str(elsewhere)), "far-20250101-010101-0002")
@@ -76,11 +80,13 @@ def test_runs_of_another_store(home: Path, tmp_path: Path) -> None:
     assert offered(home, "logs", "", CODECJOB_STORE=str(elsewhere)) == ["far-20250101-010101-0002"]
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_read_is_no_word(home: Path) -> None:
     for store in ("s3://x@y", "gopher://z", "/dev/null/store"):
         assert offered(home, "stop", "", CODECJOB_STORE=store) == []
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_leaves_what_is_remembered(home: Path) -> None:
     (home / "known-runs.json").write_text(f'{{"{OLDER}": "s3://bucket"}}')
     with socket.socket() as silent:  # takes connections, never answers

@@ -41,7 +41,6 @@ def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
 ) -> None:
     run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
     spec = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
-    spec |= {"watch": {"polls": 2, "poll_seconds": 0.01}}
     run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
     claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
     run.attempt(1).write_once("claim.json", claim)
@@ -51,7 +50,7 @@ def test_a_stuck_machine_is_ended_and_trouble_with_the_next_is_only_said(
     assert follow.follow(run, provider) == 1
     outcome = run.attempt(1).outcome()
     assert outcome is not None
-    assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 100")
+    assert outcome.reason.startswith("stuck start: pod pod-1 in EU-1 has not begun to run in 10")
     assert provider.pods == []
     assert "no other can be had: nothing is free; later: `codecjob resume" in capsys.readouterr().out
 
@@ -61,7 +60,7 @@ def test_a_stuck_machine_that_begins_to_run_between_two_looks_is_kept(
 ) -> None:
     run = Run(open_store(str(tmp_path)), "speech-20250102-030405-00ff")
     spec: Any = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
-    run.create(Submission(submitted=1.0, dataset="d", spec=spec | {"watch": {"polls": 2, "poll_seconds": 0.01}}))
+    run.create(Submission(submitted=1.0, dataset="d", spec=spec))
     claim = Claim(launch_id="launch-1", pod_id="pod-1", price_per_hour=0.4, time=time.time() - 1000)
     run.attempt(1).write_once("claim.json", claim)
     provider: Any = Stuck(run.run_id)

@@ -27,6 +27,7 @@ def init(*words: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_without_a_terminal_it_asks_nothing(here: Path) -> None:
     code, out, err = init("My Lab")
     assert code == 0
@@ -36,6 +37,7 @@ def test_without_a_terminal_it_asks_nothing(here: Path) -> None:
     assert (spec.name, spec.data, spec.provider) == ("my-lab", here / "My Lab" / "clips", "local")
 
 
+@pytest.mark.slow
 def test_flags_become_the_spec(here: Path) -> None:
     (here / "speech").mkdir()
     flags = ["--provider", "runpod", "--store", "s3://bucket/lab", "--gpu", "L40S", "--gpu", "A40", "--max-cost", "20"]
@@ -51,10 +53,12 @@ def test_flags_become_the_spec(here: Path) -> None:
     assert (spec.train.recipe, spec.checklist.recipe) == ("perceptual", "perceptual")
 
 
+@pytest.mark.slow
 def test_a_rented_pod_needs_a_store_that_it_reaches(here: Path) -> None:
     assert "needs an s3:// store" in init("--provider", "runpod")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["--name", "Bad Name"], ["--preset", "1kbps"], ["--max-cost", "-1"]])
 def test_what_is_refused_leaves_nothing(here: Path, flags: list[str]) -> None:
     code, out, err = init("lab", *flags)
@@ -63,6 +67,7 @@ def test_what_is_refused_leaves_nothing(here: Path, flags: list[str]) -> None:
     assert not (here / "lab").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_never_touched(here: Path) -> None:
     (here / "job.yaml").write_text("mine")
     code, out, err = init()
@@ -71,6 +76,7 @@ def test_a_file_that_is_there_is_never_touched(here: Path) -> None:
     assert (here / "job.yaml").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks_for_what_no_flag_gives(here: Path) -> None:
     keyboard, terminal = pty.openpty()
     # The name is a flag; then data, provider, store, GPU (return: the cheapest) and budget.

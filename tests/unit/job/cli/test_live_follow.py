@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from job.cli.live_follow import Moving, Plain, block, wrapped
+from job.cli.live_follow import Moving, Plain, block
 from job.cli.phases import STEPS, Phase
 from job.cli.progress import Lines, in_words
 
@@ -14,6 +14,7 @@ MONEY = "1.12 USD so far (0.69 USD/h x 1.2 h + 0.69 USD/h x 0.42 h)"
 TRAINING = Phase("training", "training", 120_000, 1_000_000, STEPS, (*FACTS, MONEY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_the_block_is_never_wider_than_the_terminal(width: int) -> None:
     file = io.StringIO()
@@ -25,11 +26,6 @@ def test_the_block_is_never_wider_than_the_terminal(width: int) -> None:
     if width >= 40:
         assert "step 120000/1000000" in text
         assert MONEY in text
-
-
-def test_facts_share_lines_and_are_not_torn() -> None:
-    assert wrapped(FACTS, 40) == ["epoch 12/100  loss 0.432", "SNR 12.2 dB (epoch 11)  UNDECIDED", "2.1 h left"]
-    assert wrapped(FACTS, 200) == ["  ".join(FACTS)]
 
 
 def test_plain_lines_come_with_phases_and_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +41,7 @@ def test_plain_lines_come_with_phases_and_now_and_then(capsys: pytest.CaptureFix
     assert len(capsys.readouterr().out.splitlines()) == 2, "never the same line twice"
 
 
+@pytest.mark.slow
 def test_what_happens_stays_above_the_block_and_a_verdict_has_its_colour() -> None:
     file = io.StringIO()
     console = Console(file=file, width=40, force_terminal=True, color_system="standard")

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from fakes.records import add_run, rows, run_id
+from helpers import StoreProxy
 from infra.pods import LaunchRequest
 from infra.pods.local import LocalProvider
 from infra.store import Store, StoreError, Unavailable, open_store
@@ -110,6 +111,7 @@ class Terminal:
         return bool(data)
 
 
+@pytest.mark.slow
 def test_a_terminal_is_painted_over_without_being_erased_until_the_run_has_ended(
     living: Run, store: Store, tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_terminal_is_painted_over_without_being_erased_until_the_run_has_ended
     assert b"reading" in on_screen, "something is shown before anything is known"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watch_and_not_the_run(living: Run, store: Store) -> None:
     terminal = Terminal("status", "--watch", "--store", store.url, columns=40)
     try:
@@ -140,17 +143,14 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(living: Run, store: Store) -> Non
     assert living.attempt(1).stop_request() is None
 
 
-class Away:
+class Away(StoreProxy):
     """A store that gives no answer to every look but some, counted from 1, of which the last ends the run."""
 
     def __init__(self, store: Store, answers: set[int], at_last: Callable[[], None]) -> None:
-        self.store = store
+        super().__init__(store)
         self.answers = answers
         self.at_last = at_last
         self.looks = 0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
 
     def folders(self, prefix: str) -> object:
         if prefix == "runs/":
@@ -162,6 +162,7 @@ class Away:
         return self.store.folders(prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [{1, 4}, {3}])
 def test_a_store_that_is_away_is_said_once_and_asked_again(
     living: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
@@ -177,6 +178,7 @@ def test_a_store_that_is_away_is_said_once_and_asked_again(
     assert away.looks == max(answers)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_trouble_stands_above_the_last_picture(
     living: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,6 +202,7 @@ def test_what_has_never_been_seen_and_does_not_come_back_ends_the_watch(store: S
         watch(Console(), ManyRuns(Gone, 20), quiet=False)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_json_comes_when_the_run_has_ended(living: Run, store: Store, tmp_path: Path) -> None:
     source = OneRun(living.run_id, store.url)
     end(living, tmp_path)

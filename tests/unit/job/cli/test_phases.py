@@ -11,6 +11,7 @@ from job.record.documents import Outcome, Progress
 from job.run.cost import Amount, Money
 from job.run.state import RunState
 from job.spec.load import check_spec
+from job.verdict.forecast import Forecast
 from job.verdict.rows import Row
 from job.verdict.signs import State, Verdict
 
@@ -88,6 +89,13 @@ def test_training_tells_steps_epoch_quality_time_and_money() -> None:
     )  # fmt: skip
     saving = phase_of(state("training", progress=beat.model_copy(update={"phase": "saving"}), rows=ROWS), NOW)
     assert (saving.name, saving.title) == ("training", "saving"), "no new line for each"
+
+
+def test_training_tells_what_to_expect_at_the_end() -> None:
+    beat = Progress(step=130, epoch=1, phase="training", time=NOW)
+    expected = Forecast("snr_db", 400, 8.44, 7.1, 9.62, 5.0, 0.97, None, True)
+    phase = phase_of(state("training", progress=beat, rows=ROWS, forecast=expected), NOW)
+    assert "SNR 8.4 dB at the end (7.1 to 9.6)" in phase.facts
 
 
 def test_nothing_of_money_where_nothing_is_paid() -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from fakes.records import add_run, rows, run_id
+from helpers import StoreProxy
 from infra.store import Store, open_store
 from job.cli import cli, status
 from job.cli.status_views import ManyRuns
@@ -92,20 +93,15 @@ def test_bad_input_is_one_line(store: Store) -> None:
     assert call().exit_code == 0, "the others are shown"
 
 
-class Slow:
+class Slow(StoreProxy):
     """A store far away."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
 
     def get(self, key: str) -> bytes:
         time.sleep(0.06)
         return self.store.get(key)
 
 
+@pytest.mark.slow
 def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> None:
     for number in range(40):
         add_run(store, run_id(number), time.time(), outcome="succeeded")
@@ -124,6 +120,7 @@ def test_a_slow_store_shows_the_names_first_and_fills_them_in(store: Store) -> N
     assert len(source.document()) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_who_pipes_stdout_is_told_of_a_slow_store_on_a_terminal(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool

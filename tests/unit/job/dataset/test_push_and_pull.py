@@ -48,6 +48,7 @@ def test_what_is_pulled_is_what_the_trainer_would_have_decoded_itself(
         )
 
 
+@pytest.mark.slow
 def test_a_shard_is_an_archive_that_tar_and_any_player_read(clips: Path, store: Store, tmp_path: Path) -> None:
     import soundfile
 

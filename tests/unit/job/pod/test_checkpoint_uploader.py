@@ -4,11 +4,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from helpers import PATIENCE_SECONDS, wait_until
+from helpers import PATIENCE_SECONDS, StoreProxy, wait_until
 from infra.store import Store, StoreError, Unavailable
 from job.pod import checkpoint_uploader as room
 from job.pod.checkpoint_uploader import Courier
@@ -16,17 +15,14 @@ from job.record.attempt import Attempt
 from job.record.run import Run
 
 
-class Gate:
+class Gate(StoreProxy):
     """A store whose uploads wait until they are let through, one permit each."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        super().__init__(store)
         self.permits = threading.Semaphore(0)
         self.uploads: list[str] = []
         self.error: Exception | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
 
     def upload(self, path: Path, key: str) -> None:
         self.uploads.append(key.rsplit("/attempts/1/", maxsplit=1)[-1])

@@ -54,6 +54,7 @@ def end(run: Run, folder: Path, job: JobSpec, said: list[str], told: dict[str, A
     return log
 
 
+@pytest.mark.slow
 def test_an_aborted_run_has_its_verdict_its_tags_and_an_alert_beside_what_the_trainer_said(
     run: Run, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,10 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from helpers import StoreProxy
 from infra.store import Store, Unavailable
 from job.errors import UsageError
 from job.record.download import pull
@@ -19,15 +19,13 @@ ROWS = {
 }
 
 
-class Flaky:
+class Flaky(StoreProxy):
     """A store from which one object comes only at the second try."""
 
     def __init__(self, store: Store, key: str) -> None:
-        self.store, self.key = store, key
+        super().__init__(store)
+        self.key = key
         self.downloaded: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
 
     def download(self, key: str, path: Path) -> None:
         if "/checkpoints/" in key:
@@ -143,6 +141,7 @@ def test_a_folder_that_cannot_be_made(trained: Run, tmp_path: Path) -> None:
         pull(trained, tmp_path / "file" / "out")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line(trained: Run, tmp_path: Path, small_disk: Callable[..., list[str]]) -> None:
     script = (
         "import sys; from pathlib import Path; from infra.store import open_store\n"

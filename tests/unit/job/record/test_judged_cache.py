@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from helpers import CountingStore
 from infra.store import Store
 from job.record import judged_cache
 from job.record.judged_cache import Memory, judge_rows
@@ -15,21 +16,6 @@ from job.verdict.rows import json_number
 from job.verdict.signs import State
 
 ROWS = Path(__file__).parents[3] / "bench" / "verdicts" / "rows"
-
-
-class Counting:
-    """A store that counts the objects that are read."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-    def get(self, key: str) -> bytes:
-        self.read += 1
-        return self.store.get(key)
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +44,11 @@ def test_a_memory_that_was_saved_says_what_judging_says(run: Run, store: Store, 
     attempts = run.attempts()
     assert plain(told) == plain(judge_rows(run.rows(attempts), attempts, run.spec()))
 
-    counting = Counting(store)
+    counting = CountingStore(store)
     reader = Run(counting, run.run_id)  # type: ignore[arg-type]
     again = Memory(store).judged(reader, reader.attempts(), run.spec())
     assert plain(again) == plain(told)
-    assert counting.read == 0
+    assert counting.read == []
 
 
 def test_rows_that_have_come_and_another_checklist_are_judged_anew(run: Run, store: Store) -> None:
@@ -105,10 +91,10 @@ def test_a_changed_rule_forgets(run: Run, store: Store, tmp_path: Path, monkeypa
     memory.save()
 
     def read_again() -> int:
-        counting = Counting(store)
+        counting = CountingStore(store)
         reader = Run(counting, run.run_id)  # type: ignore[arg-type]
         Memory(store).judged(reader, reader.attempts(), run.spec())
-        return counting.read
+        return len(counting.read)
 
     assert read_again() == 0
     with (tmp_path / "job" / "verdict" / "rules" / "validation.py").open("a") as rule:

@@ -59,6 +59,7 @@ def test_a_run_against_a_spec(store: Store) -> None:
     assert [str(item) for item in changed] == ["train.learning_rate 0.0003 -> 0.001", "dataset d1 -> d2"]
 
 
+@pytest.mark.slow
 def test_the_trainer_says_what_its_flags_mean() -> None:
     plan = ask_trainer(["--strides", "2,4", "--num_quantizers", "4"])
     assert (plan.hop, plan.bitrate_kbps) == (8, 80)

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import StoreProxy
 from infra.store import AccessDenied, Store
 from job.cli import cli
 from job.record.attempt import CheckpointRef
@@ -174,17 +175,14 @@ def test_beside_the_watching_each_run_is_pruned_now_and_then(run: Run, store: St
 
 
 def test_trouble_with_pruning_ends_no_watching(run: Run, store: Store) -> None:
-    class ReadOnly:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(store, name)
-
+    class ReadOnly(StoreProxy):
         def delete(self, key: str) -> None:
             raise AccessDenied("not with these credentials")
 
     for step in (10, 20, 30):
         save(run, step)
     said: list[str] = []
-    Tidier("watchdog", said.append).tidy(Run(ReadOnly(), run.run_id), False)  # type: ignore[arg-type]
+    Tidier("watchdog", said.append).tidy(Run(ReadOnly(store), run.run_id), False)  # type: ignore[arg-type]
     assert said == [f"{run.run_id}: its checkpoints were not pruned: not with these credentials"]
 
 

@@ -1,8 +1,8 @@
 import json
-from typing import Any
 
 import pytest
 
+from helpers import CountingStore
 from infra.store import Store
 from job.errors import CannotTellError, UsageError
 from job.record.documents import Beat, Submission
@@ -13,23 +13,8 @@ def train(step: int) -> bytes:
     return json.dumps({"kind": "train", "step": step, "epoch": 0, "loss": 0.1}).encode() + b"\n"
 
 
-class Counting:
-    """A store that counts the objects that are read."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.read: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-    def get(self, key: str) -> bytes:
-        self.read.append(key)
-        return self.store.get(key)
-
-
 def test_a_piece_that_grows_is_read_again_and_no_other(run: Run, store: Store) -> None:
-    counting = Counting(store)
+    counting = CountingStore(store)
     reader = Run(counting, run.run_id)  # type: ignore[arg-type]
     attempt = run.attempt(1)
     for step in range(1, 40):
@@ -92,7 +77,7 @@ def test_a_run_is_submitted_once(run: Run) -> None:
 
 def test_a_record_of_a_newer_version_says_so(run: Run, store: Store) -> None:
     key = f"runs/{run.run_id}/spec.json"
-    store.put(key, b'{"version": 2, "asked": "in other words"}')
+    store.put(key, b'{"version": 3, "asked": "in other words"}')
     with pytest.raises(CannotTellError, match=r"spec\.json was written by a newer codecjob .*upgrade"):
         run.submission()
     store.put(key, json.dumps({"version": 1, "submitted": 1.0, "dataset": "d", "spec": {}}).encode())

@@ -39,7 +39,7 @@ def test_a_run_without_an_attempt_is_a_run(run: Run) -> None:
 def test_of_half_a_record_the_rest_is_read_and_what_is_missing_named(run: Run, add_attempt: AddAttempt) -> None:
     add_attempt(1, [start(0, 1.0), validation(20, 1, 6.0)])
     prefix = run.attempt(1).prefix
-    run.store.put(f"{prefix}/claim.json", b'{"launch_id": ')
+    run.store.put(f"{prefix.replace('attempts', 'orders')}/claim.json", b'{"launch_id": ')
     run.store.put(f"{prefix}/events/20250101T000000.000-aaaa.json", b'{"what": "ha')
     run.store.put(f"{prefix}/metrics/00000002", b'{"kind": "val\n[]\n' + b'{"kind": "validation", "step": 3')
     facts = gather(run)

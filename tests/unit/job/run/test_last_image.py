@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from infra.pods import Machine
 from infra.store.folder import FolderStore
 from job.errors import UsageError
 from job.run import last_image
 from job.run.last_image import KnownImage
-from job.run.machine import machine, mounts, with_known_image
+from job.run.machine import machine, with_known_image, with_mounts
 from job.spec.load import check_spec
 from job.spec.model import JobSpec
 
@@ -66,5 +67,7 @@ def test_a_torn_file_says_what_to_do(home: Path) -> None:
 
 def test_a_folder_store_is_shared_with_containers_only(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    assert mounts(spec("docker"), store) == (str(tmp_path),)
-    assert mounts(spec("local"), store) == ()
+    own = "runs/r/attempts/1"
+    shared = with_mounts(Machine(), spec("docker"), store, own)
+    assert shared == Machine(mounts_read_only=(str(tmp_path),), mounts=(str(tmp_path / own),)), "it writes its own part"
+    assert with_mounts(Machine(), spec("local"), store, own) == Machine()

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.memory_store import MemoryStore
+from helpers import event_names
 from infra.pods import (
     ANY_MACHINE,
     InvalidRequest,
@@ -89,10 +90,6 @@ def start(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Pod]:
     return start
 
 
-def whats(run: Run) -> list[str]:
-    return [event["what"] for event in run.attempt(1).events()]
-
-
 def test_no_capacity_leads_to_the_next_offer(run: Run, start: Callable[[Any], Pod]) -> None:
     desk = Desk(NoCapacity("L4 is gone"), NoCapacity("A40 is gone"), None)
     start(desk)
@@ -101,14 +98,14 @@ def test_no_capacity_leads_to_the_next_offer(run: Run, start: Callable[[Any], Po
     claim = run.attempt(1).claim()
     assert claim is not None
     assert claim.launch_id == desk.requests[2].launch_id
-    assert whats(run) == ["refused", "refused", "launched"]
+    assert event_names(run.attempt(1)) == ["refused", "refused", "launched"]
     assert run.attempt(1).events()[0]["answer"] == "L4 is gone"
 
 
 def test_what_may_be_one_offers_fault_leads_to_the_next(run: Run, start: Callable[[Any], Pod]) -> None:
     desk = Desk(OfferRefused("400: no words that anybody knows"), None)
     start(desk)
-    assert whats(run) == ["refused", "launched"]
+    assert event_names(run.attempt(1)) == ["refused", "launched"]
 
 
 def test_what_every_offer_is_refused_for_is_the_requests_fault(run: Run, start: Callable[[Any], Pod]) -> None:
@@ -163,7 +160,7 @@ def test_a_pod_that_was_made_all_the_same_is_adopted(run: Run, start: Callable[[
     claim = run.attempt(1).claim()
     assert claim is not None
     assert claim.pod_id == "pod-1"
-    assert whats(run) == ["no clear answer", "adopted", "launched"]
+    assert event_names(run.attempt(1)) == ["no clear answer", "adopted", "launched"]
 
 
 @pytest.mark.parametrize("trouble", [Unavailable("the store is away"), KeyboardInterrupt()])

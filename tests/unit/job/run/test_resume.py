@@ -53,7 +53,7 @@ class Shop:
 def rented(store: Any) -> Run:
     run = Run(store, "speech-20250102-030405-00ff")
     spec = {"name": "speech", "data": "/clips", "provider": "docker", "image": "me/codec:1"}
-    spec |= {"watch": {"stuck": 0.001, "polls": 2, "poll_seconds": 0.01}}
+    spec |= {"watch": {"stuck": 0.001, "agent": 0.3}}
     run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
     return run
 

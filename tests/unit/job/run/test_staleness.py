@@ -6,7 +6,7 @@ from job.spec.model import Watch
 from job.verdict.pace import pace
 from job.verdict.rows import Row
 
-WATCH = Watch.model_validate({"training": 30, "saving": 60, "polls": 3, "overdue": 5, "overdue_least": 100})
+WATCH = Watch(silent=30)
 
 
 def beat(step: int, phase: str = "training", at: float = 0.0) -> Progress:
@@ -44,7 +44,7 @@ def test_each_phase_has_its_own_time() -> None:
 
 
 def test_before_the_first_beat_the_trainer_is_preparing() -> None:
-    loop = LoopWatch(Watch.model_validate({"preparing": 10}), 0.0)
+    loop = LoopWatch(Watch(silent=10 / 6), 0.0)
     assert looks(loop, None, 0.0, 10) is None
     silence = loop.look(None, 11.0)
     assert silence is not None
@@ -60,7 +60,7 @@ def test_a_machine_that_slept_is_no_silence() -> None:
 
 
 def test_time_alone_is_not_enough() -> None:
-    loop = LoopWatch(Watch.model_validate({"training": 1, "polls": 3}), 0.0)
+    loop = LoopWatch(Watch(silent=1), 0.0)
     loop.look(beat(7), 0.0)
     assert loop.look(beat(7), 4.0) is None
     assert loop.look(beat(7), 8.0) is None
@@ -69,7 +69,7 @@ def test_time_alone_is_not_enough() -> None:
 
 def test_the_end_has_the_budget_of_saving_and_an_unknown_phase_the_largest() -> None:
     assert budget(WATCH, "done") == 60
-    assert budget(WATCH, "dreaming") == max(WATCH.preparing, WATCH.compiling)
+    assert budget(WATCH, "dreaming") == 180
 
 
 def rows(validations: list[float], until: float, every: float = 2.0) -> list[Row]:
@@ -91,14 +91,14 @@ def test_a_validation_is_overdue_after_five_epochs_of_training_without_one() -> 
 
 def test_it_is_never_overdue_before_the_least_time() -> None:
     validations = [1.0, 3.0, 5.0]
-    assert overdue(pace(rows(validations, 100)), WATCH) is None
-    assert overdue(pace(rows(validations, 120)), WATCH) is not None
+    assert overdue(pace(rows(validations, 184)), WATCH) is None
+    assert overdue(pace(rows(validations, 188)), WATCH) is not None
 
 
 def test_before_two_validations_the_steps_of_an_epoch_say_what_to_expect() -> None:
     assert pace(rows([], 50)).epoch_seconds == pytest.approx(20)
-    assert overdue(pace(rows([], 100)), WATCH) is None
-    assert overdue(pace(rows([], 104)), WATCH) is not None
+    assert overdue(pace(rows([], 100)), Watch(silent=10)) is None
+    assert overdue(pace(rows([], 104)), Watch(silent=10)) is not None
 
 
 def test_nothing_is_expected_where_nothing_is_known() -> None:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from fakes.records import HOUR, add_attempt, add_run, rows, run_id
+from helpers import CountingStore
 from infra.pods import LaunchRequest, Unauthorised
 from infra.pods.local import LocalProvider
 from infra.store import Store
@@ -19,6 +20,7 @@ def launch(provider: LocalProvider, run: Run) -> str:
     return provider.launch(LaunchRequest(run.run_id, run.run_id, 1, "launch-1", command, {})).id
 
 
+@pytest.mark.slow
 def test_a_run_that_trains(store: Store, provider: LocalProvider) -> None:
     now = time.time()
     run = add_run(store, run_id(0), now, rows().replace(b'"planned_steps": 120', b'"planned_steps": 240'))
@@ -32,14 +34,21 @@ def test_a_run_that_trains(store: Store, provider: LocalProvider) -> None:
     assert state.happened() == "the trainer runs"
     assert state.seconds_left is not None
     assert 1 < state.seconds_left < 60, "120 steps at about 0.1 s"
+    assert state.forecast is not None
+    assert (state.forecast.metric, state.forecast.step, state.forecast.is_good) == ("snr_db", 240, True)
+    document = state.as_dict()["forecast"]
+    assert document["low"] < document["value"] < document["high"]
+    assert (document["seconds"], document["usd"]) == (None, None), "it is good already"
 
 
+@pytest.mark.slow
 def test_an_agent_that_is_silent_is_told_of(store: Store, provider: LocalProvider) -> None:
     run = add_run(store, run_id(0), time.time(), rows(), silent=300.0)
     launch(provider, run)
     assert look(run, provider).happened().startswith("its agent has been silent for 30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("silent", "ended", "says"), [(1.0, 0.0, "logs"), (1000.0, 0.0, "abort"), (1.0, 400.0, "abort")]
 )
@@ -56,7 +65,7 @@ def test_what_to_do_with_a_pod_that_does_nothing_more(
 
 def test_a_pod_that_is_gone_and_an_outcome(store: Store, provider: LocalProvider) -> None:
     lost = look(add_run(store, run_id(0), time.time(), rows()), provider)
-    assert (lost.state, lost.billing, lost.seconds_left) == ("lost", "off", None)
+    assert (lost.state, lost.billing, lost.seconds_left, lost.forecast) == ("lost", "off", None, None)
     assert lost.happened() == "the pod is gone and has left no outcome"
     over = look(add_run(store, run_id(1), time.time(), outcome="failed", reason="disk full"), provider)
     assert (over.state, over.happened()) == ("failed", "disk full (by agent)")
@@ -82,17 +91,6 @@ def test_epochs_are_the_trainers_where_the_spec_leaves_them_to_it(store: Store, 
 def test_each_document_is_read_once(store: Store, provider: LocalProvider) -> None:
     run = add_run(store, run_id(0), time.time(), rows(), outcome="failed")
     add_attempt(run, 2, time.time(), rows())
-    read: list[str] = []
-
-    class Counting:
-        url = store.url
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(store, name)
-
-        def get(self, key: str) -> bytes:
-            read.append(key)
-            return store.get(key)
-
-    look(Run(Counting(), run.run_id), provider)  # type: ignore[arg-type]
-    assert len(read) == len(set(read))
+    counting = CountingStore(store)
+    look(Run(counting, run.run_id), provider)  # type: ignore[arg-type]
+    assert len(counting.read) == len(set(counting.read))

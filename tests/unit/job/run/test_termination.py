@@ -165,7 +165,7 @@ def test_a_beat_that_changes_is_life_whatever_the_clock_of_this_machine_says(
 
 
 def claimed_by(attempt: Attempt, account: str | None) -> None:
-    attempt.store.delete(f"{attempt.prefix}/claim.json")
+    attempt.store.delete(f"runs/{attempt.run_id}/orders/{attempt.number}/claim.json")
     now = time.time()
     attempt.write_once("claim.json", Claim(launch_id="l", pod_id="a", price_per_hour=0.5, account=account, time=now))
 

@@ -105,7 +105,7 @@ def test_every_problem_has_its_line() -> None:
     [
         ("name: [a", "line 1, column 9: not valid YAML"),
         ("name: a\n\tdata: b", "line 2, column 1: not valid YAML"),
-        ("name: a\nsince: 2024-13-45", "not valid YAML: month must be in 1..12"),
+        ("name: a\nsince: 2024-13-45", "unknown key 'since'"),
         ("name: \x00", "not valid YAML"),
         ("", "a spec is a mapping"),
         ("- name", "a spec is a mapping"),
@@ -217,3 +217,122 @@ def test_wandb_has_one_spelling_and_no_key_is_taken(given: dict[str, Any], said:
         check_spec({**MINIMAL, **given}, "job.yaml")
     assert "s3cr3t" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def refusal(path: Path, *overrides: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        load_spec(path, overrides)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1, text
+    return text
+
+
+@pytest.mark.parametrize("written", ["1:5", "yes", "$5", "5 USD", "0x"])
+def test_money_is_a_plain_number(write: Any, written: str) -> None:
+    text = refusal(write(f"name: a\ndata: b\nmax_cost: {written}"))
+    assert f"job.yaml, line 3: max_cost: write a plain number of USD such as 5 or 0.80, not {written!r}" in text
+    assert "write a plain number of USD" in refusal(write("name: a\ndata: b"), f"max_cost={written}")
+
+
+@pytest.mark.parametrize(
+    ("written", "hours"),
+    [
+        ("90m", 1.5),
+        ("1h30m", 1.5),
+        ("2 d", 48.0),
+        ("1 day 12 hours", 36.0),
+        ("5400s", 1.5),
+        ("12", 12.0),
+        ("012", 12.0),
+        ("1.5", 1.5),
+        ("'8'", 8.0),
+        ("1e1", 10.0),
+    ],
+)
+def test_a_duration_is_what_it_says(write: Any, written: str, hours: float) -> None:
+    assert load_spec(write(f"name: a\ndata: b\nmax_hours: {written}")).max_hours == hours
+    assert load_spec(write("name: a\ndata: b"), [f"max_hours={written}"]).max_hours == hours
+    watched = load_spec(write("name: a\ndata: b\nwatch: {agent: 20m, training: 600}")).watch
+    assert (watched.agent, watched.training) == (1200.0, 600.0)
+
+
+@pytest.mark.parametrize("written", ["1:30", "01:30", "12:00:00", "30m1h", "90 mins of it", "yes", "1,5", "2w"])
+def test_what_is_no_duration_is_refused(write: Any, written: str) -> None:
+    for text in (
+        refusal(write(f"name: a\n\ndata: b\nmax_hours: {written}")),
+        refusal(write("name: a\ndata: b"), f"max_hours={written}"),
+    ):
+        assert f"write a number of hours such as 1.5, or with units such as 90m, 1h30m or 2 d, not {written!r}" in text
+    assert "job.yaml, line 4: max_hours: " in refusal(write(f"name: a\n\ndata: b\nmax_hours: {written}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_cost", "true"),
+        ("max_hours", "True"),
+        ("nodes", "false"),
+        ("train.num_epochs", "true"),
+        ("train.learning_rate", "TRUE"),
+        ("watch.agent", "true"),
+        ("keep.last", "true"),
+        ("pod.disk_gb", "true"),
+        ("checklist.signs.loss.bad_above", "true"),
+        ("checklist.min_steps", "true"),
+    ],
+)
+def test_a_boolean_is_no_number(write: Any, key: str, value: str) -> None:
+    path = write("name: a\ndata: b")
+    assert f"{key}: needs a number, not {value.lower()}" in refusal(path, f"{key}={value}")
+    assert load_spec(path, ["pod.ssh=true", "wandb=false"]).pod.ssh
+
+
+def test_a_key_given_twice_names_both_lines(write: Any) -> None:
+    text = "name: a\ndata: b\nmax_cost: 5\nmax_hours: 2\nmax_cost: 500\n"
+    assert "job.yaml, line 5: not valid YAML: 'max_cost' is given twice, also in line 3: keep one" in refusal(
+        write(text)
+    )
+    text = "name: a\ndata: b\ntrain:\n  seed: 1\npod: {}\ntrain:\n  seed: 2\n"
+    assert "line 6: not valid YAML: 'train' is given twice, also in line 3" in refusal(write(text))
+    inner = "name: a\ndata: b\ntrain:\n  seed: 1\n  num_epochs: 2\n  seed: 3\n"
+    assert "line 6: not valid YAML: 'seed' is given twice, also in line 4" in refusal(write(inner))
+    assert "'seed' is given twice" in refusal(write("name: a\ndata: b"), "train={seed: 1, seed: 2}")
+    again = refusal(write("name: a\ndata: b"), "max_cost=5", "max_cost=500")
+    assert again == "--set max_cost=500: max_cost is set twice, also by --set max_cost=5: keep one"
+
+
+def test_a_complaint_names_the_line_or_the_setting(write: Any) -> None:
+    path = write("# a spec\nname: a\ndata: b\ntrain:\n  seed: 1\n  num_epochs: many\n")
+    assert refusal(path).startswith(f"{path}, line 6: train.num_epochs: ")
+    assert refusal(path, "train.num_epochs=some").startswith(f"{path}: --set train.num_epochs=some: train.num_epochs: ")
+    path = write("name: a\ndata: b\ngpu: [RTX 4090,\n  5]\n")
+    assert f"{path}, line 4: gpu.1: " in refusal(path)
+    with pytest.raises(UsageError) as caught:
+        load_spec(write("nam: a\ndata: b\nmax_hours: 0\nmax_cost: true\n"))
+    places = {line.removeprefix(str(path)).partition(":")[0] for line in str(caught.value).splitlines()}
+    assert places == {", line 4", ", line 3", ", line 1", ""}, "what is missing has no line"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name: a\ndata: "a\\0b"', "line 2: data: no folder's name holds a NUL"),
+        ("name: a\ndata: ~nosuchuser/x", "line 2: data: there is no such user's home"),
+        ("name: a\ndata: b\nstore: ~nosuchuser/x", "line 3: store: there is no such user's home"),
+        ("name: a\ndata: b\nstore: s3:bucket/x", "line 3: store: the store's name has a colon where a path has none"),
+        ("name: a\ndata: b\nstore: $STORE/lab", "line 3: store: the store's name begins with a variable"),
+        ("name: a\ndata: " + "[" * 3000, "not valid YAML: its brackets are nested too deeply"),
+    ],
+)
+def test_what_ended_in_a_traceback_is_one_line(write: Any, text: str, said: str) -> None:
+    assert said in refusal(write(text))
+
+
+def test_dates_and_words_stay_what_they_are(write: Any) -> None:
+    spec = load_spec(write("name: 2026-01-01\ndata: no\nwandb: {project: on, tags: [1:30, off]}"))
+    assert (spec.name, spec.data.name, spec.wandb.project, spec.wandb.tags) == (
+        "2026-01-01",
+        "no",
+        "on",
+        ("1:30", "off"),
+    )

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from job.spec.model import JobSpec
 from job.verdict.checklist_spec import METRICS, Band, Checklist, Improvement
 from job.verdict.hints import HINTS
 from job.verdict.rules.limits import DEFAULT_CAUSES, Limit
@@ -141,3 +142,11 @@ def test_perceptual_survives_the_record() -> None:
 def test_a_checklist_survives_the_record() -> None:
     changed = checklist(signs={"loss": None, "l1_ratio": {"bad_above": 0.98}}, improvement=None, min_steps=5)
     assert Checklist.model_validate(changed.model_dump(mode="json")) == changed
+
+
+def test_strict_is_one_word() -> None:
+    assert Checklist.model_validate("strict") == checklist(strict=True)
+    job = JobSpec.model_validate(
+        {"name": "x", "data": "clips", "train": {"recipe": "perceptual"}, "checklist": "strict"}
+    )
+    assert (job.checklist.strict, job.checklist.recipe) == (True, "perceptual")

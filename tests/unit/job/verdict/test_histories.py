@@ -183,3 +183,12 @@ def test_a_folder_of_histories_is_judged_by_its_manifest(tmp_path: Path) -> None
     found = list(judge_folder(tmp_path))
     assert [judged.case["name"] for judged in found if not judged.right] == ["no progress"]
     assert "wanted not bad" in found[-1].line()
+
+
+def test_a_limit_of_the_users_own_condemns_alone() -> None:
+    swing, scaled = HEALTHY["a swing of the level in one row"][1], HEALTHY["a loss of another scale"][1]
+    for rows, signs in ((swing, {"amplitude": {"bad_below": 0.59}}), (scaled, {"loss": {"bad_above": 20.0}})):
+        checklist = Checklist.model_validate({"signs": signs})
+        assert judge({}, parse(text(rows)).rows, checklist).bad_at is not None
+    strict = Checklist.model_validate("strict")
+    assert judge({}, parse(text(swing)).rows, strict).bad_at is not None

@@ -55,3 +55,25 @@ def test_rows_in_order_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         live.see([Row(2, "train", step, 1, {"loss": 0.5}), Row(2, "validation", step, 1, {"snr_db": 1.0})])
     assert len(again) == begun
     assert len(live.rows) == 2 + 2 * 449
+
+
+def test_rows_without_a_step_copies_and_a_resume_where_the_last_row_stands_are_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again: list[int] = []
+    real = incremental.collate
+
+    def counted(rows: Any) -> Any:
+        again.append(1)
+        return real(rows)
+
+    monkeypatch.setattr(incremental, "collate", counted)
+    live = LiveJudge(CHECKLIST, [Row(1, "start", 0, 0, {})])
+    begun = len(again)
+    for epoch in range(1, 50):
+        row = Row(1, "validation", None, epoch, {"snr_db": 1.0})
+        live.see([Row(1, "train", 10 * epoch, epoch, {"loss": 0.5}), row])
+    newest = Row(1, "train", 500, 50, {"loss": 0.4})
+    live.see([newest, newest, Row(2, "start", 500, 50, {}), Row(2, "train", 510, 50, {"loss": 0.4})])
+    assert len(again) == begun
+    assert live.verdict() == evaluate(live.rows, CHECKLIST)

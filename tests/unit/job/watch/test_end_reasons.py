@@ -23,7 +23,7 @@ NOW = 1_000_000.0
 UNDECIDED = Verdict(State.UNDECIDED, (), "no validation row yet")
 INTENT = Intent(launch_id="launch", pod_name="pod", deadline=NOW + 3600, time=NOW - 7200)
 CLAIM = Claim(launch_id="launch", pod_id="mine", price_per_hour=1.0, time=NOW - 7200)
-WATCH = {"agent": 900, "training": 300, "validating": 600, "starting": 3600}
+WATCH = {"agent": 900, "silent": 300, "starting": 3600}
 
 
 def pod(pod_id: str = "mine", attempt: int = 1, age: float | None = 7200) -> Pod:
@@ -73,9 +73,10 @@ def test_a_healthy_run_is_left_alone() -> None:
     assert judge(sight()) is None
 
 
-def test_a_bad_verdict_comes_first() -> None:
+def test_time_and_money_come_first_and_then_a_bad_verdict() -> None:
     bad = Verdict(State.BAD, (), "snr_db -3 is bad")
-    finding = found(verdict=bad, beat_age=10_000.0, attempts=(SPENT,))
+    assert found(verdict=bad, beat_age=10_000.0, attempts=(SPENT,)).kind == "budget"
+    finding = found(verdict=bad, beat_age=10_000.0)
     assert (finding.kind, finding.reason) == ("bad signs", bad.summary)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from helpers import event_names
 from infra.pods import Pod, PodState, Transient
 from infra.store import Store
 from job.cli import orphan_notice
@@ -107,7 +108,7 @@ def test_a_waiting_pod_is_adopted_once(run: Run) -> None:
     assert claim is not None
     assert (claim.pod_id, claim.launch_id, claim.price_per_hour) == ("mine", provider.pods[0].launch_id, 0.5)
     assert survey(run.store, provider)[0].kind is Kind.TRACKED
-    assert [event["what"] for event in run.attempt(1).events()] == ["adopted"]
+    assert event_names(run.attempt(1)) == ["adopted"]
 
 
 def test_nothing_is_adopted_for_a_closed_attempt_or_beside_a_second_pod(run: Run) -> None:

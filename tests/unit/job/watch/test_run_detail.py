@@ -57,7 +57,7 @@ def test_half_an_event_hides_nothing_else(store: Store, provider: LocalProvider,
     run = add_run(store, run_id(0), time.time(), rows())
     store.put(f"{run.attempt(1).prefix}/events/20260101T000000.000-0.json", half)
     found = details(run, provider)
-    assert "cannot be read: it is no event" in found.trouble
+    assert found.trouble == "", "a pod may have left it there"
     assert found.checkpoint is not None
 
 

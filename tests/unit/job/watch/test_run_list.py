@@ -40,6 +40,7 @@ def test_the_newest_come_first_and_the_rest_is_counted(store: Store) -> None:
     assert [entry.run_id for entry in every] == [run_id(number) for number in range(4, -1, -1)]
 
 
+@pytest.mark.slow
 def test_an_older_run_that_is_paid_for_is_shown_too(store: Store, provider: LocalProvider) -> None:
     for number in range(4):
         add_run(store, run_id(number), time.time())
@@ -51,10 +52,11 @@ def test_an_older_run_that_is_paid_for_is_shown_too(store: Store, provider: Loca
     assert (old.run_id, old.billing, found.older) == (run_id(1), "on", 2)
 
 
+@pytest.mark.slow
 def test_a_broken_record_hides_no_other_and_says_what_is_broken(store: Store, provider: LocalProvider) -> None:
     for number in range(6):
         add_run(store, run_id(number), time.time(), rows())
-    store.put(f"runs/{run_id(1)}/attempts/1/alive.json", b'{"state": "tr')
+    store.put(f"runs/{run_id(1)}/orders/1/claim.json", b'{"launch_id": "tr')
     store.put(f"runs/{run_id(2)}/spec.json", b'{"version": 7, "what": []}')
     store.put(f"runs/{run_id(3)}/spec.json", b'{"version": 1, "submitted": 1, "dataset": "d", "spec": {"nmae": "x"}}')
     store.delete(f"runs/{run_id(4)}/spec.json")
@@ -63,7 +65,7 @@ def test_a_broken_record_hides_no_other_and_says_what_is_broken(store: Store, pr
     entries = {entry.run_id: entry for entry in Overview(store, Memory(store), None).take()}
     assert len(entries) == 6
     problems = {entry.run_id: entry for entry in entries.values() if isinstance(entry, Unreadable)}
-    said = {1: "alive.json cannot be read", 2: "newer codecjob", 3: "nmae", 4: "spec.json cannot be read"}
+    said = {1: "claim.json cannot be read", 2: "newer codecjob", 3: "nmae", 4: "spec.json cannot be read"}
     assert {run: words in problems[run_id(run)].problem for run, words in said.items()} == dict.fromkeys(said, True)
     assert (problems[run_id(2)].billing, problems[run_id(2)].pods) == ("on", [pod])
     assert problems[run_id(1)].billing == "unknown"
@@ -112,6 +114,7 @@ def test_a_provider_is_asked_once_for_all_runs(store: Store, monkeypatch: pytest
     assert asked == [None]
 
 
+@pytest.mark.slow
 def test_a_pod_out_of_reach_makes_only_its_own_run_unknown(tmp_path: Path, provider: LocalProvider) -> None:
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     pod = provider.launch(LaunchRequest("x", run_id(0), 1, "launch-1", command, {})).id

@@ -35,6 +35,7 @@ def quiet(said: str) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_all_pods_of_the_run_that_is_meant_are_ended_and_no_others(provider: LocalProvider) -> None:
     pod(provider, FIRST)
     pod(provider, FIRST)
@@ -46,6 +47,7 @@ def test_all_pods_of_the_run_that_is_meant_are_ended_and_no_others(provider: Loc
     assert [listed.id for listed in provider.find(None)] == [each.id for each in kept]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["@last", "one"])
 def test_what_may_mean_another_run_is_not_guessed(provider: LocalProvider, wanted: str) -> None:
     pod(provider, FIRST)
@@ -53,6 +55,7 @@ def test_what_may_mean_another_run_is_not_guessed(provider: LocalProvider, wante
         stop_without_record.look([STORE]).run(wanted, known=["one-20270101-000000-0000"])
 
 
+@pytest.mark.slow
 def test_a_run_without_a_pod_is_nobodys(provider: LocalProvider) -> None:
     pod(provider, FIRST)
     assert stop_without_record.look([STORE]).run("two", known=[SECOND]) is None

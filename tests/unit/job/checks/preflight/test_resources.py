@@ -8,9 +8,11 @@ from codec.audio import ClipInfo
 from infra.pods import ANY_MACHINE, InvalidRequest, Machine, Offer
 from infra.pods.local import LocalProvider
 from infra.store import open_store
-from job.checks.finding import Level
+from job.checks.finding import Finding, Level
 from job.checks.preflight import resources
 from job.dataset import LocalData
+from job.run.store_access import KEY_VARIABLE, SECRET_VARIABLE
+from job.spec.load import check_spec
 from job.spec.model import JobSpec
 from job.spec.trainer_plan import TrainerPlan
 
@@ -149,3 +151,43 @@ def test_what_the_provider_refuses_of_the_spec_is_a_finding() -> None:
 def test_room_is_that_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
     assert resources.free_bytes(tmp_path / "not" / "there") == pytest.approx(resources.free_bytes(tmp_path), rel=0.1)
     assert resources.same_disk(tmp_path / "not", tmp_path)
+
+
+# Credentials of the pod; real servers are in tests/integration/job/test_pod_access.py.
+URL = "s3://bucket/lab?endpoint=https://s3.example.com"
+
+
+@pytest.fixture
+def own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (KEY_VARIABLE, SECRET_VARIABLE, "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own-secret")
+
+
+def look_at_access(provider: str, **access: object) -> list[Finding]:
+    document = {"name": "speech", "data": "clips", "provider": provider, "access": access}
+    return resources.about_access(check_spec(document, "test"), URL)
+
+
+def test_a_local_pod_is_no_matter() -> None:
+    assert look_at_access("local") == []
+
+
+@pytest.mark.usefixtures("own_key")
+def test_what_a_pod_gets_is_noted_and_what_it_can_reach_is_a_warning() -> None:
+    noted, warned = look_at_access("docker")
+    assert (noted.level, noted.message) == (Level.NOTE, "the pod reaches the store with: own key")
+    assert (warned.level, warned.check) == (Level.WARNING, "access")
+    assert "also delete" in warned.message
+
+
+@pytest.mark.usefixtures("own_key")
+def test_a_pod_that_would_get_nothing_stops_the_run() -> None:
+    (found,) = look_at_access("runpod")
+    assert found.level is Level.ERROR
+    assert "access.share_own_key: true" in found.message
+    assert "own-secret" not in found.message
+    assert [finding.level for finding in look_at_access("runpod", share_own_key=True)] == [Level.NOTE, Level.WARNING]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.records import add_attempt, add_run, rows, run_id
-from infra.pods import Pod, PodState
+from infra.pods import LaunchRequest, Pod, PodState
 from infra.pods.local import LocalProvider
 from infra.store import Store
 from job.cli.views.details import RunDetails
@@ -15,7 +15,7 @@ from job.watch.run_detail import look_closer
 
 FACTS = (
     *(run_id(0), "aborted: bad signs: blow-up (by agent)", "codecjob report", "1,204 clips, 3.2 h", "launched"),
-    *("0.33 USD", "RTX 4090", "epoch 3, step 120, written", "BAD: the output saturates", "blow_up", "-16.4 dB"),
+    *("0.33 USD", "RTX 4090", "epoch 3, step 120, written", "the output saturates", "blow_up", "-16.4 dB"),
     "> 0.5 and twice",
 )
 
@@ -33,6 +33,16 @@ def test_everything_is_said_at_any_width(store: Store, provider: LocalProvider, 
     text = " ".join(" ".join(lines).split())
     for fact in FACTS:
         assert fact in text or fact in text.replace("- ", "-"), (fact, text)
+
+
+def test_what_to_expect_of_a_run_that_trains(store: Store, provider: LocalProvider, printed: Any) -> None:
+    longer = rows().replace(b'"planned_steps": 120', b'"planned_steps": 240')
+    run = add_run(store, run_id(0), time.time(), longer)
+    provider.launch(LaunchRequest(run.run_id, run.run_id, 1, "launch-1", ("sleep", "600"), {}))
+    text = " ".join(" ".join(printed(picture(run, provider), 200)).split())
+    assert "forecast about SNR " in text
+    assert " dB at step 240 (80% between " in text
+    assert "SNR > 5 dB is reached" in text
 
 
 def test_a_run_without_rows(store: Store, provider: LocalProvider, printed: Any) -> None:

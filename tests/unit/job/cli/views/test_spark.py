@@ -27,6 +27,7 @@ def test_what_is_not_finite_is_a_cross_and_spoils_no_other() -> None:
     assert spark([], 10) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "bars"), [("utf-8", BLOCKS), ("ascii", ASCII), ("latin-1", ASCII)])
 @pytest.mark.parametrize("width", [20, 40, 140])
 def test_a_line_fits_its_width_and_its_encoding(encoding: str, bars: str, width: int) -> None:

@@ -15,6 +15,7 @@ from job.watch.run_list import Entry
 TITLES = "run state epoch loss SNR ampl. verdict cost USD/h left billing pod GPU"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 200, 1000])
 def test_every_run_is_there_with_its_whole_name_and_no_line_is_too_long(
     entries: list[Entry], printed: Any, width: int
@@ -74,6 +75,7 @@ def test_what_does_not_fit_below_each_other_is_counted(entries: list[Entry], pri
         assert shown + (int(more[1]) if more else 0) == len(entries)
 
 
+@pytest.mark.slow
 def test_colours_are_for_terminals(entries: list[Entry], printed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
