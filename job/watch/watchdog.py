@@ -19,8 +19,10 @@ from job.record.causes import NODE_LOST, STUCK, Cause
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER, REFUSED
 from job.record.run import Run
+from job.record.store_id import check_place, own_pods
+from job.run.account import account_of
 from job.run.resume import go_on, replace_stuck
-from job.run.seen import Finds, Seen, facts_of, see
+from job.run.seen import Finds, Seen, facts_of, on_clock, see
 from job.run.staleness import LOOKS
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
@@ -75,8 +77,10 @@ def look_after(
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
+        if act:
+            check_place(run.store)
         clock, refused = usable(clock)
-        listed = Listed(provider.find(run.run_id))
+        listed = Listed(own_pods(run.store, provider.find(run.run_id)), provider)
         over = _over_limits(run, listed.pods, clock(), kinds)
         if over is not None and act:
             return _end_over(run, provider, listed.pods, clock(), over, say)
@@ -195,12 +199,12 @@ def observe(run: Run, provider: Finds, clock: Clock) -> Seen:
     return seen
 
 
-def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+def end_when_late(state: RunState, provider: Provider, now: float, say: Say) -> None:
     """Ends what lives of an attempt past its deadline while the record cannot be asked: a cluster cannot end itself.
 
-    ``state`` is the last that was seen of the run.
+    ``state`` is the last that was seen of the run; ``now`` is by the clock of the store, as far as it is known.
     """
-    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+    if state.deadline is None or now < state.deadline + AGENT_SECONDS:
         return
     try:
         pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
@@ -216,6 +220,11 @@ class Listed:
     """What the provider has just listed of a run, for a look that needs not ask again."""
 
     pods: list[Pod]
+    provider: object = None
+
+    def account(self) -> str | None:
+        """See `infra.pods.TellsAccount`."""
+        return account_of(self.provider)
 
     def find(self, run_id: str | None) -> list[Pod]:
         """The same again."""
@@ -366,9 +375,12 @@ def _has_ended(run: Run, listing: Listing, now: float) -> bool:
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
     """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
     try:
+        if act:
+            check_place(store)
+        now = clock()
         suspects = [
             entry
-            for entry in reconcile.survey_pods(store, provider, pods, clock())
+            for entry in reconcile.survey_pods(store, provider, on_clock(pods, now), now)
             if entry.kind is reconcile.Kind.ORPHANED and entry.unknown_run
         ]
     except NO_ANSWER:
