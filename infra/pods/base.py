@@ -156,7 +156,7 @@ class Pod:
     price_per_hour: float
     """USD, as the provider states it now."""
     created: float | None
-    """Unix seconds; None where the provider does not say."""
+    """Unix seconds by this machine's clock, whatever the provider's says; None where the provider does not say."""
     uptime: float | None = None
     """Seconds that its container has run; 0 while it has not started, None where the provider does not say.
 
@@ -273,6 +273,18 @@ class ProviderKind:
     """Whether pods of several nodes can use such a credential."""
     balance: str = ""
     """Where the account's balance stands, if no call tells it."""
+
+
+@runtime_checkable
+class TellsAccount(Protocol):
+    """Optional capability: whose pods `Provider.find` lists. Nobody else's answer proves that a pod is gone."""
+
+    def account(self) -> str | None:
+        """Name of the account, no secret, the same for all its keys; None where the provider does not say.
+
+        Raises as the methods of `Provider` do.
+        """
+        ...
 
 
 @runtime_checkable

@@ -65,6 +65,11 @@ class DockerProvider:
         with _translated():
             return engine.connect()
 
+    def account(self) -> str | None:
+        """See `TellsAccount.account`: the engine, and the mark of its pods."""
+        engine_id = self._info().get("ID")
+        return f"{engine_id}:{self.mark}" if engine_id else None
+
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`: the engine's machine, with a GPU where the engine can give one to a container."""
         return [Offer(self.name, "GPU of the Docker engine" if _has_gpu(self._info()) else "", 0.0, available=True)]

@@ -84,6 +84,10 @@ class LocalProvider:
     def __init__(self, home: Path | None = None) -> None:
         self.home = (home or Path(os.environ.get(HOME_VARIABLE) or "~/.codecjob")).expanduser().absolute()
 
+    def account(self) -> str:
+        """See `TellsAccount.account`: this machine and the folder of its pods."""
+        return f"{machine_id()}:{self.home}"
+
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`."""
         return [Offer(provider=self.name, gpu="this machine", price_per_hour=0.0, available=True)]

@@ -29,6 +29,8 @@ from infra.pods.runpod_logs import read_logs
 from infra.pods.runpod_pods import CLUSTER, Stamp, new_cluster, read_pod, read_pods
 
 BILL_MONTHS = 12
+# Less than this is no difference of clocks: a Date header has whole seconds, and is some time on its way.
+DATE_SECONDS = 5.0
 
 
 class RunPodProvider:
@@ -43,6 +45,16 @@ class RunPodProvider:
     def __init__(self, client: Client | None = None) -> None:
         self.client = client or Client()
         self._takes_cmd = True
+        self._account: str | None = None
+
+    def account(self) -> str | None:
+        """See `TellsAccount.account`: the id of the account; None for a key that may not ask for it."""
+        if self._account is None:
+            try:
+                self._account = str(self.client.get("/account", "cannot ask RunPod whose key this is").get("id") or "")
+            except (Unauthorised, NoSuchThing):
+                self._account = ""
+        return self._account or None
 
     def offers(self, machine: Machine = ANY_MACHINE) -> list[Offer]:
         """See `Provider.offers`: prices are for one GPU, without the disk."""
@@ -70,6 +82,9 @@ class RunPodProvider:
         """See `Provider.find`. A pod is known by its environment, else by its name."""
         pods = list(self.client.pages("/pods", "pods", "cannot list RunPod's pods", includeClusterPods="true"))
         found = read_pods(pods, self._clusters())
+        ahead = self.client.clock_ahead or 0.0
+        if abs(ahead) > DATE_SECONDS:
+            found = [replace(pod, created=pod.created and pod.created + ahead) for pod in found]
         return [pod for pod in found if run_id in (None, pod.run_id)]
 
     def terminate(self, pod_id: str) -> None:

@@ -14,7 +14,7 @@ from job.cli.orphan_notice import Notice
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, GOOD, UNDECIDED, json_text
 from job.cli.verdict_text import print_verdict
 from job.errors import CannotTellError, UsageError
-from job.paths import open_default_store
+from job.record.find import open_existing_store
 from job.record.retention import Tidier
 from job.record.run import Run
 from job.record.run_index import locate
@@ -63,7 +63,7 @@ def command(run: str | None, every: bool, watch: bool, dry_run: bool, store: str
     if every == (run is not None):
         raise UsageError("name one RUN, or give --all for every run that has not ended")
     if run is None:
-        _watch_all(open_default_store(store), watch, dry_run, as_json)
+        _watch_all(open_existing_store(store), watch, dry_run, as_json)
     else:
         _watch_one(run, store, watch, dry_run, as_json)
 
@@ -112,11 +112,12 @@ def _watch_all(store: Store, watch: bool, dry_run: bool, as_json: bool) -> None:
     notifier = Notifier(store, speech.tell)
     everyone = Everyone(store, notifier)
     told: dict[str, str] = {}
+    ended: dict[str, str] = {}
     if watch:
         speech.tell(f"watching every run in {store.url}; Ctrl-C ends that, and nothing else")
     while True:
         try:
-            reports = look_after_all(store, clock, not dry_run, speech.tell)
+            reports = look_after_all(store, clock, not dry_run, speech.tell, ended)
         except (StoreError, CannotTellError) as error:
             reports = [Report("store", "cannot tell", f"cannot tell: {error}")]
         if not dry_run:

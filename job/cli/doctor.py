@@ -13,6 +13,7 @@ from job.cli.options import json_option, store_option
 from job.cli.output import USAGE, print_json
 from job.cli.preflight import print_findings
 from job.paths import open_default_store
+from job.record import store_id
 from job.spec.load import load_spec
 
 CHECKS: tuple[Check, ...] = (about_store, about_pod, about_image, about_provider)
@@ -20,9 +21,12 @@ CHECKS: tuple[Check, ...] = (about_store, about_pod, about_image, about_provider
 
 @click.command("doctor")
 @click.argument("spec", metavar="[SPEC]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--confirm-store", is_flag=True, help="Say that the store at this URL is no copy: pods may be ended from it."
+)
 @store_option
 @json_option
-def command(spec: Path | None, store: str | None, as_json: bool) -> None:
+def command(spec: Path | None, confirm_store: bool, store: str | None, as_json: bool) -> None:
     """Try the places that a run needs, by the calls that a run makes, and say what works.
 
     In the store it writes, reads, lists, races and deletes under a made-up run, 17 MB in all, and leaves nothing. With
@@ -35,9 +39,13 @@ def command(spec: Path | None, store: str | None, as_json: bool) -> None:
     Examples:
       codecjob doctor --store 's3://my-bucket/lab?endpoint=https://s3.example.com'
       codecjob doctor job.yaml --json
+      codecjob doctor --confirm-store --store /mnt/lab
     """
     job = load_spec(spec) if spec else None
     opened = open_default_store(store or (job.store if job else None))
+    if confirm_store:
+        identity = store_id.confirm(opened)
+        click.echo(f"{opened.url} is the store {identity.id}: pods of its runs may be ended from here", err=as_json)
     findings = []
     for finding in look(Patient(opened, job), CHECKS):
         findings.append(finding)

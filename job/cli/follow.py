@@ -38,7 +38,7 @@ def follow(run: Run, provider: Provider) -> int:
             watcher = _Watcher(shown, BootLog(provider))
             while True:
                 try:
-                    state = look(run, provider)
+                    state = look(run, provider, clock=clock)
                     watcher.see(state)
                     notifier.see(state, ended=False)
                     over = state.state in ENDED
@@ -54,7 +54,7 @@ def follow(run: Run, provider: Provider) -> int:
                 except NO_ANSWER as error:  # credentials that have expired too: they can be renewed meanwhile
                     shown.show(Phase("no answer", f"no answer: {error}"))
                     if state is not None:
-                        end_when_late(state, provider, shown.say)
+                        end_when_late(state, provider, clock.last_known(), shown.say)
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         speech.say(f"\ndetached; the run goes on. codecjob status {run.run_id}; codecjob stop {run.run_id} ends it")
@@ -87,7 +87,7 @@ class _Watcher:
         """Shows the phase, a new validation, a verdict that has fallen."""
         if state.state not in ENDED:
             boot = self.boot.want(state.listed[0].id) if state.state == "starting" and state.listed else ""
-            self.shown.show(phase_of(state, time.time(), self._rate(state), boot))
+            self.shown.show(phase_of(state, state.read, self._rate(state), boot))
         row = state.last_validation()
         if row is not None and row != self.validation:
             self.shown.say(epoch_in_words(row, state.planned_epochs()))

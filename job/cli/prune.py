@@ -9,8 +9,7 @@ from job import speech
 from job.cli.options import any_run_argument, json_option, store_option
 from job.cli.output import exit_code_of, json_text
 from job.errors import CannotTellError, UsageError
-from job.paths import open_default_store
-from job.record.find import list_runs
+from job.record.find import list_runs, open_existing_store
 from job.record.retention import Plan, plan, prune
 from job.record.run import Run
 from job.record.run_index import locate
@@ -39,7 +38,7 @@ def command(run: str | None, every_run: bool, dry_run: bool, evidence: bool, sto
     if every_run == (run is not None):
         raise UsageError("give either a RUN or --all: `codecjob prune @last`, `codecjob prune --all --dry-run`")
     if run is None:
-        _prune_all(open_default_store(store), dry_run, evidence, as_json)
+        _prune_all(open_existing_store(store), dry_run, evidence, as_json)
         return
     found = locate(run, store)
     done = _done(found, dry_run, evidence)

@@ -8,7 +8,7 @@ from infra.pods import PROVIDERS, open_provider
 from job import speech
 from job.cli.options import json_option, store_option
 from job.cli.output import BAD, BAD_AND_STOPPED, BAD_NOT_STOPPED, CANNOT_TELL, json_text
-from job.paths import open_default_store
+from job.record.find import open_existing_store
 from job.record.no_answer import NO_ANSWER
 from job.run.launch import CLIENT
 from job.watch import reconcile
@@ -45,7 +45,7 @@ def command(terminate: bool, store: str | None, as_json: bool) -> None:
       codecjob reconcile
       codecjob reconcile --terminate --json
     """
-    opened = open_default_store(store)
+    opened = open_existing_store(store)
     by_provider = reconcile.runs_by_provider(opened)
     clock = StoreClock(opened, CLOCK) if terminate else time.time
     settled: list[Settled] = []

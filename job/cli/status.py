@@ -17,6 +17,7 @@ from job.cli.output import INTERRUPTED, print_json
 from job.cli.status_views import ManyRuns, OneRun
 from job.errors import UsageError
 from job.paths import open_default_store
+from job.record.find import open_existing_store
 from job.record.run_index import elsewhere
 
 SHOWN = 20
@@ -49,7 +50,7 @@ def command(run: str | None, every: bool, watching: bool, store: str | None, as_
     """
     if run and every:
         raise UsageError("--all lists every run: leave it out to see one")
-    source = OneRun(run, store) if run else ManyRuns(lambda: open_default_store(store), None if every else SHOWN)
+    source = OneRun(run, store) if run else ManyRuns(lambda: open_existing_store(store), None if every else SHOWN)
     console = _console()
     if watching:
         _watch(console, source, as_json)

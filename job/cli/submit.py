@@ -21,10 +21,12 @@ from job.cli.plan import Plan, Upload, agree, check_watched, show, unwatched_opt
 from job.cli.preflight import look, print_findings
 from job.errors import UsageError
 from job.paths import open_default_store
+from job.record import store_id
 from job.record.documents import Submission
 from job.record.find import new_run_id
 from job.record.run import Run
 from job.record.run_index import remember
+from job.record.store_clock import check_clock
 from job.run import launch
 from job.run.offers import Choice, look_for, still_good
 from job.run.store_access import for_attempt
@@ -98,6 +100,8 @@ def command(
         show(plan)
     agree(plan, yes=yes, as_json=as_json)
     check_writable(opened)
+    check_clock(opened)
+    store_id.settle(opened)
     say: Say = (lambda said: None) if as_json else speech.say
     say(uploaded(push(opened, data, quiet=as_json)))
     run = _start(job, opened, provider, run_id, data, choice, say)

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +19,7 @@ from job.pod.member import Member
 from job.pod.preparation import EndedEarlyError, Preparation
 from job.pod.self_termination import AGENT
 from job.pod.training import Training
-from job.record.documents import Outcome
+from job.record.documents import Beat, Outcome
 from job.record.no_answer import RECORD_AWAY
 from job.run.pod_env import PodEnv
 from job.speech import tell
@@ -31,12 +32,15 @@ class Agent(Member):
 
     def __init__(self, env: PodEnv) -> None:
         super().__init__(env, "agent", Path(env.workspace))
+        self.guard: Callable[[float], object] = lambda seconds: None
+        """Told how many seconds are left, whenever that is known better."""
 
     def work(self) -> None:
         """The whole attempt. On return the outcome is in the record."""
         if self.insist(self.attempt.outcome, INSIST_PAUSE_SECONDS) is not None:
             return  # the container was restarted after the end
         self.insist(self.wait_for_claim, INSIST_PAUSE_SECONDS)
+        self.insist(self._ask_the_time, INSIST_PAUSE_SECONDS)
         training = self.insist(lambda: Training(self), INSIST_PAUSE_SECONDS)
         training.start_threads()
         preparation = Preparation(training)
@@ -58,6 +62,10 @@ class Agent(Member):
         self.say(said)
         self.attempt.write_once("outcome.json", Outcome.of("record away" if away else "agent failed", said, AGENT))
 
+    def _ask_the_time(self) -> None:
+        self.ask_the_time("alive.json", Beat(state="starting", time=time.time()))
+        self.guard(self.seconds_left())
+
 
 def main() -> int:
     """Runs the attempt this pod was started for, then ends the pod: by the provider, never by just exiting."""
@@ -68,7 +76,8 @@ def main() -> int:
         agent.told_at = agent.told_at or time.monotonic()
 
     signal.signal(signal.SIGTERM, told_to_end)
-    self_termination.guard_deadline(env.deadline)
+    agent.guard = self_termination.guard_deadline
+    agent.guard(agent.seconds_left())
     return attend(agent)
 
 

@@ -36,8 +36,9 @@ class Conclusion:
 
     def finish(self, outcome: Outcome) -> None:
         """Offers everything to the store until it takes it, the outcome last. The beats go on with the uploads."""
+        outcome = outcome.model_copy(update={"time": outcome.time - self.member.ahead})
         self.member.say(f"{outcome.outcome}: {outcome.reason}")
-        left = max(self.member.env.deadline - time.time(), 0.0)
+        left = self.member.seconds_left()
         until = time.monotonic() + min(INSIST_SECONDS, left + INSIST_LATE_SECONDS)
         last_word = self._last_word(outcome)
         giving_up_at = self._upload_the_last(left)

@@ -3,14 +3,18 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from infra.files import write_atomic
 from infra.store import Unavailable, open_store
 from job.errors import CannotTellError
-from job.pod import claim
+from job.pod import claim, supervisor
 from job.pod.retry import retry_until
+from job.record.documents import Document, encode
 from job.record.run import Run
+from job.record.store_clock import SKEW_SECONDS, clock_ahead
 from job.run.pod_env import PodEnv
 from job.speech import write
 
@@ -35,7 +39,32 @@ class Member:
         self.log = workspace / "job.log"
         self.told_at: float | None = None
         """When this process was told to end, by the monotonic clock."""
+        self.ahead = 0.0
+        """Seconds by which this pod's clock is ahead of the store's, as far as is known."""
+        self.late = 0.0
+        """Seconds by which this process has started past the deadline."""
+        self.began = time.monotonic()
+        self.until = self.began + min(supervisor.seconds_left(env.deadline, env.limit), env.limit)
+        """When the deadline comes, by the monotonic clock."""
         self._error = ""
+
+    def ask_the_time(self, name: str, beat: Document) -> None:
+        """Corrects the deadline by the store's clock, which the client has reckoned it by: this pod's may be wrong."""
+        self.ahead = clock_ahead(self.store, f"{self.attempt.prefix}/{name}", encode(beat.model_dump()))
+        if abs(self.ahead) > SKEW_SECONDS:
+            side = "ahead of" if self.ahead > 0 else "behind"
+            self.say(f"this pod's clock is {abs(self.ahead):.0f} s {side} the store's, by which the deadline is kept")
+        left = self.env.deadline + self.ahead - time.time()
+        self.late = max(-left, 0.0)
+        if self.late:
+            self.say(f"started {self.late:.0f} s past the deadline")
+        self.until = min(time.monotonic() + left, self.began + self.env.limit)
+        with suppress(OSError):  # the supervisor then goes by this pod's own clock
+            write_atomic(Path(self.env.workspace) / supervisor.UNTIL_FILE, [str(self.until).encode()])
+
+    def seconds_left(self) -> float:
+        """Until the deadline; 0 past it."""
+        return max(self.until - time.monotonic(), 0.0)
 
     def wait_for_claim(self) -> None:
         """Returns once the attempt is this pod's; raises NotMineError where it is not so in time."""
@@ -51,7 +80,7 @@ class Member:
         return retry_until(
             step,
             errors=(Unavailable, CannotTellError),
-            over=lambda: self.told_at is not None or time.monotonic() > until or time.time() > self.env.deadline,
+            over=lambda: self.told_at is not None or time.monotonic() > min(until, self.until),
             pause=pause,
             say=self.note_error,
         )

@@ -7,9 +7,9 @@ agent's loop vouches for itself: a loop that hangs must look dead from outside.
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from infra.background import Background
+from job.pod.claim import NotMineError
 from job.pod.shipper import Shipper
 from job.record.attempt import Attempt
 from job.record.documents import Beat, StopRequest
@@ -18,6 +18,8 @@ from job.verdict.signs import Verdict
 
 BEAT_SECONDS = 2.0
 ROUND_SECONDS = 0.3
+GONE_SECONDS = 60.0
+"""A record that was there may be missing for so long: a folder that is not mounted for a moment looks the same."""
 PAUSE_SECONDS = 2.0
 """After a round that failed."""
 
@@ -26,7 +28,7 @@ class Reporter:
     """Ships rows, log, samples and verdict, beats, and looks for a request to stop."""
 
     def __init__(
-        self, attempt: Attempt, shipper: Shipper, check_mine: Callable[[], Any], say: Callable[[str], None]
+        self, attempt: Attempt, shipper: Shipper, check_mine: Callable[[], bool], say: Callable[[str], None]
     ) -> None:
         self.attempt = attempt
         self.shipper = shipper
@@ -43,6 +45,7 @@ class Reporter:
         self._vouched_until = 0.0
         self._beaten: tuple[str, float] = ("", -BEAT_SECONDS)
         self._trouble = ""
+        self._gone_since: float | None = None
         self._urgent = False
         self._ending = threading.Event()
         self._thread: Background[None] | None = None
@@ -86,7 +89,8 @@ class Reporter:
             self.failure = error
 
     def _round(self) -> None:
-        self._beat()
+        if not self._beat():
+            return
         urgent, self._urgent = self._urgent, False
         verdict = self._verdict
         try:
@@ -106,13 +110,32 @@ class Reporter:
         self.shipper.ship_log(at_once)
         self.shipper.ship_compiled()
 
-    def _beat(self) -> None:
+    def _is_recorded(self) -> bool:
+        """Whether the record still has the claim. Without it nothing is written: that would make half a record again.
+
+        Raises NotMineError once it has been gone for as long as a mount may be away.
+        """
+        if self.check_mine():
+            self._gone_since = None
+            return True
+        now = time.monotonic()
+        if self._gone_since is None:
+            self._gone_since = now
+            self.say("the record of this run is gone")
+        if now - self._gone_since > GONE_SECONDS:
+            raise NotMineError(f"its record has been gone for {now - self._gone_since:.0f} s")
+        return False
+
+    def _beat(self) -> bool:
+        """Beats, where it is time to; whether the record is there, as far as was looked."""
         state, now = self.state, time.monotonic()
         if now > self._vouched_until or (state == self._beaten[0] and now - self._beaten[1] < BEAT_SECONDS):
-            return
-        self.check_mine()
+            return self._gone_since is None
+        if not self._is_recorded():
+            return False
         self.stop_request = self.attempt.stop_request()
         synced, to_sync = (self.synced if state == "syncing" else None) or (None, None)
         beat = {"state": state, "time": time.time(), "synced": synced, "to_sync": to_sync}
         self.attempt.write("alive.json", Beat.model_validate(beat))
         self._beaten = (state, now)
+        return True

@@ -71,8 +71,8 @@ def end(env: PodEnv, attempt: Attempt | None) -> bool:
     return False
 
 
-def guard_deadline(deadline: float) -> None:
-    """Ends the whole pod some time after the deadline (Unix seconds), should the supervisor have died."""
+def guard_deadline(seconds: float) -> None:
+    """Ends the whole pod some time after so many seconds, should the supervisor have died."""
 
     def too_late(number: int, frame: FrameType | None) -> None:
         tell("agent: the deadline has passed and nobody has ended this pod: killing it")
@@ -81,7 +81,7 @@ def guard_deadline(deadline: float) -> None:
     # The pod's own group, which its first process leads, or led: as its parent, or as the leader of the session.
     if os.getpgrp() != os.getpid() and os.getpgrp() in (os.getppid(), os.getsid(0)):
         signal.signal(signal.SIGALRM, too_late)
-        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 0.0) + LAST_RESORT_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.0) + LAST_RESORT_SECONDS)
 
 
 def _tell_still_billed(env: PodEnv, attempt: Attempt | None, refusal: str) -> bool:

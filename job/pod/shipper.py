@@ -5,6 +5,7 @@ Checkpoints go with `job.pod.checkpoint_uploader`.
 Everything here may fail and be called again: what has been shipped is remembered only once the store has it.
 """
 
+import re
 import time
 from pathlib import Path
 from typing import Literal
@@ -150,11 +151,24 @@ class Shipper:
         tail.shipped(len(data))
 
 
+EXCEPTION = re.compile(r"(\[rank\d+\]:\s*)?[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b.*:")
+"""The line of a traceback that names the exception; torchrun puts the rank before it."""
+
+
 def last_error(log: Path) -> str:
-    """The trainer's last ``error:`` line, or else the last line of its log."""
+    """The trainer's last ``error:`` line, else the last line that names an exception, else the last of its log.
+
+    Behind an exception's line may stand advice: torch adds four lines to every error of CUDA.
+    """
+    told, raised, last = "", "", ""
     try:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        with log.open(errors="replace") as file:
+            for line in file:
+                last = line.strip() or last
+                if last.startswith("error:"):
+                    told = last
+                elif EXCEPTION.match(line):
+                    raised = last
     except FileNotFoundError:
         return ""
-    errors = [line for line in lines if line.startswith("error:")]
-    return (errors or lines or [""])[-1][:500]
+    return (told or raised or last)[:500]

@@ -4,12 +4,13 @@ Standard library only, no store, no network: the last line of defence must not d
 an exit ends nothing, since the provider starts the container again, another process asks it for the pod's end.
 """
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,11 @@ from typing import Protocol
 from job.speech import tell
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# max_hours in seconds, counted from this process's own start: a wrong clock cannot move it.
+LIMIT_VARIABLE = "CODECJOB_MAX_SECONDS"
+WORKSPACE_VARIABLE = "CODECJOB_WORKSPACE"
+# Where the agent says when to end it, by the monotonic clock of this machine, once it knows the store's time.
+UNTIL_FILE = "until"
 # Set where several nodes train together: the first has the agent, the others what trains beside it.
 NODES_VARIABLE, NODE_RANK_VARIABLE = "NUM_NODES", "NODE_RANK"
 # Set where the pod ends with its first process. Any other is started again, and has to be ended by its provider.
@@ -52,6 +58,8 @@ class Agent(Protocol):
 def main() -> int:
     """Runs the agent until it ends, is told to end, or the deadline passes; returns its exit code."""
     deadline = float(os.environ[DEADLINE_VARIABLE])
+    limit = float(os.environ.get(LIMIT_VARIABLE) or math.inf)
+    forget(os.environ)
     agent = subprocess.Popen([sys.executable, "-P", "-m", module(os.environ)])
     told_to_end: list[float] = []
 
@@ -60,7 +68,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
-    code = supervise(agent, deadline, told_to_end)
+    code = supervise(agent, deadline, told_to_end, limit, lambda: told_until(os.environ))
     if code < 0:
         _say(f"the agent was ended by {signal.Signals(-code).name}")
     left = _end_group() if os.getpgrp() == os.getpid() else set()  # not when started by hand, in another's group
@@ -89,14 +97,27 @@ def has_to_end(code: int, deadline: float, left: Collection[int] = ()) -> bool:
     return code > 0 or bool(left) or time.time() > deadline
 
 
-def supervise(agent: Agent, deadline: float, told_to_end: list[float]) -> int:
-    """Waits for the agent's end, and sees to it; returns its exit code. ``told_to_end`` holds when it was told."""
-    # By both clocks: a wall clock that is set back must not move the deadline.
-    last = time.monotonic() + max(deadline - time.time(), 0.0)
+def supervise(
+    agent: Agent,
+    deadline: float,
+    told_to_end: list[float],
+    limit: float = math.inf,
+    until: Callable[[], float | None] = lambda: None,
+) -> int:
+    """Waits for the agent's end, and sees to it; returns its exit code. ``told_to_end`` holds when it was told.
+
+    ``limit`` is how many seconds it may take from now on at most. ``until`` is what the agent has found out of the
+    deadline by the store's clock, as a time of the monotonic clock; before it has, this machine's own clock counts.
+    """
+    began = time.monotonic()
+    last = began + min(seconds_left(deadline, limit), limit)
+    if time.time() > deadline:
+        _say(f"started {time.time() - deadline:.0f} s past the deadline by this machine's clock")
     while True:
         with suppress(subprocess.TimeoutExpired):
             return agent.wait(timeout=POLL_SECONDS)
-        if not told_to_end and (time.time() > deadline or time.monotonic() > last):
+        told = until()
+        if not told_to_end and time.monotonic() > (last if told is None else min(told, began + limit)):
             _say("the deadline has passed: ending the agent")
             tell_to_end(agent, told_to_end)
         late = time.monotonic() - told_to_end[0] - GRACE_SECONDS if told_to_end else 0.0
@@ -105,6 +126,31 @@ def supervise(agent: Agent, deadline: float, told_to_end: list[float]) -> int:
             agent.kill()
         if late > KILL_SECONDS:
             return -signal.SIGKILL
+
+
+def seconds_left(deadline: float, limit: float = math.inf) -> float:
+    """What is left now by this machine's clock. Past the deadline it is ``limit``: then the clock may be wrong.
+
+    A pod that was started again after its deadline looks the same; its agent asks the store and ends.
+    """
+    left = deadline - time.time()
+    if left <= 0:
+        return 0.0 if limit == math.inf else limit
+    return left
+
+
+def told_until(env: Mapping[str, str]) -> float | None:
+    """What the agent has written of the deadline, if anything."""
+    try:
+        return float((Path(env[WORKSPACE_VARIABLE]) / UNTIL_FILE).read_text())
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def forget(env: Mapping[str, str]) -> None:
+    """Remove what an agent of before has written: another boot's monotonic clock means nothing."""
+    with suppress(OSError, KeyError):
+        (Path(env[WORKSPACE_VARIABLE]) / UNTIL_FILE).unlink()
 
 
 def tell_to_end(agent: Agent, told_to_end: list[float]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from job.run.pod_env import Place
+from job.run.pod_env import GPUS_VARIABLE, Place
 from job.run.wandb_access import run_env
 from job.spec.model import JobSpec, ranks_per_node
 
@@ -38,6 +38,9 @@ def command(spec: JobSpec, run_id: str, data: Path, folder: Path, place: Place |
     if spec.train.experiment_name is None:
         flags += ["--experiment_name", run_id]
     flags += [*spec.train.flags(), *spec.wandb.flags()]
+    # A GPU that is paid for is used, or the trainer fails at once: on the CPU it would train at the GPU's price.
+    if spec.train.device in (None, "auto") and int(os.environ.get(GPUS_VARIABLE) or 0) > 0:
+        flags += ["--device", "cuda"]
     ranks = ranks_per_node(spec)
     if place is None and ranks == 1:
         return [sys.executable, "-P", "-m", "codec", *flags]
@@ -131,11 +134,30 @@ class Trainer:
 def how_it_ended(code: int, last_line: str) -> str:
     """One sentence about an exit code that is not 0."""
     if code < 0:
-        killed = f"the trainer was killed by {signal.Signals(-code).name}"
+        named = -code in {each.value for each in signal.Signals}
+        killed = f"the trainer was killed by {signal.Signals(-code).name if named else f'signal {-code}'}"
         return f"{killed} (out of memory?)" if -code == signal.SIGKILL else killed
     if code == BAD_INPUT:
         return last_line.removeprefix("error:").strip() or "the trainer refused its input"
-    return f"the trainer crashed with exit code {code}: {last_line}"
+    return f"the trainer crashed with exit code {code}: {last_line}{whose_fault(last_line)}"
+
+
+HOST_FAULTS = re.compile(
+    r"uncorrectable ECC|unspecified launch failure|GPU is lost|fallen off the bus|hardware stack error|NVLink error"
+    r"|device\(s\) is/are busy or unavailable|device unavailable|system not yet initialized|unknown error",
+    re.IGNORECASE,
+)
+PROGRAM_FAULTS = re.compile(
+    r"illegal memory access|device-side assert|misaligned address|illegal instruction|no kernel image|program counter",
+    re.IGNORECASE,
+)
+
+
+def whose_fault(error: str) -> str:
+    """What an error of CUDA says of the machine and of the program; "" for any other."""
+    if HOST_FAULTS.search(error):
+        return "; the GPU or its host is faulty: resume in another data center"
+    return "; an error of the program, most likely, and not of the machine" if PROGRAM_FAULTS.search(error) else ""
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -105,9 +105,10 @@ class Training:
         """The first reason for which the attempt has to end now; None while it may go on."""
         if self.verdict and self.verdict.verdict is State.BAD:
             return _outcome("bad signs", self.verdict.summary)
-        if time.time() > self.member.env.deadline:
-            return _outcome("deadline", f"max_hours ({self.spec.max_hours:g}) is over")
-        if self.broke_at is not None and time.time() > self.broke_at:
+        if self.member.seconds_left() == 0:
+            late = f"; it was over {self.member.late:.0f} s before the agent started" if self.member.late else ""
+            return _outcome("deadline", f"max_hours ({self.spec.max_hours:g}) is over{late}")
+        if self.broke_at is not None and time.time() - self.member.ahead > self.broke_at:
             return _outcome("budget", f"max_cost ({self.spec.max_cost:g} USD) is spent")
         if self.member.told_at is not None:
             return _outcome("pod told to end", "the pod was told to end")

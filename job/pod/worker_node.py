@@ -49,7 +49,7 @@ class Node(Member):
         super().__init__(env, f"node {env.place.rank}", Path(env.workspace) / f"node{env.place.rank}")
         self.place = env.place
         self.workspace.mkdir(parents=True, exist_ok=True)
-        self.began = time.time()
+        self.joined = time.time()
         self.looked_at = -BEAT_SECONDS
         self.shipped_at = -LOG_SECONDS
         self.heard: Beat | None = None
@@ -66,6 +66,7 @@ class Node(Member):
         except claim.NotMineError as error:
             self.say(f"not wanted: {error}")
             return 1
+        self.insist(self._ask_the_time, INSIST_PAUSE_SECONDS)
         self.insist(self._sync, INSIST_PAUSE_SECONDS)
         while True:
             data = self.workspace / "data"
@@ -77,7 +78,11 @@ class Node(Member):
             if code is not None:
                 return code
             self.say("the first node lives and there is no outcome: joining it, as it may have been started again")
-            self.began = time.time()
+            self.joined = time.time()
+
+    def _ask_the_time(self) -> None:
+        beat = NodeBeat(state="syncing", began=self.joined, time=time.time())
+        self.ask_the_time(f"nodes/{self.place.rank}.json", beat)
 
     def _sync(self) -> None:
         dataset.pull(self.run.store, self.run.submission().dataset, self.workspace / "data", self._between_files)
@@ -118,7 +123,7 @@ class Node(Member):
             return False
         self.looked_at = time.monotonic()
         said = last_error(self.log) if code else ""
-        beat = NodeBeat(state=state, exit_code=code, said=said, began=self.began, time=time.time())
+        beat = NodeBeat(state=state, exit_code=code, said=said, began=self.joined, time=time.time())
         try:
             self.attempt.write(f"nodes/{self.place.rank}.json", beat)
             if time.monotonic() - self.shipped_at > LOG_SECONDS:

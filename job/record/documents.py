@@ -52,6 +52,8 @@ class Intent(Document):
     launch_id: str
     pod_name: str
     deadline: float
+    max_hours: float | None = None
+    """What the pod keeps by its own clock; None in records of before. The other times are the store's."""
     time: float
 
 
@@ -63,6 +65,8 @@ class Claim(Document):
     price_per_hour: float
     gpu: str = ""
     """What the pod has, in words; empty where whoever wrote the claim did not know."""
+    account: str | None = None
+    """Whose pod it is, as the provider names the account; None where it does not say."""
     time: float
 
 

@@ -1,10 +1,12 @@
 """Finding runs in a store by their names."""
 
+import os
 import re
 import time
 
 from infra.store import Store
 from job.errors import UsageError
+from job.paths import STORE_VARIABLE, open_default_store
 from job.record.run import Run
 from job.spec.model import NAME_PATTERN
 
@@ -55,3 +57,21 @@ def find_run(store: Store, wanted: str) -> Run:
         raise NoSuchRunError(f"no run {wanted!r} in {store.url}: `codecjob status` lists them")
     newest = ", ".join(reversed(matches[-3:]))
     raise UsageError(f"{wanted!r} means {len(matches)} runs, the newest {newest}: type more of the name, or {LAST}")
+
+
+def open_existing_store(wanted: str | None = None) -> Store:
+    """`open_default_store` for whoever only looks: a folder that somebody has named has to be there.
+
+    Raises:
+        UsageError: it is not. The folder that nobody has named may come with the first run.
+    """
+    from infra.store.folder import FolderStore
+
+    store = open_default_store(wanted)
+    named = wanted or os.environ.get(STORE_VARIABLE)
+    if named and isinstance(store, FolderStore) and not store.root.exists():
+        raise UsageError(
+            f"the store {store.url} is not there: check the name, or mount it; `codecjob init` writes a spec whose run "
+            "makes one"
+        )
+    return store

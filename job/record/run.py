@@ -72,6 +72,16 @@ class Run:
         if not self.store.create(f"runs/{self.run_id}/spec.json", encode(submission.model_dump())):
             raise UsageError(f"run {self.run_id} exists already: submit again for a name of its own")
 
+    def exists(self) -> bool:
+        """Whether it has been submitted: what a pod has left of a record that was removed is no run."""
+        if self._submission is not None:
+            return True
+        try:
+            self.store.get(f"runs/{self.run_id}/spec.json")
+        except NotFound:
+            return False
+        return True
+
     def attempt(self, number: int) -> Attempt:
         """One attempt, whether it exists yet or not."""
         return Attempt(self.store, self.run_id, number, self._pieces)

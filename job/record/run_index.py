@@ -8,11 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from infra.files import write_atomic
-from infra.store import Store, open_store
-from job.errors import UsageError
-from job.paths import home, open_default_store
-from job.record.find import LAST, NoSuchRunError, find_run, submission_order
+from infra.store import Store, StoreError, open_store
+from job.errors import CannotTellError, UsageError
+from job.paths import home
+from job.record.find import LAST, NoSuchRunError, find_run, open_existing_store, submission_order
 from job.record.run import Run
+from job.record.store_id import marks_of
 
 MOST = 1000
 """Runs that are remembered, the newest."""
@@ -25,6 +26,23 @@ def remember(run: Run) -> None:
     with suppress(OSError):
         home().mkdir(parents=True, exist_ok=True)
         write_atomic(_file(), [json.dumps({run_id: known[run_id] for run_id in newest}, indent=1).encode()])
+    _remember_marks(run.store)
+
+
+def _remember_marks(store: Store) -> None:
+    """Notes how the pods of a store are marked, for the day when it cannot be asked."""
+    with suppress(OSError, StoreError, CannotTellError):
+        marks = {**remembered_marks(), store.url: list(marks_of(store))}
+        write_atomic(home() / "known-stores.json", [json.dumps(marks, indent=1).encode()])
+
+
+def remembered_marks() -> dict[str, list[str]]:
+    """Of every store's URL from which this machine has submitted, how the launch ids of its pods begin."""
+    try:
+        known = json.loads((home() / "known-stores.json").read_text())
+        return {str(url): [str(mark) for mark in marks] for url, marks in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # none yet, or half a file: it is a cache
+        return {}
 
 
 def locate(wanted: str, store: str | None = None) -> Run:
@@ -36,7 +54,7 @@ def locate(wanted: str, store: str | None = None) -> Run:
         UsageError: there is none, or more than one.
         StoreError: the store it should be in gives no answer.
     """
-    default = open_default_store(store)
+    default = open_existing_store(store)
     if store is not None:
         return find_run(default, wanted)
     try:

@@ -1,6 +1,5 @@
 """Starting an attempt: intent, pod, claim, in this order, so that no crash between them leaves a paid orphan."""
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -23,14 +22,16 @@ from infra.pods import (
 )
 from infra.store import Store, StoreError
 from job.errors import UsageError
-from job.record import compile_cache
+from job.record import compile_cache, store_id
 from job.record.attempt import Attempt
 from job.record.documents import Claim, Intent, Outcome
 from job.record.run import Run
+from job.record.store_clock import check_clock
 from job.run import wandb_access
+from job.run.account import account_if_told
 from job.run.machine import command, in_words, with_mounts
 from job.run.offers import Candidate, Choice
-from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, SEAL_KEY_VARIABLE, client_part
+from job.run.pod_env import EXIT_ENDS_POD_VARIABLE, GPUS_VARIABLE, SEAL_KEY_VARIABLE, client_part
 from job.run.store_access import Access
 from job.spec.model import JobSpec
 
@@ -49,6 +50,8 @@ class Launch:
     intent: Intent
     requests: tuple[LaunchRequest, ...]
     """One for each offer that fits, in their order; only what may be one offer's own fault leads to the next."""
+    ahead: float = 0.0
+    """Seconds by which this machine's clock is ahead of the store's, whose time intent and claim carry."""
 
 
 def start_attempt(
@@ -56,9 +59,12 @@ def start_attempt(
 ) -> Pod:
     """Start an attempt of a run whose record exists, on one of the machines of ``choice``; its pods get ``access``.
 
-    ``say`` is told of each machine before it is asked for. Raises as `start` does.
+    ``say`` is told of each machine before it is asked for. Raises as `start` does, and UsageError where this machine's
+    clock is wrong.
     """
-    planned = plan(run.store, run.run_id, number, run.spec(), choice.candidates, access)
+    store_id.settle(run.store)
+    ahead = check_clock(run.store)
+    planned = plan(run.store, run.run_id, number, run.spec(), choice.candidates, access, ahead)
     return start(provider, run.attempt(number), planned, lambda candidate: say(asking(provider, candidate)))
 
 
@@ -69,12 +75,13 @@ def plan(
     spec: JobSpec,
     candidates: Sequence[Candidate],
     access: Access | None = None,
+    ahead: float = 0.0,
 ) -> Launch:
     """The intent and the provider's requests, one a candidate, for an attempt that starts now.
 
-    Its pods get ``access`` to the store.
+    Its pods get ``access`` to the store. ``ahead`` is how far (seconds) this machine's clock is ahead of the store's.
     """
-    now = time.time()
+    now = time.time() - ahead
     deadline = now + spec.max_hours * 3600
     launch_id = store_mark(store) + secrets.token_hex(8)
     pod_name = f"codecjob-{run_id}-{attempt}"
@@ -87,8 +94,9 @@ def plan(
             launch_id=f"{launch_id}-{number}",
             command=command(spec),
             env={
-                **client_part(run_id, attempt, store.url, deadline),
+                **client_part(run_id, attempt, store.url, deadline, spec.max_hours * 3600),
                 **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
+                **({GPUS_VARIABLE: str(candidate.machine.gpu_count)} if candidate.machine.gpu_count else {}),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),
@@ -98,17 +106,13 @@ def plan(
         )
         for number, candidate in enumerate(candidates, start=1)
     )
-    return Launch(Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, time=now), requests)
+    intent = Intent(launch_id=launch_id, pod_name=pod_name, deadline=deadline, max_hours=spec.max_hours, time=now)
+    return Launch(intent, requests, ahead)
 
 
 def store_mark(store: Store) -> str:
     """How the launch ids of a store's runs begin: whoever sees only a pod can tell where its record has to be."""
-    return mark_of(store.url)
-
-
-def mark_of(url: str) -> str:
-    """The same of a store that cannot be reached."""
-    return hashlib.sha256(url.encode()).hexdigest()[:8]
+    return store_id.marks_of(store)[0]
 
 
 def start(
@@ -142,7 +146,8 @@ def start(
         pod_id=pod.id,
         price_per_hour=_price(pod, request),
         gpu=in_words(request.machine, request.offer.gpu) if request.offer else "",
-        time=time.time(),
+        account=account_if_told(provider),
+        time=time.time() - launch.ahead,
     )
     try:
         _write_claim(attempt, claim)

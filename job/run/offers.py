@@ -17,6 +17,8 @@ NAMES_SHOWN = 8
 UNASKED_FACTOR = 2.0
 # Stock and prices change: what was asked longer ago than this is asked again before a launch.
 FRESH_SECONDS = 120.0
+OLD = re.compile(r"\b(V100|P40|P100|P4|P4000|P5000|P6000|M40|M60|K80|TITAN)\b", re.IGNORECASE)
+"""GPUs before Turing, for which torch with CUDA 13 has no code: they end in "no kernel image is available"."""
 SLICE = re.compile(r"\bmig\b|\b\d+g\.\d+gb\b", re.IGNORECASE)
 
 
@@ -127,6 +129,8 @@ def _fitting(offers: Sequence[Offer], spec: JobSpec, wanted: Machine) -> list[Ca
     slices_wanted = any(_is_slice(name) for name in spec.gpu)
     for offer in offers:
         if spec.pod.cloud is not None and offer.cloud and offer.cloud != spec.pod.cloud:
+            continue
+        if OLD.search(offer.gpu.replace("-", " ")) and not any(OLD.search(name.replace("-", " ")) for name in spec.gpu):
             continue
         # A slice of a GPU is never meant by the whole one's name, and slices cannot train together.
         if _is_slice(offer.gpu) and (not slices_wanted or wanted.gpu_count > 1 or wanted.nodes > 1):

@@ -1,5 +1,6 @@
 """What a client tells the pod through its environment: enough to find the run's record, and no more."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ from job.paths import STORE_VARIABLE
 from job.record.documents import Claim
 
 DEADLINE_VARIABLE = "CODECJOB_DEADLINE"
+# The same as a duration, for a pod whose clock is wrong, see `job.pod.supervisor`.
+LIMIT_VARIABLE = "CODECJOB_MAX_SECONDS"
+# How many GPUs a node of the attempt has and pays: its trainer must use them or fail.
+GPUS_VARIABLE = "CODECJOB_GPUS"
 # A secret, see `job.record.compile_cache`.
 SEAL_KEY_VARIABLE = "CODECJOB_SEAL_KEY"
 # Set where the pod ends with its first process, see `job.pod.supervisor`.
@@ -59,13 +64,15 @@ class PodEnv:
     launch_id: str
     store: str
     deadline: float
-    """Unix seconds after which the pod must not live."""
+    """Unix seconds, by the store's clock, after which the pod must not live."""
     pod_id: str
     provider: str
     workspace: str
     place: Place | None = None
     """Which of several nodes this is."""
     seal_key: str = field(default="", repr=False)
+    limit: float = math.inf
+    """Seconds from its own start after which the pod must not live, whatever its clock says."""
 
     @property
     def nodes(self) -> int:
@@ -90,14 +97,18 @@ class PodEnv:
             workspace=env[WORKSPACE_VARIABLE],
             place=Place.read(env),
             seal_key=env.get(SEAL_KEY_VARIABLE, ""),
+            limit=float(env.get(LIMIT_VARIABLE) or math.inf),
         )
 
 
-def client_part(run_id: str, attempt: int, store: str, deadline: float) -> dict[str, str]:
+def client_part(
+    run_id: str, attempt: int, store: str, deadline: float, max_seconds: float | None = None
+) -> dict[str, str]:
     """What the client sets; the provider adds the pod's id, its launch id, its own name and the workspace."""
     return {
         RUN_VARIABLE: run_id,
         ATTEMPT_VARIABLE: str(attempt),
         STORE_VARIABLE: store,
         DEADLINE_VARIABLE: f"{deadline:.0f}",
+        **({} if max_seconds is None else {LIMIT_VARIABLE: f"{max_seconds:.0f}"}),
     }

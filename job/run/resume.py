@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from infra.pods import Pod, Provider
 from job.errors import UsageError
+from job.record import store_id
 from job.record.attempt import Attempt
 from job.record.causes import STUCK, stuck_in_words
 from job.record.run import Run
+from job.record.store_clock import check_clock
 from job.run.cost import bills, spent
 from job.run.launch import CLIENT, NO_POD, start_attempt
 from job.run.offers import Choice, look_for, still_good
@@ -42,6 +44,8 @@ def resume(
         UsageError: the run goes on, has finished, was aborted and there is no reason to override that, has spent its
             max_cost, or its old pod is still listed.
     """
+    check_clock(run.store)
+    store_id.settle(run.store)
     resumable = check_resumable(run, provider, override)
     spec, places = run.spec(), stuck_places(run.attempts())
     choice = look_for(provider, spec, places)

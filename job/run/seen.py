@@ -1,8 +1,8 @@
 """A run at one moment: its record and its pods, read once. Its state, the watchdog's reasons and the page are views."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from infra.pods import Pod, ProviderError
@@ -10,6 +10,8 @@ from job.record.attempt import Attempt
 from job.record.documents import Beat, Claim, Intent, Outcome, Progress, StopRequest, Submission
 from job.record.judged_cache import Judged, Memory, judge_rows
 from job.record.run import Run
+from job.record.store_id import own_pods
+from job.run.account import check_account, is_own
 from job.spec.model import JobSpec
 from job.verdict.rows import Row
 
@@ -44,7 +46,7 @@ class Seen:
     """Oldest first."""
     pods: tuple[Pod, ...]
     trouble: ProviderError | None
-    """Why the provider gave no answer; there are no pods then."""
+    """Why the provider gave no answer, or one that proves nothing: the newest attempt is another account's."""
     rows: list[Row]
     """All of them; where `see` was given a memory, only the newest validation row that counts."""
     judged: Judged
@@ -54,6 +56,8 @@ class Seen:
     beat_age: float | None
     """Since the store got it, by the store's own stamp; None also where `see` was given no clock."""
     progress: Progress | None
+    own_account: bool = False
+    """Whether the provider certainly would list the newest attempt's pod: the account that launched it was asked."""
 
     @property
     def newest(self) -> AttemptFacts:
@@ -73,14 +77,28 @@ class Seen:
         return self.beat_age + max(self.beat.time - self.progress.time, 0.0)
 
 
-def facts_of(attempt: Attempt) -> AttemptFacts:
-    """What the record says of an attempt. Raises CannotTellError where a document cannot be read."""
+def facts_of(attempt: Attempt, stamped: bool = False) -> AttemptFacts:
+    """What the record says of an attempt; if ``stamped``, with the time of its end by the store's own clock.
+
+    That is wanted where a pod is listed all the same: it may itself have written when it ended, by any clock.
+
+    Raises StoreError, and CannotTellError where a document cannot be read.
+    """
     outcome = attempt.outcome()
-    if outcome is not None and outcome.time > time.time():
+    asked = outcome is not None and (stamped or outcome.time > time.time())
+    written = _modified(attempt, "outcome.json") if asked else None
+    if stamped and outcome is not None and written is not None:
+        outcome = outcome.model_copy(update={"time": written})
+    elif outcome is not None and outcome.time > time.time():
         # A pod may say what it likes, and nothing that has been written will have happened later.
-        written = _modified(attempt, "outcome.json")
-        outcome = outcome.model_copy(update={"time": min(outcome.time, time.time() if written is None else written)})
+        outcome = outcome.model_copy(update={"time": time.time() if written is None else min(outcome.time, written)})
     return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), outcome)
+
+
+def on_clock(pods: Iterable[Pod], now: float) -> tuple[Pod, ...]:
+    """The pods with the times of their making by the clock whose time is ``now``: providers give this machine's."""
+    ahead = time.time() - now
+    return tuple(replace(pod, created=None if pod.created is None else pod.created - ahead) for pod in pods)
 
 
 def see(
@@ -97,7 +115,7 @@ def see(
     pods: tuple[Pod, ...] = ()
     trouble: ProviderError | None = None
     try:
-        pods = tuple(provider.find(run.run_id))
+        pods = tuple(own_pods(run.store, provider.find(run.run_id)))
     except ProviderError as error:
         trouble = error
     # Read after the pods: a pod that is gone by now has left its last rows and its outcome before.
@@ -107,18 +125,27 @@ def see(
     else:
         judged = memory.judged(run, attempts, spec)
         rows = [judged.validation] if judged.validation else []
-    facts = tuple(facts_of(attempt) for attempt in attempts)
+    listed = {pod.attempt for pod in pods}
+    facts = tuple(facts_of(attempt, attempt.number in listed) for attempt in attempts)
     newest = attempts[-1] if attempts else run.attempt(1)
     beat_written = None if store_clock is None else _modified(newest, "alive.json")
     beat, progress = newest.beat(), newest.progress()
     now = time.time() if store_clock is None else store_clock()
+    claimed = facts[-1].claim if facts else None
+    own_account = False
+    if trouble is None and not any(pod.attempt == newest.number for pod in pods):
+        try:
+            check_account(provider, claimed, run.run_id)
+            own_account = is_own(provider, claimed)
+        except ProviderError as error:
+            trouble = error
     return Seen(
         run_id=run.run_id,
         now=now,
         submission=submission,
         spec=spec,
         attempts=facts,
-        pods=pods,
+        pods=pods if store_clock is None else on_clock(pods, now),
         trouble=trouble,
         rows=rows,
         judged=judged,
@@ -126,6 +153,7 @@ def see(
         beat=beat,
         beat_age=None if beat_written is None else max(now - beat_written, 0.0),
         progress=progress,
+        own_account=own_account,
     )
 
 

@@ -1,6 +1,6 @@
 """What a run is doing, derived from its record and from the provider. Nothing here is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -171,9 +171,18 @@ class RunState:
         }
 
 
-def look(run: Run, provider: Finds, with_invoice: bool = False, memory: Memory | None = None) -> RunState:
-    """The state of a run as `see` reads it now; ``with_invoice`` asks the provider about its bill, too."""
-    return state_of(see(run, provider, memory), invoice_of(provider) if with_invoice else None)
+def look(
+    run: Run,
+    provider: Finds,
+    with_invoice: bool = False,
+    memory: Memory | None = None,
+    clock: Callable[[], float] | None = None,
+) -> RunState:
+    """The state of a run as `see` reads it now, by the store's ``clock`` where one is given.
+
+    ``with_invoice`` asks the provider about its bill, too.
+    """
+    return state_of(see(run, provider, memory, clock), invoice_of(provider) if with_invoice else None)
 
 
 def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
@@ -211,12 +220,19 @@ def state_of(seen: Seen, invoice: Invoice | None = None) -> RunState:
         forecast=expected,
         to_good=price_of(expected, judged.pace, claim.price_per_hour if claim else None) if expected else NO_PRICE,
         epochs=judged.epochs,
-        beat=beat.time if beat else None,
+        beat=_heard(seen),
         synced=_synced(beat),
         listed=seen.pods,
         began=claim.time if claim else None,
         trouble=str(seen.trouble or ""),
     )
+
+
+def _heard(seen: Seen) -> float | None:
+    """When the agent was last heard, by the clock of ``seen.now`` where the store's is known."""
+    if seen.beat is None:
+        return None
+    return seen.beat.time if seen.beat_age is None else seen.now - seen.beat_age
 
 
 def _shortfall(seen: Seen, judged: Judged, deadline: float | None, paid: Sequence[Bill]) -> str:
@@ -254,7 +270,8 @@ def _stale(seen: Seen, billing: Billing) -> bool:
         return False
     if (outcome := seen.newest.outcome) is not None:
         return seen.now - outcome.time > ENDING_SECONDS
-    return seen.beat is not None and seen.now - seen.beat.time > seen.spec.watch.agent
+    heard = _heard(seen)
+    return heard is not None and seen.now - heard > seen.spec.watch.agent
 
 
 def _next_step(run_id: str, state: str, stale: bool) -> str:

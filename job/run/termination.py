@@ -14,6 +14,9 @@ from job.record.causes import OUTCOMES, Cause
 from job.record.documents import Beat, Outcome, StopRequest
 from job.record.no_answer import RECORD_AWAY, REFUSED
 from job.record.run import Run
+from job.record.store_clock import store_now
+from job.record.store_id import check_place, own_pods
+from job.run.account import check_account, is_own
 from job.run.cost import bills, reckon
 from job.run.seen import facts_of
 from job.verdict.pace import pace
@@ -22,8 +25,7 @@ from job.verdict.pace import pace
 AGENT_GRACE_SECONDS = 240.0
 # if it gives signs of life. It beats every two seconds, also while it uploads.
 SILENT_AGENT_SECONDS = 30.0
-# An agent whose beat is younger than this may still be alive, and has beaten again after the next few seconds.
-RECENT_BEAT_SECONDS = 60.0
+# An agent that lives has beaten again after this.
 BEAT_AGAIN_SECONDS = 5.0
 CONFIRM_SECONDS = 60.0
 # Pods are looked for this often, and less often the longer it takes: a quota of calls is for all of an account.
@@ -49,15 +51,19 @@ class NotRecordedError(CannotTellError):
 
 def pods_of(provider: Provider, attempt: Attempt) -> list[Pod]:
     """What the provider still lists for this attempt."""
-    return [pod for pod in provider.find(attempt.run_id) if pod.attempt == attempt.number]
+    pods = own_pods(attempt.store, provider.find(attempt.run_id))
+    return [pod for pod in pods if pod.attempt == attempt.number]
 
 
 def is_gone(provider: Provider, attempt: Attempt) -> bool:
     """Whether the provider has said twice, far enough apart, that the attempt has no pod.
 
-    Raises ProviderError when the provider gives no answer: an outage proves nothing.
+    Raises ProviderError when the provider gives no answer, or another account's: neither proves anything.
     """
-    return _answers_twice(provider, lambda: not pods_of(provider, attempt))
+    if not _answers_twice(provider, lambda: not pods_of(provider, attempt)):
+        return False
+    check_account(provider, attempt.claim(), attempt.run_id)
+    return True
 
 
 def end(
@@ -75,14 +81,16 @@ def end(
     terminated; an agent without a sign of life gets less. What becomes of the run is written once its pod is gone.
 
     Raises:
-        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats.
+        CannotTellError: the provider lists no pod from the beginning, and yet the agent beats; or the store is a copy.
         StoreError: the store does not answer, so that the agent cannot be asked; nothing has been ended. (One that
             answers and takes no write does not keep the pod alive.)
         NotRecordedError: nothing is billed any more, and the record cannot be reached.
     """
+    check_place(attempt.store)
     listed = pods_of(provider, attempt)
     if not listed:
-        check_silent(attempt)
+        check_account(provider, attempt.claim(), attempt.run_id)
+        check_silent(provider, attempt)
     elif attempt.outcome() is None:
         request = StopRequest(outcome=OUTCOMES[cause], cause=cause, reason=reason, by=by, time=time.time())
         try:
@@ -130,23 +138,46 @@ def close_if_lost(provider: Provider, attempt: Attempt, by: str) -> Outcome | No
     outcome = attempt.outcome()
     if outcome is not None:
         return outcome
+    check_place(attempt.store)
     if not is_gone(provider, attempt):
         return None
-    check_silent(attempt)
+    check_silent(provider, attempt)
     return _close(provider, attempt, Outcome.of("lost", "the pod vanished without an outcome", by))
 
 
-def check_silent(attempt: Attempt) -> None:
+def check_silent(provider: Provider, attempt: Attempt) -> None:
     """Makes sure that a pod which the provider does not list has no living agent: it may be another account's pod.
+
+    A beat that changes between two looks is life. How old one is says nothing: it is the pod's clock that wrote it.
 
     Raises CannotTellError when it has.
     """
+    if attempt.outcome() is not None:
+        return
     beat = attempt.beat()
-    if beat is None or attempt.outcome() is not None or abs(time.time() - beat.time) > RECENT_BEAT_SECONDS:
+    if beat is None:
+        _check_started(provider, attempt)
         return
     time.sleep(BEAT_AGAIN_SECONDS)
     if attempt.beat() != beat:
         raise still_beats(attempt)
+
+
+def _check_started(provider: Provider, attempt: Attempt) -> None:
+    """Makes sure that a pod without any beat is not another account's that still starts.
+
+    Raises CannotTellError while it may be: only an account that is known to have launched it can say at once.
+    """
+    claim = attempt.claim()
+    if claim is None or is_own(provider, claim):
+        return
+    allowed = Run(attempt.store, attempt.run_id).spec().watch.starting
+    left = allowed - (store_now(attempt.store) - claim.time)
+    if left > 0:
+        raise CannotTellError(
+            f"{attempt.run_id}: the provider lists no pod of attempt {attempt.number}, which may still be starting for "
+            f"{left:.0f} s (watch.starting: {allowed:g} s), in another account: ask with that one, or later"
+        )
 
 
 def still_beats(attempt: Attempt) -> CannotTellError:

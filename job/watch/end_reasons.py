@@ -105,8 +105,13 @@ def _findings(seen: Seen) -> Iterator[Finding]:
     if seen.own_pods:
         yield from _stuck(seen)
         yield from _silence(seen)
-    elif newest.claim and (seen.beat or seen.now - newest.claim.time > LAUNCH_SECONDS):
+    elif newest.claim and (seen.beat or seen.now - newest.claim.time > _unlisted(seen)):
         yield Finding("lost", "the pod vanished without an outcome", attempt=newest.number)
+
+
+def _unlisted(seen: Seen) -> float:
+    """For how long a pod that has not beaten yet may be unlisted and live: who may be another account waits longer."""
+    return LAUNCH_SECONDS if seen.own_account else max(LAUNCH_SECONDS, seen.spec.watch.starting)
 
 
 def goes_on(attempts: Sequence[AttemptFacts], now: float) -> bool:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Collection
 
 from infra.store import NotFound, Store, StoreError
-from job.errors import CannotTellError, UsageError
+from job.errors import UsageError
 from job.record.no_answer import REFUSED
+from job.record.store_clock import stamp_of
 
 ALL = "all"
 BEAT_SECONDS = 20.0
@@ -33,14 +34,11 @@ class StoreClock:
         """Unix seconds. Raises StoreError, and CannotTellError when the store does not list what it was given."""
         if self.read is None or time.monotonic() - self.read[1] > BEAT_SECONDS:
             self.store.put(self.key, json.dumps({"time": time.time(), "sees": list(self.sees)}).encode())
-            written = next((info.modified for info in self.store.list("watchdog/") if info.key == self.key), None)
-            if written is None:
-                raise CannotTellError(f"{self.store.url}: does not list {self.key}, which has just been written")
-            self.read = (written, time.monotonic())
-        return self.read[0] + time.monotonic() - self.read[1]
+            self.read = (stamp_of(self.store, self.key), time.monotonic())
+        return self.last_known()
 
-    def from_memory(self) -> float:
-        """The time without writing: from the last beat that the store took, else this machine's own."""
+    def last_known(self) -> float:
+        """The same without asking: by this machine's own clock before there was an answer."""
         return time.time() if self.read is None else self.read[0] + time.monotonic() - self.read[1]
 
 
@@ -52,15 +50,15 @@ def usable(clock: Clock) -> tuple[Clock, StoreError | None]:
     try:
         clock()
     except REFUSED as error:
-        return (clock.from_memory if isinstance(clock, StoreClock) else time.time), error
+        return (clock.last_known if isinstance(clock, StoreClock) else time.time), error
     return clock, None
 
 
 def last_watched(store: Store, provider: str) -> float | None:
-    """When (Unix seconds) a watchdog of all runs has last beaten in this store that can see this provider's pods."""
+    """When (Unix seconds, by the store's clock) a watchdog of all runs has last beaten that can see these pods."""
+    key = f"watchdog/{ALL}.json"
     try:
-        beat = json.loads(store.get(f"watchdog/{ALL}.json"))
-        return float(beat["time"]) if provider in beat["sees"] else None
+        return stamp_of(store, key) if provider in json.loads(store.get(key))["sees"] else None
     except (NotFound, ValueError, KeyError, TypeError):
         return None
 

@@ -24,8 +24,9 @@ from job.record.documents import Claim
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER
 from job.record.run import Run
-from job.run.launch import store_mark
-from job.run.seen import AttemptFacts, facts_of
+from job.record.store_id import check_place, marks_of
+from job.run.account import account_if_told
+from job.run.seen import AttemptFacts, facts_of, on_clock
 from job.run.termination import close_if_lost, end_pods
 from job.watch.end_reasons import LAUNCH_SECONDS, UNCLAIMED_SECONDS, about_pod
 from job.watch.heartbeat import Clock
@@ -75,7 +76,7 @@ class Settled:
     result: Result
 
 
-def classify(pod: Pod, provider: str, mark: str, known: AttemptFacts | None, now: float) -> Entry:
+def classify(pod: Pod, provider: str, mark: str | tuple[str, ...], known: AttemptFacts | None, now: float) -> Entry:
     """One listed pod. ``known`` is what the record says of its attempt; None where the store has no such run."""
     if not pod.launch_id.startswith(mark):
         kind, reason = Kind.FOREIGN, "was launched for another store"
@@ -110,12 +111,13 @@ def survey_pods(store: Store, provider: Provider, pods: Iterable[Pod], now: floa
 
     Raises StoreError or CannotTellError where the record gives no answer.
     """
-    mark, runs = store_mark(store), set(list_runs(store))
+    mark, runs = marks_of(store), set(list_runs(store))
     entries = []
     for pod in pods:
         if not runs and pod.launch_id.startswith(mark):
             continue
-        known = facts_of(Run(store, pod.run_id).attempt(pod.attempt)) if pod.run_id in runs else None
+        run = Run(store, pod.run_id)
+        known = facts_of(run.attempt(pod.attempt), stamped=True) if pod.run_id in runs and run.exists() else None
         entries.append(classify(pod, provider.name, mark, known, now))
     return entries
 
@@ -149,7 +151,9 @@ def still_orphaned(store: Store, provider: Provider, suspects: Sequence[Entry], 
         suspected = {entry.pod_id for entry in found}
         try:
             pods = [pod for pod in provider.find(None) if pod.id in suspected]
-            found = [entry for entry in survey_pods(store, provider, pods, clock()) if entry.kind is Kind.ORPHANED]
+            now = clock()
+            entries = survey_pods(store, provider, on_clock(pods, now), now)
+            found = [entry for entry in entries if entry.kind is Kind.ORPHANED]
         except NO_ANSWER:
             return []
     return found
@@ -182,7 +186,15 @@ def adopt(store: Store, provider: Provider, entry: Entry, by: str) -> bool:
     if [pod.id for pod in mine] != [entry.pod_id] or attempt.outcome() is not None:
         return False
     (pod,) = mine
-    claim = Claim(launch_id=pod.launch_id, pod_id=pod.id, price_per_hour=pod.price_per_hour, time=time.time())
+    intent = attempt.intent()
+    since = time.time() if intent is None else intent.time  # the store's time, as in any claim
+    claim = Claim(
+        launch_id=pod.launch_id,
+        pod_id=pod.id,
+        price_per_hour=pod.price_per_hour,
+        account=account_if_told(provider),
+        time=since,
+    )
     if not attempt.write_once("claim.json", claim):
         written = attempt.claim()
         return written is not None and written.pod_id == pod.id
@@ -206,7 +218,9 @@ def settle(
     ``run_ids`` are the runs of this provider. Raises StoreError, ProviderError or CannotTellError where there is no
     answer to begin with; later trouble is told of each entry.
     """
+    check_place(store)
     pods, now = provider.find(None), clock()
+    pods = list(on_clock(pods, now))
     entries = [*survey_pods(store, provider, pods, now), *survey_runs(store, provider, pods, run_ids, now)]
     orphans = [entry for entry in entries if entry.kind is Kind.ORPHANED]
     sure = {entry.pod_id for entry in still_orphaned(store, provider, orphans, clock)} if terminate else set()

@@ -15,6 +15,7 @@ from job.errors import CannotTellError, UsageError
 from job.record.find import list_runs
 from job.record.judged_cache import Memory
 from job.record.run import Run
+from job.run.account import account_of
 from job.run.state import ENDED, Billing, RunState, look
 
 AT_ONCE = 16
@@ -111,6 +112,10 @@ class Listing:
             assert error is not None
             raise error
         return self._provider
+
+    def account(self) -> str | None:
+        """See `infra.pods.TellsAccount`."""
+        return account_of(self.provider())
 
     def trouble(self) -> ProviderError | None:
         """Why there is no answer for all pods; None where there is one."""

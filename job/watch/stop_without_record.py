@@ -12,8 +12,8 @@ from infra.store import StoreError
 from job.errors import UsageError
 from job.paths import open_default_store
 from job.record.find import LAST
-from job.record.run_index import remembered
-from job.run.launch import mark_of
+from job.record.run_index import remembered, remembered_marks
+from job.record.store_id import mark_of
 from job.run.termination import Say, end_pods
 
 
@@ -60,9 +60,14 @@ def stores(wanted: str | None) -> dict[str, list[str]]:
     return found
 
 
+def marks_at(url: str) -> tuple[str, ...]:
+    """How the launch ids of a store's pods begin that cannot be asked, as far as this machine has ever known."""
+    return (mark_of(url), *remembered_marks().get(url, ()))
+
+
 def look(urls: Collection[str]) -> Sighting:
     """Asks every provider for the pods of these stores' runs. One that is not set up has none."""
-    marks = tuple(mark_of(url) for url in urls)
+    marks = tuple(mark for url in urls for mark in marks_at(url))
     pods: list[tuple[Provider, Pod]] = []
     silent: dict[str, str] = {}
     for name in PROVIDERS:

@@ -5,7 +5,8 @@ ends a pod only when it is sure. An error of the store or of the provider means 
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -18,8 +19,10 @@ from job.record.causes import NODE_LOST, STUCK, Cause
 from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER, REFUSED
 from job.record.run import Run
+from job.record.store_id import check_place, own_pods
+from job.run.account import account_of
 from job.run.resume import go_on, replace_stuck
-from job.run.seen import Finds, Seen, facts_of, see
+from job.run.seen import Finds, Seen, facts_of, on_clock, see
 from job.run.staleness import LOOKS
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
@@ -34,6 +37,8 @@ LOOK_SECONDS = 5.0
 """At most, between two of the looks that must all find the same."""
 SURE: tuple[Kind, ...] = ("deadline", "budget", "bad signs")
 """What one look is enough for, whatever the age of a beat."""
+AT_ONCE = 64
+"""Runs that are looked after side by side. To end one with a dead pod takes half a minute, nearly all of it waiting."""
 
 Result = Literal["good", "undecided", "bad", "stopped", "not confirmed", "cannot tell"]
 
@@ -72,8 +77,10 @@ def look_after(
     try:
         if not run.attempts():
             return Report(run.run_id, "undecided", "submitted, never started: nothing is billed", ended=True)
+        if act:
+            check_place(run.store)
         clock, refused = usable(clock)
-        listed = Listed(provider.find(run.run_id))
+        listed = Listed(own_pods(run.store, provider.find(run.run_id)), provider)
         over = _over_limits(run, listed.pods, clock(), kinds)
         if over is not None and act:
             return _end_over(run, provider, listed.pods, clock(), over, say)
@@ -111,11 +118,17 @@ def _look_on(
     return _end(run, provider, seen, finding, say)
 
 
-def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Report]:
+def look_after_all(
+    store: Store, clock: Clock, act: bool, say: Say, ended: dict[str, str] | None = None
+) -> list[Report]:
     """Judges every run that has not ended, and every pod whose run this store should know and does not.
+
+    Runs are looked after side by side: each may take minutes to end, and all are billed meanwhile. ``ended`` is the
+    caller's memory between looks, run -> provider: those runs are not read again unless a pod of theirs is listed.
 
     Raises StoreError when the store cannot even say which runs there are.
     """
+    ended = {} if ended is None else ended
     # Those that cost money are asked also where no run names them: for their orphans, and since a watchdog that has no
     # key for one watches nothing there.
     listings = {name: Listing(name) for name in paid_providers()}
@@ -123,25 +136,33 @@ def look_after_all(store: Store, clock: Clock, act: bool, say: Say) -> list[Repo
         clock.sees = [name for name, listing in listings.items() if listing.trouble() is None]
     now_by, refused = usable(clock)  # the beat: somebody watches
     now = now_by()
+    told: dict[str, str] = {}
+
+    def judged(run_id: str) -> list[Report]:
+        run, found = Run(store, run_id), []
+        try:
+            name = ended.get(run_id) or _provider_of(run, dict(listings))
+            listing = listings.setdefault(name, Listing(name))
+            provider = listing.provider()
+            if (trouble := listing.trouble()) and told.setdefault(name, run_id) == run_id:
+                found.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
+            if run_id in ended and trouble is None and not listing.find(run_id):
+                return found
+            if not _has_ended(run, listing, now):
+                ended.pop(run_id, None)
+                found.append(look_after(run, provider, clock, act, say))
+            elif run.attempts():
+                ended[run_id] = name
+        except (*NO_ANSWER, UsageError) as error:
+            found.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
+        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
+            found.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
+        return found
+
     reports: list[Report] = []
     if refused is not None:
         reports.append(Report("store", "cannot tell", f"the store takes no write: {refused}"))
-    told: set[str] = set()
-    for run_id in list_runs(store):
-        run = Run(store, run_id)
-        try:
-            name = _provider_of(run, listings)
-            listing = listings.setdefault(name, Listing(name))
-            provider = listing.provider()
-            if (trouble := listing.trouble()) and name not in told:
-                told.add(name)
-                reports.append(Report(f"provider {name}", "cannot tell", f"cannot tell: {trouble}"))
-            if not _has_ended(run, listing, now):
-                reports.append(look_after(run, provider, clock, act, say))
-        except (*NO_ANSWER, UsageError) as error:
-            reports.append(Report(run_id, "cannot tell", f"cannot tell: {error}"))
-        except Exception as error:  # noqa: BLE001 - one record that nobody foresaw must not leave the others unwatched
-            reports.append(Report(run_id, "cannot tell", f"cannot tell, by a defect of codecjob: {error!r}"))
+    reports += [report for found in _side_by_side(judged, list_runs(store)) for report in found]
     for listing in listings.values():
         if listing.trouble() is None and refused is None:
             reports += _orphans(store, listing.provider(), listing.find(None), clock, act)
@@ -153,10 +174,21 @@ def _provider_of(run: Run, listings: Mapping[str, Listing]) -> str:
     try:
         return run.spec().provider
     except (CannotTellError, UsageError):
-        for name, listing in listings.items():
+        for name, listing in list(listings.items()):
             if listing.trouble() is None and listing.find(run.run_id):
                 return name
         raise
+
+
+def _side_by_side(judged: Callable[[str], list[Report]], runs: Sequence[str]) -> Iterable[list[Report]]:
+    if len(runs) < 2:
+        return [judged(run_id) for run_id in runs]
+    pool = ThreadPoolExecutor(min(AT_ONCE, len(runs)), thread_name_prefix="watch")
+    try:
+        return list(pool.map(judged, runs))
+    finally:
+        # After a Ctrl-C those that wait are not begun; what is being ended is ended.
+        pool.shutdown(cancel_futures=True)
 
 
 def observe(run: Run, provider: Finds, clock: Clock) -> Seen:
@@ -167,12 +199,12 @@ def observe(run: Run, provider: Finds, clock: Clock) -> Seen:
     return seen
 
 
-def end_when_late(state: RunState, provider: Provider, say: Say) -> None:
+def end_when_late(state: RunState, provider: Provider, now: float, say: Say) -> None:
     """Ends what lives of an attempt past its deadline while the record cannot be asked: a cluster cannot end itself.
 
-    ``state`` is the last that was seen of the run.
+    ``state`` is the last that was seen of the run; ``now`` is by the clock of the store, as far as it is known.
     """
-    if state.deadline is None or time.time() < state.deadline + AGENT_SECONDS:
+    if state.deadline is None or now < state.deadline + AGENT_SECONDS:
         return
     try:
         pods = [pod.id for pod in provider.find(state.run_id) if pod.attempt == state.attempt]
@@ -188,6 +220,11 @@ class Listed:
     """What the provider has just listed of a run, for a look that needs not ask again."""
 
     pods: list[Pod]
+    provider: object = None
+
+    def account(self) -> str | None:
+        """See `infra.pods.TellsAccount`."""
+        return account_of(self.provider)
 
     def find(self, run_id: str | None) -> list[Pod]:
         """The same again."""
@@ -338,9 +375,12 @@ def _has_ended(run: Run, listing: Listing, now: float) -> bool:
 def _orphans(store: Store, provider: Provider, pods: Iterable[Pod], clock: Clock, act: bool) -> list[Report]:
     """Pods that were started for a run of this store which the store does not know. Those of known runs are theirs."""
     try:
+        if act:
+            check_place(store)
+        now = clock()
         suspects = [
             entry
-            for entry in reconcile.survey_pods(store, provider, pods, clock())
+            for entry in reconcile.survey_pods(store, provider, on_clock(pods, now), now)
             if entry.kind is reconcile.Kind.ORPHANED and entry.unknown_run
         ]
     except NO_ANSWER:

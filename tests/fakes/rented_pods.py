@@ -96,6 +96,7 @@ class RentedPods:
         """What the supervisor has done in a process of its own, as an actor."""
         self.pods: dict[str, Rented] = {}
         self.launches = 0
+        self.pod_clock_ahead = 0.0
         self.healthy_from = float("inf")
         """From then on only what a pod may never do is refused."""
 
@@ -131,9 +132,16 @@ class RentedPods:
         self._answer()
         return self._pod(rented)
 
+    def account(self) -> str:
+        self.world.step()
+        self._answer()
+        return "a stranger" if self.world.me().process.stranger else "me"
+
     def find(self, run_id: str | None) -> list[Pod]:
         self.world.step()
         self._answer()
+        if self.world.me().process.stranger:
+            return []
         return [self._pod(rented) for rented in self.billed() if run_id in (None, rented.request.run_id)]
 
     def terminate(self, pod_id: str) -> None:
@@ -173,7 +181,8 @@ class RentedPods:
         state = PodState.STARTING if uptime == 0 else PodState.RUNNING
         place = request.offer.data_centers[0] if request.offer else ""
         ids = (rented.id, request.name, request.run_id, request.attempt, request.launch_id)
-        return Pod(*ids, state, 0.4, rented.created, uptime, place, ends_itself=rented.nodes == 1)
+        created = rented.created + self.world.me().process.clock_ahead  # a client corrects it by the vendor's clock
+        return Pod(*ids, state, 0.4, created, uptime, place, ends_itself=rented.nodes == 1)
 
     def _create(self, rented: Rented) -> None:
         rented.created = self.world.now
@@ -184,6 +193,7 @@ class RentedPods:
     def _start(self, rented: Rented, rank: int) -> None:
         """A container's first process, after the image was pulled."""
         process = Process("supervisor")
+        process.clock_ahead = self.pod_clock_ahead
         rented.processes.append(process)
         self.world.spawn(process, lambda: self._contain(rented, rank), self.world.now + BOOT_SECONDS)
 
@@ -193,9 +203,11 @@ class RentedPods:
             rented.starts += 1
             deaths = self.plan.agent_dies_at
             agent = Process("node" if rank else "agent", deaths.pop(0) if deaths else None)
+            agent.clock_ahead = self.pod_clock_ahead
             rented.processes.append(agent)
             container, deadline = Container(self.world, self, rented, agent, rank), self._deadline(rented)
-            code = supervisor.supervise(container, deadline, [])
+            limit = float(container.env[supervisor.LIMIT_VARIABLE])
+            code = supervisor.supervise(container, deadline, [], limit, container.until)
             self.world.kill(agent)  # nothing outlives the first process
             if supervisor.may_end_pod(container.env) and supervisor.has_to_end(code, deadline):
                 self.end_pod(container)
@@ -214,11 +226,12 @@ class Container:
         self.rank = rank
         self.process = process
         self.told: Callable[[], None] = lambda: None
+        self.more_env: dict[str, str] = {}
         self.actor = world.spawn(process, lambda: provider.run_agent(self))
 
     @property
     def env(self) -> dict[str, str]:
-        """All but the workspace."""
+        """All but the workspace, which is there once the agent has begun."""
         request, several = self.rented.request, {}
         if self.rented.nodes > 1:
             several = {NODES_VARIABLE: str(self.rented.nodes), NODE_RANK_VARIABLE: str(self.rank)}
@@ -229,7 +242,12 @@ class Container:
             POD_ID_VARIABLE: self.rented.id,
             LAUNCH_ID_VARIABLE: request.launch_id,
             PROVIDER_VARIABLE: RentedPods.name,
+            **self.more_env,
         }
+
+    def until(self) -> float | None:
+        """What the agent has written of its deadline."""
+        return supervisor.told_until(self.env)
 
     def wait(self, timeout: float) -> int:
         if not self.actor.ended:

@@ -40,9 +40,11 @@ from job.pod import (
 )
 from job.pod import lost_node as nodes
 from job.pod.trainer import LOST_OTHERS, STOPPED_ON_REQUEST
+from job.record import store_id
 from job.record.documents import Submission
 from job.record.no_answer import NO_ANSWER, RECORD_AWAY
 from job.record.run import Run
+from job.record.store_clock import check_clock
 from job.run import launch, termination
 from job.run.offers import look_for
 from job.run.pod_env import Place, PodEnv
@@ -80,6 +82,24 @@ class Action:
     act: Act
     dies_at: int | None = None
     """The call to the outside at which the process is killed."""
+    stranger: bool = False
+    """With another account's key, which lists none of the pods."""
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Seconds by which the clocks of the machines are ahead of the world's."""
+
+    client: float = 0.0
+    watchdog: float = 0.0
+    pod: float = 0.0
+    store: float = 0.0
+
+    def of(self, act: Act) -> float:
+        """Of the machine on which somebody acts: who submits or resumes is refused when his clock is wrong."""
+        if act in ("submit", "resume"):
+            return self.store
+        return self.watchdog if act == "watch" else self.client
 
 
 @dataclass
@@ -91,6 +111,7 @@ class History:
     store_away: list[tuple[float, float]] = field(default_factory=list)
     """(begin, length) of the store's outages. A write that begins in one may have worked."""
     nodes: int = 1
+    clocks: Clocks = field(default_factory=Clocks)
     store_full: list[tuple[float, float]] = field(default_factory=list)
     """(begin, length) of the times in which the store can be read and takes no write."""
     hostile: list[tuple[float, str, bytes]] = field(default_factory=list)
@@ -115,12 +136,13 @@ class Story:
         self.history = history
         self.folder = folder
         self.world = World()
-        self.store = MemoryStore("story", lambda: self.world.now)
+        self.store = MemoryStore("story", lambda: self.world.now + history.clocks.store)
         self.store.before = self._before
         self.store.after = self._after
         self.provider = RentedPods(self.world, history.plan, self._run_agent)
         self.provider.on_launch = self._check_launch
         self.provider.end_pod = self._end_pod
+        self.provider.pod_clock_ahead = history.clocks.pod
         self.trainings: list[Trainer] = []
         self.beside: list[BesideTrainer] = []
         """What trains in the nodes beside the first."""
@@ -153,6 +175,8 @@ class Story:
     def _play(self) -> None:
         for action in self.history.actions:
             process = Process(action.act, action.dies_at)
+            process.clock_ahead = self.history.clocks.of(action.act)
+            process.stranger = action.stranger
             self.world.spawn(process, self._target(action.act), EPOCH + action.at)
         if self.history.hostile:
             self.world.spawn(Process("hostile"), self._be_hostile)
@@ -166,7 +190,9 @@ class Story:
         self.world.run(self.world.now + MAX_HOURS * 3600 + GRACE_SECONDS)
         self._check_unwatched()
         for _ in range(3):
-            self.world.spawn(Process("watch"), self._target("watch"))
+            process = Process("watch")
+            process.clock_ahead = self.history.clocks.watchdog
+            self.world.spawn(process, self._target("watch"))
             self.world.run(self.world.now + MAX_HOURS * 3600 + GRACE_SECONDS)
         self._check_watched()
 
@@ -209,7 +235,10 @@ class Story:
         def submit() -> None:
             submission = Submission(submitted=self.world.now, dataset="none", spec=self.spec.model_dump(mode="json"))
             self.run.create(submission)
-            planned = launch.plan(self.store, RUN_ID, 1, self.spec, look_for(self.provider, self.spec).candidates)
+            store_id.settle(self.store)
+            ahead = check_clock(self.store)
+            candidates = look_for(self.provider, self.spec).candidates
+            planned = launch.plan(self.store, RUN_ID, 1, self.spec, candidates, ahead=ahead)
             launch.start(self.provider, self.run.attempt(1), planned)
 
         def stop() -> None:
@@ -250,7 +279,8 @@ class Story:
     def _run_agent(self, container: Container) -> int:
         workspace = self.folder / f"{container.rented.id}-{container.rank}-{container.rented.starts}"
         workspace.mkdir()
-        env = PodEnv.read({**container.env, WORKSPACE_VARIABLE: str(workspace)})
+        container.more_env = {WORKSPACE_VARIABLE: str(workspace)}
+        env = PodEnv.read(container.env)
         if container.rank > 0:
             return self._run_node(container, env)
         worker = agent.Agent(env)
@@ -329,6 +359,7 @@ class Story:
             kind = ProviderKind(lambda: self.provider, "the fake", at_home=True, pulls_image=False)
             patch.setitem(PROVIDERS, RentedPods.name, kind)
             patch.setattr(stop_without_record, "PROVIDERS", (RentedPods.name,))
+            patch.setattr(stop_without_record, "marks_at", lambda url: store_id.marks_of(self.store))
             patch.setattr(watchdog, "paid_providers", list)  # what the run names is asked
             patch.setattr(training, "TICK_SECONDS", 15.0)
             patch.setattr(claim, "POLL_SECONDS", 15.0)
@@ -341,6 +372,7 @@ class Story:
             patch.setattr(record_sync, "BEAT_SECONDS", 15.0)
             patch.setattr(supervisor, "POLL_SECONDS", 60.0)
             patch.setattr(termination, "POLL_SECONDS", 5.0)
+            patch.setattr(termination, "BEAT_AGAIN_SECONDS", 20.0)  # a little more than a beat
             yield
 
 
@@ -384,7 +416,7 @@ class Trainer:
         over = trained >= TRAINING_SECONDS
         if self.asked or over or trained >= (self.saved + 1) * CHECKPOINT_SECONDS:
             self._save()
-        progress = {"step": int(trained), "epoch": 1, "phase": "training", "time": self.story.world.now}
+        progress = {"step": int(trained), "epoch": 1, "phase": "training", "time": self.story.world.wall_clock()}
         (self.folder / "progress.json").write_text(json.dumps(progress))
         self.ended = self.asked or over
         if not self.ended:

@@ -31,6 +31,10 @@ class Process:
         self.dies_at = dies_at
         """The call to the outside, counted from 1, in place of which it dies."""
         self.calls = 0
+        self.clock_ahead = 0.0
+        """Seconds by which the wall clock of its machine is ahead of the world's."""
+        self.stranger = False
+        """Whether its key is another account's."""
         self.dead = False
         self.actors: list[Actor] = []
 
@@ -90,7 +94,7 @@ class World:
         self.driver = _held_lock()
         self.actors: list[Actor] = []
         self.time = SimpleNamespace(
-            time=lambda: self.now,
+            time=self.wall_clock,
             monotonic=lambda: self.now,
             sleep=self.sleep,
             gmtime=time.gmtime,
@@ -113,6 +117,11 @@ class World:
         """Whose turn it is."""
         actor: Actor = self.local.actor
         return actor
+
+    def wall_clock(self) -> float:
+        """What the clock of the machine says where whoever asks runs."""
+        actor = getattr(self.local, "actor", None)
+        return self.now + (actor.process.clock_ahead if actor else 0.0)
 
     def step(self) -> None:
         """A call to the outside by whoever's turn it is."""

@@ -10,6 +10,7 @@ BESIDE = {"bench"}
 # Tests of a whole room, not of one of its modules.
 WHOLE_ROOM = {
     "codec/audio/test_examples.py",
+    "codec/front/test_golden.py",
     "codec/training/test_on_cuda_without_one.py",
     "infra/pods/test_open_provider.py",
     "infra/store/test_open_store.py",

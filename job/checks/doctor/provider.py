@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from infra.pods import Provider, TellsClock, kind_of, open_provider, paid_providers
 from job.checks.doctor.check import Patient, attempt
-from job.checks.doctor.store import SKEW_SECONDS
 from job.checks.finding import Finding, has_errors, note, warning
 from job.checks.preflight import image
+from job.record.store_clock import SKEW_SECONDS
 from job.run.offers import look_for
 from job.spec.model import JobSpec
 

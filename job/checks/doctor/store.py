@@ -11,11 +11,10 @@ from infra.files import sha256_of
 from infra.store import Store, StoreError
 from job.checks.doctor.check import Patient, Probe, attempt, probing
 from job.checks.finding import Finding, has_errors, note, warning
+from job.record.store_clock import SKEW_SECONDS, clock_ahead
 
 CHECK = "store"
 RACERS = 8
-# AWS refuses a request whose clock is 15 minutes off; a minute is already no clock that is kept.
-SKEW_SECONDS = 60.0
 BIG_BYTES = (16 << 20) + 1
 """One more than an upload in a single call may have."""
 
@@ -60,15 +59,11 @@ def _about_credentials(store: Store) -> Iterator[Finding]:
 
 
 def _about_clock(store: Store, probe: Probe) -> Iterator[Finding]:
-    key = probe.key("clock")
-    before = time.time()
-    store.put(key, b"")
-    after = time.time()
-    written = next(info.modified for info in store.list(probe.prefix) if info.key == key)
-    # The store tells whole seconds.
-    skew = max(before - written - 1, written - after - 1, 0.0)
+    skew = abs(clock_ahead(store, probe.key("clock")))
     if skew > SKEW_SECONDS:
-        yield warning(CHECK, f"clock: this machine and the store differ by {skew:.0f} s; set this machine's clock")
+        yield warning(
+            CHECK, f"clock: this machine and the store differ by {skew:.0f} s; set this machine's: nothing starts here"
+        )
     else:
         yield note(CHECK, f"clock: agrees with the store's within {skew + 1:.0f} s")
 

@@ -44,7 +44,7 @@ class LoneSigns:
         """
         bad = {sign.sign for sign in bands if sign.state is State.BAD}
         spared = set() if proven else bad & self._usual & {"loss"}
-        if bad - spared == self._usual & {"amplitude"} and self._may_wait(row, decisive, rate):
+        if bad - spared == {"amplitude"} <= self._usual and self._may_wait(row, decisive, rate):
             spared |= {"amplitude"}
         if "amplitude" not in bad:
             self._low_rows = 0

@@ -52,6 +52,7 @@ def test_every_flag_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -
         "transform": "mdct", "segment_length": 4000,
         "batch_size": 7, "num_epochs": 2, "learning_rate": 0.1234567, "warmup_steps": 9, "grad_clip": 0.5,
         "commitment_weight": 0.75, "ema_decay": 0.9, "validation_share": 0.3, "keep_checkpoints": 4, "seed": 11,
+        "validate_every": 100.0,
         "device": "cpu", "use_wandb": True, "wandb_mode": "offline", "preset": "24khz-2kbps", "recipe": "perceptual",
         "quantizer_dropout": 0.25, "precision": "fp32", "compile": "off",
     }  # fmt: skip

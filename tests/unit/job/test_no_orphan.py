@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.rented_pods import Fault, Plan
-from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, History, Story, told
+from fakes.story import MAX_HOURS, TRAINING_SECONDS, Act, Action, Clocks, History, Story, told
 from fakes.world import EPOCH
 from helpers import event_names
 from infra.pods import LaunchRequest, Pod, Provider, ProviderError
@@ -282,6 +282,71 @@ def test_no_history_of_several_nodes_leaves_an_orphan_or_two_pods() -> None:
     assert seen["trained together"] > 50
 
 
+# Clocks that differ: a healthy run, and whoever may look at it from a machine with the wrong time.
+
+SKEWS = (-7200.0, -90.0, 90.0, 86_400.0)
+LOOKS: list[Action] = [
+    Action(40.0, "reconcile"),
+    Action(60.0, "watch"),
+    Action(100.0, "terminate orphans"),
+    Action(130.0, "resume"),
+]
+
+
+def assert_healthy(story: Story) -> None:
+    """The run was left alone: one attempt, one pod, and it has finished."""
+    assert_sound(story)
+    (attempt,) = story.run.attempts()
+    outcome = attempt.outcome()
+    assert outcome is not None, story.history
+    assert (outcome.outcome, outcome.by) == ("succeeded", "agent"), (story.history, outcome)
+
+
+@pytest.mark.parametrize("machine", ["client", "watchdog", "pod", "store"])
+@pytest.mark.parametrize("ahead", SKEWS)
+def test_no_healthy_run_is_closed_by_one_wrong_clock(machine: str, ahead: float) -> None:
+    assert_healthy(told(History([SUBMIT, *LOOKS], clocks=Clocks(**{machine: ahead}))))
+
+
+@pytest.mark.parametrize("act", ["resume", "reconcile", "watch", "stop"])
+@pytest.mark.parametrize("at", [5.0, 100.0])
+def test_no_healthy_run_is_closed_by_another_account(act: Act, at: float) -> None:
+    """Before the first beat, and after."""
+    assert_healthy(told(History([SUBMIT, Action(at, act, stranger=True)])))
+
+
+@pytest.mark.parametrize("ahead", SKEWS)
+def test_a_deadline_is_kept_whatever_the_clock_of_the_pod(ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fakes.story.TRAINING_SECONDS", 1e6)
+    story = told(History([SUBMIT], clocks=Clocks(pod=ahead)))
+    assert_sound(story)
+    (rented,) = story.provider.pods.values()
+    assert rented.gone is not None
+    assert MAX_HOURS * 3600 - 5 < rented.gone - EPOCH < MAX_HOURS * 3600 + 120
+    outcome = story.run.attempt(1).outcome()
+    assert outcome is not None
+    assert outcome.outcome == "expired"
+
+
+@pytest.mark.parametrize("ahead", SKEWS)
+def test_a_client_with_a_wrong_clock_starts_nothing(ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clocks, "of", lambda self, act: ahead)
+    story = told(History([SUBMIT]))
+    assert_sound(story)
+    assert story.provider.pods == {}
+
+
+def test_no_history_with_wrong_clocks_leaves_an_orphan_or_two_pods() -> None:
+    skews = st.sampled_from((0.0, *SKEWS))
+
+    @settings(max_examples=300, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(histories, st.builds(Clocks, skews, skews, skews, skews))
+    def tell(history: History, clocks: Clocks) -> None:
+        assert_sound(told(replace(history, clocks=clocks)))
+
+    tell()
+
+
 # The proof must be able to fail.
 
 
@@ -342,3 +407,13 @@ def aloud(what: str) -> None:
 def test_an_agent_that_does_not_end_its_pod_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_termination, "end", lambda env, attempt: True)
     find_trouble("billed after the deadline, with nobody watching")
+
+
+def test_a_watchdog_that_is_put_off_by_a_pods_outcome_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was: after an outcome nothing else was judged, and its time was believed."""
+    monkeypatch.setattr("job.watch.watchdog._over_limits", lambda *_: None)
+    monkeypatch.setattr("job.watch.end_reasons.limits", lambda *_: iter(()))
+    lie = [(at, "outcome.json", LIES["outcome.json"][0]) for at in (20.0, 900.0, 1100.0)]
+    monkeypatch.setattr("job.run.seen._modified", lambda *_: 1e12)
+    story = told(History([SUBMIT, *LATER], Plan(refuses_self=True), hostile=lie))
+    assert [trouble for trouble in story.troubles if "billed at the end" in trouble]

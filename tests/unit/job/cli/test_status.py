@@ -40,6 +40,16 @@ def test_no_runs_yet(store: Store) -> None:
     assert json.loads(call("--json").output) == []
 
 
+def test_a_store_that_was_named_and_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for done in (call("--store", str(tmp_path / "nope")), call("@last", "--store", str(tmp_path / "nope"))):
+        assert done.exit_code == 2
+        assert f"the store {(tmp_path / 'nope').as_uri()} is not there" in done.output
+        assert "codecjob init" in done.output
+    monkeypatch.setenv("CODECJOB_STORE", str(tmp_path / "nope"))
+    assert call().exit_code == 2
+    assert not (tmp_path / "nope").exists()
+
+
 def test_the_newest_twenty_and_how_to_see_all(store: Store) -> None:
     for number in range(25):
         add_run(store, run_id(number), time.time(), outcome="succeeded")

@@ -11,6 +11,7 @@ from helpers import PATIENCE_SECONDS, wait_until
 from infra.store import Store, Unavailable
 from job.pod import record_sync as room
 from job.pod import shipper as shipping
+from job.pod.claim import NotMineError
 from job.pod.record_sync import Reporter
 from job.pod.shipper import Shipper
 from job.record.attempt import Attempt
@@ -46,12 +47,14 @@ class Desk:
         self.folder.mkdir()
         self.said: list[str] = []
         self.refusal: Exception | None = None
+        self.recorded = True
         shipper = Shipper(self.attempt, self.folder, folder / "job.log", 1)
         self.reporter = Reporter(self.attempt, shipper, self.check_mine, self.said.append)
 
-    def check_mine(self) -> None:
+    def check_mine(self) -> bool:
         if self.refusal:
             raise self.refusal
+        return self.recorded
 
     def start(self) -> None:
         self.reporter.vouch(10_000)
@@ -146,3 +149,25 @@ def test_last_words_are_the_rest_of_everything(desk: Desk) -> None:
     assert desk.rows() == [1]
     assert b"".join(piece for _, piece in desk.plain.segments("log")) == b"a line\nhalf a li"
     assert desk.plain.verdict()["verdict"] == "good"
+
+
+def test_a_record_that_is_gone_ends_the_agent_and_is_not_made_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "GONE_SECONDS", 0.2)
+    desk.recorded = False
+    desk.add_row(1)
+    desk.start()
+    wait_until(lambda: desk.reporter.failure is not None)
+    assert isinstance(desk.reporter.failure, NotMineError)
+    assert list(desk.plain.store.list(f"{desk.plain.prefix}/")) == []
+
+
+def test_a_record_that_is_there_again_goes_on(desk: Desk) -> None:
+    desk.recorded = False
+    desk.start()
+    wait_until(lambda: "the record of this run is gone" in desk.said)
+    desk.recorded = True
+    desk.add_row(1)
+    wait_until(lambda: desk.rows() == [1])
+    assert desk.reporter.failure is None

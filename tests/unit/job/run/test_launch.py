@@ -1,11 +1,13 @@
 """Which answers of a provider lead to another try, and which never do."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from fakes.memory_store import MemoryStore
 from helpers import event_names
 from infra.pods import (
     ANY_MACHINE,
@@ -18,6 +20,7 @@ from infra.pods import (
     OfferRefused,
     Pod,
     PodState,
+    Provider,
     ProviderError,
     RateLimited,
     Transient,
@@ -34,6 +37,7 @@ from job.spec.load import check_spec
 from job.spec.model import JobSpec, WandbSpec
 
 SPEC: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "p", "image": "me/codec:1"}, "test")
+LOCAL: JobSpec = check_spec({"name": "speech", "data": "/clips", "provider": "local"}, "test")
 Answer = BaseException | None
 
 
@@ -226,3 +230,19 @@ def test_every_request_carries_the_key_of_wandb_where_that_is_wanted(run: Run, m
     planned = launch.plan(run.store, run.run_id, 1, wanted, candidates)
     assert {request.env["WANDB_API_KEY"] for request in planned.requests} == {"0123456789" * 4}
     assert "WANDB_API_KEY" not in launch.plan(run.store, run.run_id, 1, SPEC, candidates).requests[0].env
+
+
+@pytest.mark.parametrize("ahead", [50.0, -50.0])
+def test_intent_and_claim_carry_the_time_of_the_store(ahead: float) -> None:
+    store, provider = MemoryStore("clock", lambda: time.time() - ahead), Desk(None)
+    run, desk = Run(store, "a"), cast("Provider", provider)
+    planned = launch.plan(store, "a", 1, LOCAL, look_for(desk, LOCAL).candidates, ahead=ahead)
+    launch.start(desk, run.attempt(1), planned)
+    intent, claim = run.attempt(1).intent(), run.attempt(1).claim()
+    assert intent is not None
+    assert claim is not None
+    assert intent.time == pytest.approx(store.clock(), abs=5)
+    assert claim.time == pytest.approx(store.clock(), abs=5)
+    assert intent.deadline == pytest.approx(intent.time + LOCAL.max_hours * 3600)
+    assert intent.max_hours == LOCAL.max_hours
+    assert planned.requests[0].env["CODECJOB_MAX_SECONDS"] == f"{LOCAL.max_hours * 3600:.0f}"

@@ -113,6 +113,15 @@ def test_a_slice_of_a_gpu_is_taken_by_its_own_name_only() -> None:
         choose(SLICES, gpu=["MIG 1g.24gb"], gpu_count=2)
 
 
+@pytest.mark.parametrize("name", ["Tesla V100-PCIE-16GB", "Tesla P100-PCIE-16GB", "NVIDIA TITAN Xp", "Tesla K80"])
+def test_a_gpu_that_torch_has_no_code_for_is_not_offered(name: str) -> None:
+    old = Offer("p", name, 0.1, True, "secure", (), 16)
+    assert name not in [candidate.offer.gpu for candidate in choose([old, *OFFERS])]
+    assert [candidate.offer.gpu for candidate in choose([old, *OFFERS], gpu=[name])] == [name], (
+        "who names it has a reason"
+    )
+
+
 def test_a_slice_does_not_hide_among_the_wanted() -> None:
     found = choose(SLICES, gpu=["RTX PRO 6000", "MIG 1g.34gb"])
     assert [price for _, price in names(found)] == [2.0, 0.5]

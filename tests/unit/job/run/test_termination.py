@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from infra.pods import Pod, PodState, ProviderError
+from infra.pods import CannotTell, Pod, PodState, ProviderError
 from infra.store import Unavailable
+from job.errors import CannotTellError
 from job.record.attempt import Attempt
 from job.record.documents import Beat, Claim
 from job.record.run import Run
@@ -142,6 +143,59 @@ def test_an_end_that_cannot_be_recorded_says_that_billing_is_off(
     with pytest.raises(termination.NotRecordedError, match=r"billing is off, but .* the store is away"):
         termination.end(provider, attempt, "stop requested", "by hand", "client", quiet, agent_grace=0.0)
     assert provider.find(None) == []
+
+
+@pytest.mark.parametrize("ahead", [90.0, -90.0, 86_400.0, -7_200.0])
+@pytest.mark.parametrize("ends", ["stop", "resume, reconcile"])
+def test_a_beat_that_changes_is_life_whatever_the_clock_of_this_machine_says(
+    clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch, ahead: float, ends: str
+) -> None:
+    def beat(self: Attempt) -> Beat:
+        return Beat(state="training", time=(clock.now - ahead) // 2 * 2)  # of a pod with the right time
+
+    monkeypatch.setattr(Attempt, "beat", beat)
+    provider: Any = Provider(clock)  # lists no pod: it is another account's
+    with pytest.raises(CannotTellError, match="its agent still beats"):
+        if ends == "stop":
+            termination.end(provider, attempt, "stop requested", "by hand", "client", quiet)
+        else:
+            termination.close_if_lost(provider, attempt, "client")
+    assert attempt.outcome() is None
+    assert attempt.stop_request() is None
+
+
+def claimed_by(attempt: Attempt, account: str | None) -> None:
+    attempt.store.delete(f"runs/{attempt.run_id}/orders/{attempt.number}/claim.json")
+    now = time.time()
+    attempt.write_once("claim.json", Claim(launch_id="l", pod_id="a", price_per_hour=0.5, account=account, time=now))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "asked", "said"),
+    [("me", "you", "was started by the account me"), (None, "you", "may still be starting"), ("me", None, "starting")],
+)
+def test_only_the_account_that_launched_a_pod_can_say_that_it_is_gone(
+    attempt: Attempt, claimed: str | None, asked: str | None, said: str
+) -> None:
+    claimed_by(attempt, claimed)
+    provider: Any = Provider(Clock())
+    provider.settle_seconds, provider.account = 0.0, lambda: asked
+    for ends in (
+        lambda: termination.end(provider, attempt, "stop requested", "by hand", "client", quiet),
+        lambda: termination.close_if_lost(provider, attempt, "client"),
+    ):
+        with pytest.raises((CannotTellError, CannotTell), match=said):
+            ends()
+    assert attempt.outcome() is None
+
+
+def test_the_account_that_launched_a_pod_can_say_at_once_that_it_is_gone(attempt: Attempt) -> None:
+    claimed_by(attempt, "me")
+    provider: Any = Provider(Clock())
+    provider.settle_seconds, provider.account = 0.0, lambda: "me"
+    outcome = termination.close_if_lost(provider, attempt, "client")
+    assert outcome is not None
+    assert outcome.cause == "lost"
 
 
 def test_of_what_a_pod_printed_the_end_is_kept(clock: Clock, attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:

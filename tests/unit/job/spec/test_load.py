@@ -252,8 +252,8 @@ def test_money_is_a_plain_number(write: Any, written: str) -> None:
 def test_a_duration_is_what_it_says(write: Any, written: str, hours: float) -> None:
     assert load_spec(write(f"name: a\ndata: b\nmax_hours: {written}")).max_hours == hours
     assert load_spec(write("name: a\ndata: b"), [f"max_hours={written}"]).max_hours == hours
-    watched = load_spec(write("name: a\ndata: b\nwatch: {agent: 20m, training: 600}")).watch
-    assert (watched.agent, watched.training) == (1200.0, 600.0)
+    watched = load_spec(write("name: a\ndata: b\nwatch: {agent: 20m, silent: 600}")).watch
+    assert (watched.agent, watched.silent) == (1200.0, 600.0)
 
 
 @pytest.mark.parametrize("written", ["1:30", "01:30", "12:00:00", "30m1h", "90 mins of it", "yes", "1,5", "2w"])

@@ -73,7 +73,7 @@ def test_what_nobody_foresaw_in_one_run_leaves_the_others_watched(
     open_run = Run(store, "speech-20250102-030405-00ff")
     spec = {"name": "speech", "data": "/clips", "watch": {"agent": 3}}
     open_run.create(Submission(submitted=1.0, dataset="0123456789abcdef", spec=spec))
-    gone = Claim(launch_id="l", pod_id="local-0123456789ab", price_per_hour=0.0, time=time.time() - 1000)
+    gone = Claim(launch_id="l", pod_id="local-0123456789ab", price_per_hour=0.0, time=time.time() - 100_000)
     open_run.attempt(1).write_once("claim.json", gone)
     attempts = Run.attempts
 

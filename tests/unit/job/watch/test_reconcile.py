@@ -135,6 +135,13 @@ def test_an_orphan_is_ended_only_when_every_look_finds_it(run: Run) -> None:
     assert len(list(run.store.list("watchdog/events/"))) == 1
 
 
+def test_what_a_pod_left_of_a_removed_record_does_not_make_the_pod_the_stores(run: Run) -> None:
+    left = "left-20260101-000000-0000"
+    run.store.put(f"runs/{left}/attempts/1/alive.json", b"{")
+    provider: Any = Listing(replace(waiting(run), run_id=left, created=time.time() - 400))
+    assert [(entry.kind, entry.unknown_run) for entry in survey(run.store, provider)] == [(Kind.ORPHANED, True)]
+
+
 def test_a_store_without_runs_condemns_nothing(store: Store) -> None:
     provider: Any = Listing(pod(400, launch_id=f"{store_mark(store)}-1"))
     assert survey(store, provider) == []

@@ -11,7 +11,7 @@ from infra.store import open_store
 from job.errors import UsageError
 from job.record.run import Run
 from job.record.run_index import remember
-from job.run.launch import mark_of
+from job.record.store_id import mark_of
 from job.watch import stop_without_record
 
 STORE = "s3://bucket/nowhere"
