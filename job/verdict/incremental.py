@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from job.verdict.checklist import Judge
 from job.verdict.checklist_spec import Checklist
-from job.verdict.rows import RANK, Row, collate, place
+from job.verdict.rows import Row, collate, place_after
 from job.verdict.signs import Verdict
 
 Place = tuple[int, int, int]
@@ -31,7 +31,7 @@ class LiveJudge:
         for row in new:
             if row.step is not None and _key(row) == self._newest:
                 continue  # a copy of the newest row
-            where = self._place(row)
+            where = place_after(row, self._last)
             if not self._is_next(row, where):
                 # A start row may hide rows that were read; a late row belongs before others, or nowhere.
                 self._begin_again()
@@ -41,10 +41,6 @@ class LiveJudge:
     def verdict(self) -> Verdict:
         """The verdict of the rows read so far."""
         return self._judge.verdict()
-
-    def _place(self, row: Row) -> Place:
-        """Where `collate` puts a row; one without a step follows the row before it."""
-        return place(row) or (self._last[0], row.attempt, RANK.get(row.kind, 1))
 
     def _is_next(self, row: Row, where: Place) -> bool:
         if row.step is None and (row.kind == "start" or not self._tidy):
@@ -63,7 +59,7 @@ class LiveJudge:
         ordered = collate(self.rows)
         self._tidy = len(ordered) == len(self.rows) and all(map(operator.is_, ordered, self.rows))
         for row in ordered:
-            self._read(row, self._place(row))
+            self._read(row, place_after(row, self._last))
         self._attempt = max((row.attempt for row in self.rows), default=0)
 
 

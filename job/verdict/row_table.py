@@ -158,7 +158,8 @@ class RowTable:
         for number, at in enumerate(self._shape_of):
             shape = self._shapes[at]
             if not self._has_step(number):
-                if shape.attempt < last[1]:
+                # A start without a step begins at 0: it hides what stands before it.
+                if shape.attempt < last[1] or (shape.kind == "start" and number):
                     return False
                 last = (last[0], shape.attempt, last[2] if last[1] == shape.attempt else 0)
                 continue

@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from job.verdict.row_table import RowTable
@@ -35,6 +35,7 @@ def table_of(rows: list[Row]) -> RowTable:
 
 
 @given(st.lists(ROWS, max_size=30))
+@example([Row(1, "train", 1, None, {}), Row(2, "start", None, None, {})])  # a start without a step hides what was
 def test_it_holds_rows_and_puts_them_in_the_order_of_collate(found: list[Row]) -> None:
     rows = [numbered(row) for row in found]
     table = table_of(rows)
