@@ -5,6 +5,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -194,8 +195,7 @@ def _validate_inside(run: Run, recorder: Recorder | None, cadence: Cadence) -> N
     if recorder is None:
         return
     recorder.train_row()
-    cuda = [run.data.device] if run.data.device.type == "cuda" else []
-    with torch.random.fork_rng(cuda):
+    with _random_state_kept(run):
         _validate(run, recorder, cadence, with_samples=False)
 
 
@@ -220,8 +220,13 @@ def _validate(
 
 def _measure(run: Run, beat: Callable[[], None]) -> dict[str, Any]:
     fields = validate(run.model, run.data.held_out, run.config.batch_size, beat)
-    fields["train_snr_db"] = mean_snr_db(run.model, run.data.learned, run.config.batch_size)
+    with _random_state_kept(run):  # what is only looked at changes no training
+        fields["train_snr_db"] = mean_snr_db(run.model, run.data.learned, run.config.batch_size)
     return fields
+
+
+def _random_state_kept(run: Run) -> AbstractContextManager[None]:
+    return torch.random.fork_rng([run.data.device] if run.data.device.type == "cuda" else [])
 
 
 def _check_batch(config: TrainConfig, ranks: Ranks) -> None:

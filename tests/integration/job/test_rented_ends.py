@@ -65,7 +65,7 @@ def test_a_run_is_stopped_while_its_store_refuses_the_client(
         ended = {"run": run.run_id, "outcome": None, "billing": "off", "recorded": False}
         assert json.loads(stopped.stdout) == ended
         assert "the record gives no answer: cannot list runs/" in stopped.stderr
-        assert "what its agent has not uploaded is lost" in stopped.stderr
+        assert "what its agent had not uploaded is lost" in stopped.stderr
         assert runpod_desk.account.living() == []
 
         again = codecjob("stop", run.run_id)

@@ -102,12 +102,12 @@ def test_the_page_of_a_real_run_opens_offline(browser: Browser, reported: Path) 
     for width, scheme in ((LAPTOP, "light"), (PHONE, "light"), (PHONE, "dark")):
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
-        _until(page, f"document.querySelector('.plot').layout.font.color === '{MUTED[scheme]}'")
+        _until(page, f"document.querySelector('.plot')._fullLayout.font.color === '{MUTED[scheme]}'")
         _until(page, f"document.documentElement.scrollWidth === {width}")  # nothing is cut off at the right
         assert len(page.screenshot()) > 10_000
     assert len(page.pdf()) > 50_000
     page.emulate_media(media="print", color_scheme="dark")
-    _until(page, f"document.querySelector('.plot').layout.font.color === '{MUTED['light']}'")  # paper is white
+    _until(page, f"document.querySelector('.plot')._fullLayout.font.color === '{MUTED['light']}'")  # paper is white
     page.context.close()
     assert sight.faults == []
 

@@ -52,6 +52,8 @@ def test_a_killed_run_resumes_on_another_machine_from_the_bucket_alone(cloud_des
     cloud_desk.wait_for(lambda: not cloud_desk.provider.find(run.run_id))
     saved = run.newest_checkpoint()
     assert saved is not None
+    closed = cloud_desk.command("abort-on-bad-signs", run.run_id)  # only who started the pod can say that it is gone
+    assert closed.returncode == 21, closed.stdout + closed.stderr
 
     for kept in ("home", "clips"):
         shutil.rmtree(tmp_path / kept)

@@ -33,7 +33,7 @@ def test_the_step_is_chosen_without_looking_ahead(name: str) -> None:
 
 def test_the_delay_is_at_most_60_ms() -> None:
     delays = {name: channel.delay_seconds(front.settings) for name, front in fronts.FRONTS.items()}
-    assert delays == {"long": 0.04, "short": 0.024}
+    assert delays == {"long": 0.04, "short": 0.024, "vector": 0.04}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -90,10 +90,10 @@ def test_who_follows_goes_on_when_the_stores_credentials_have_expired(
     provider.pods = []
     looks = iter([AccessDenied("the session has expired")])
 
-    def look(*given: Any) -> Any:
+    def look(*given: Any, **named: Any) -> Any:
         for trouble in looks:
             raise trouble
-        return state.look(*given)
+        return state.look(*given, **named)
 
     monkeypatch.setattr(follow, "look", look)
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
@@ -119,11 +119,11 @@ def test_who_follows_keeps_the_deadline_while_the_store_is_away(
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
     looks = iter([None, Unavailable("the store is away"), KeyboardInterrupt()])
 
-    def look(*given: Any) -> Any:
+    def look(*given: Any, **named: Any) -> Any:
         trouble = next(looks)
         if trouble is not None:
             raise trouble
-        return state.look(*given)
+        return state.look(*given, **named)
 
     monkeypatch.setattr(follow, "look", look)
     follow.follow(run, provider)

@@ -25,6 +25,7 @@ def test_there_are_commands_that_take_a_run() -> None:
 @pytest.mark.parametrize("name", TAKE_A_RUN)
 def test_every_run_may_be_the_last(name: str, tmp_path: Path) -> None:
     words = ["@last" if "RUN" in metavar else str(tmp_path / "out") for metavar in arguments(name)]
+    (tmp_path / "store").mkdir()
     done = CliRunner().invoke(cli, [name, *words, "--store", str(tmp_path / "store")])
     assert done.exit_code == 2, done.output
     assert "no runs in file://" in done.output

@@ -81,7 +81,7 @@ def test_every_field_is_described() -> None:
 
 def test_bad_input_is_one_line(store: Store) -> None:
     add_run(store, run_id(0), time.time())
-    store.put(f"runs/{run_id(1)}/spec.json", b'{"version": 2}')
+    store.put(f"runs/{run_id(1)}/spec.json", b'{"version": 99}')
     for words, code, said in (
         ((run_id(0), "--all"), 2, "--all lists every run"),
         (("nothing",), 2, "no run 'nothing'"),

@@ -58,6 +58,7 @@ def test_the_default_store_comes_first(own: Store) -> None:
 def test_a_store_that_is_named_is_the_only_one(own: Store, tmp_path: Path) -> None:
     submit(own, NEW)
     assert found("@last", str(tmp_path / "own")) == (NEW, own.url)
+    (tmp_path / "home" / "store").mkdir(parents=True, exist_ok=True)
     with pytest.raises(NoSuchRunError):
         locate("@last", str(tmp_path / "home" / "store"))
 

@@ -1,7 +1,9 @@
 """What a run is doing, from real records and real local pods."""
 
+import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,9 @@ def test_what_to_do_with_a_pod_that_does_nothing_more(
     if ended:
         done = Outcome(outcome="succeeded", reason="done", by="agent", time=time.time() - ended)
         run.attempt(1).write_once("outcome.json", done)
+        os.utime(
+            Path(store.url.removeprefix("file://")) / f"{run.attempt(1).prefix}/outcome.json", (done.time, done.time)
+        )
     launch(provider, run)
     assert look(run, provider).next_step.startswith(f"codecjob {says}")
 
