@@ -52,7 +52,9 @@ def test_a_launch_that_was_refused_for_too_many_calls_is_over_and_can_be_resumed
 def test_a_run_is_stopped_while_its_store_refuses_the_client(
     client: Any, runpod_desk: Desk, codecjob: Callable[..., Result], spec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run(client.store, json.loads(codecjob("submit", spec, *ALONE, "--json").stdout)["run"])
+    # The fake tells no account, so that an unlisted pod which has not beaten is in doubt until this is over.
+    soon = ("--set", "watch.starting=0.001")
+    run = Run(client.store, json.loads(codecjob("submit", spec, *ALONE, "--json", *soon).stdout)["run"])
     with monkeypatch.context() as patch:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "expired")
         unnamed = codecjob("stop", "@last")
