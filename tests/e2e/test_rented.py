@@ -116,7 +116,7 @@ def test_a_cluster_trains_as_one_pod_and_whoever_follows_ends_it(
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
     done = codecjob("submit", str(tmp_path / "job.yaml"), "--yes", "--set", "max_price_per_hour=2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "terminating cluster:" in done.stdout
+    assert "terminated cluster:" in done.stdout, done.stdout
     assert runpod_desk.account.living() == []
 
     shown = status(codecjob)
