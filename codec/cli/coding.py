@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = Path("./checkpoints")  # where codec train leaves one by default
 TUNINGS = ("ear", "waveform")
 QUANTIZERS = ("scalar", "vector")
+
+Told = tuple[str, str]  # what a stream's own codec says of it: in brackets, and at the end of the line
+AnyCoded = TypeVar("AnyCoded", "Coded", "FrontCoded")
 
 _source = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 _target = click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
@@ -92,7 +95,7 @@ def encode(
         rate = files.DEFAULT_KBPS if kbps is None else kbps
         goal = files.Goal(rate, tune or TUNINGS[0], snr, quantizer or QUANTIZERS[0])
         with written(target, force) as partial:
-            _report_front(target, as_json, lambda progress: files.encode(source, partial, goal, progress))
+            _report(target, as_json, lambda progress: files.encode(source, partial, goal, progress), _of_shipped)
         return
     if any(given is not None for given in (kbps, tune, snr, quantizer)):
         raise UserError("--kbps, --tune, --snr and --quantizer are for the shipped codec: leave --model out")
@@ -101,7 +104,12 @@ def encode(
     loaded = trained.load(model)
     stages = loaded.stages(num_quantizers)
     with written(target, force) as partial:
-        _report(target, as_json, lambda progress: encode_decode.encode(loaded, source, partial, stages, progress))
+        _report(
+            target,
+            as_json,
+            lambda progress: encode_decode.encode(loaded, source, partial, stages, progress),
+            _of_trained,
+        )
 
 
 @click.command()
@@ -133,7 +141,9 @@ def decode(source: Path, target: Path, model: Path | None, salvage: bool, force:
         from codec.front import files
 
         with written(target, force) as partial:
-            _report_front(target, as_json, lambda progress: files.decode(source, partial, kind, salvage, progress))
+            _report(
+                target, as_json, lambda progress: files.decode(source, partial, kind, salvage, progress), _of_shipped
+            )
         return
     if version is None:
         raise UserError(f"{source}: is no stream of codec encode")
@@ -147,35 +157,35 @@ def decode(source: Path, target: Path, model: Path | None, salvage: bool, force:
         from codec.coding import encode_decode, trained
     loaded = trained.load(model or DEFAULT_MODEL)
     with written(target, force) as partial:
-        _report(target, as_json, lambda progress: encode_decode.decode(loaded, source, partial, kind, progress))
+        _report(
+            target, as_json, lambda progress: encode_decode.decode(loaded, source, partial, kind, progress), _of_trained
+        )
 
 
-def _report_front(target: Path, as_json: bool, work: "Callable[[Progress], FrontCoded]") -> None:
+def _report(
+    target: Path, as_json: bool, work: "Callable[[Progress], AnyCoded]", told: "Callable[[AnyCoded], Told]"
+) -> None:
     started = time.monotonic()
     coded = work(_progress())
     speed = coded.seconds / (time.monotonic() - started)
     if as_json:
         _as_json(target, coded, speed)
         return
+    aside, end = told(coded)
+    click.echo(
+        f"{target}: {coded.seconds:.1f} s, {_channels(coded)}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
+        f"({aside}); {speed:.1f} times real time{end}"
+    )
+
+
+def _of_shipped(coded: "FrontCoded") -> Told:
     asked = f"{coded.asked_kbps:g}" if coded.asked_kbps else "an SNR was"
     lost = f"; {coded.lost_seconds:.1f} s were damaged and are silent" if coded.lost_seconds else ""
-    click.echo(
-        f"{target}: {coded.seconds:.1f} s, {_channels(coded)}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
-        f"({asked} asked); {speed:.1f} times real time{lost}"
-    )
+    return f"{asked} asked", lost
 
 
-def _report(target: Path, as_json: bool, work: "Callable[[Progress], Coded]") -> None:
-    started = time.monotonic()
-    coded = work(_progress())
-    speed = coded.seconds / (time.monotonic() - started)
-    if as_json:
-        _as_json(target, coded, speed)
-        return
-    click.echo(
-        f"{target}: {coded.seconds:.1f} s, {_channels(coded)}, {coded.bytes:,} bytes coded: {coded.kbps:.2f} kbit/s "
-        f"(nominal {coded.nominal_kbps:.2f}, {coded.quantizers} quantizers); {speed:.1f} times real time"
-    )
+def _of_trained(coded: "Coded") -> Told:
+    return f"nominal {coded.nominal_kbps:.2f}, {coded.quantizers} quantizers", ""
 
 
 def _as_json(target: Path, coded: "Coded | FrontCoded", speed: float) -> None:

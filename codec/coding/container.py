@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from codec import leb128
 from codec.codes import BLOCK_FRAMES, Codes
 from codec.coding.packing import Fixed, Varying
 from codec.errors import UserError
@@ -83,7 +84,9 @@ def read_header(path: Path, file: BinaryIO) -> Header:
         raise UserError(f"{path}: is truncated or damaged (its check sum is wrong); copy it again")
     file.seek(0)
     _, version, model, channels, coded, stages = _FIXED.unpack(file.read(_FIXED.size))
-    rate, length = _read_number(file), _read_number(file)
+    rate, length = leb128.read(file), leb128.read(file)
+    if not rate or not length:
+        raise UserError(f"{path}: its header is none that codec encode has written; copy or encode it again")
     gains = struct.unpack(f"<{coded}f", file.read(4 * coded))
     return Header(model, channels, stages, rate, length, gains, version == VARYING)
 
@@ -113,26 +116,7 @@ def _header_bytes(header: Header) -> bytes:
         MAGIC, VARYING if header.varying else FIXED, header.model, header.channels, len(header.gains), header.stages
     )
     gains = struct.pack(f"<{len(header.gains)}f", *header.gains)
-    return fixed + _number(header.rate) + _number(header.length) + gains
-
-
-def _number(value: int) -> bytes:
-    """LEB128: seven bits a byte, the lowest first, the highest bit set while more follow."""
-    parts = []
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
-
-
-def _read_number(file: BinaryIO) -> int:
-    value = shift = 0
-    while True:
-        byte = file.read(1)[0]
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value
+    return fixed + leb128.to_bytes(header.rate) + leb128.to_bytes(header.length) + gains
 
 
 def _is_whole(file: BinaryIO) -> bool:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from codec.acoustics.normalize import gain_of
-from codec.audio import AudioError
+from codec.audio import AudioError, pieces
+from codec.audio.read import Float32Array
+from codec.audio.write import write
 from codec.codes import ABSENT, BLOCK_FRAMES, Codes
-from codec.coding import audio_io
 from codec.coding.container import MOST_CHANNELS, Header, Packing, Writer, read_codes, read_header
+from codec.coding.levels import as_tensor, measure
 from codec.coding.packing import Fixed, Varying
 from codec.coding.trained import Trained
 from codec.coding.windows import reach, windows
@@ -47,7 +50,7 @@ def encode(trained: Trained, source: Path, target: Path, stages: int, progress: 
     Raises AudioError for audio that can't be used.
     """
     rate = trained.model.config.sample_rate
-    levels = audio_io.measure(source, rate)
+    levels = measure(source, rate)
     if levels.channels > MOST_CHANNELS:
         raise AudioError(f"{source}: has {levels.channels} channels; a stream holds at most {MOST_CHANNELS}")
     gains = gain_of(levels.rms, levels.peak)
@@ -61,11 +64,11 @@ def encode(trained: Trained, source: Path, target: Path, stages: int, progress: 
         varying=bool(trained.model.config.mean_quantizers),
     )
     samples, _ = trained.frames(levels.rate, levels.length)
-    audio = audio_io.of_length(audio_io.read(source, rate, levels.distinct), samples)
+    audio = pieces.of_length(pieces.read(source, rate, levels.distinct), samples)
     with target.open("wb") as file:
         writer = Writer(file, header, _packing(trained, header))
         done = 0
-        for codes in encode_pieces(trained, (piece * gains.unsqueeze(1) for piece in audio), stages):
+        for codes in encode_pieces(trained, (as_tensor(piece) * gains.unsqueeze(1) for piece in audio), stages):
             writer.add(codes.numpy())
             done += codes.shape[-1] * trained.model.config.hop
             progress(done / rate)
@@ -88,12 +91,12 @@ def decode(trained: Trained, source: Path, target: Path, kind: str, progress: Pr
         _check_possible(source, header, trained)
         samples, frames = trained.frames(header.rate, header.length)
         blocks = _known(source, read_codes(source, file, _packing(trained, header), frames), trained)
-        decoded = audio_io.of_length(decode_pieces(trained, blocks), samples)
-        gains = torch.tensor(header.gains).unsqueeze(1)
+        decoded = pieces.of_length((piece.numpy() for piece in decode_pieces(trained, blocks)), samples)
+        gains = np.array(header.gains, np.float32)[:, None]
         levelled = (piece / gains for piece in decoded)
-        restored = audio_io.resampled(levelled, trained.model.config.sample_rate, header.rate, len(gains))
-        whole = audio_io.of_length(restored, header.length)
-        audio_io.write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
+        restored = pieces.resampled(levelled, trained.model.config.sample_rate, header.rate, len(gains))
+        whole = pieces.of_length(restored, header.length)
+        write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
     return _summary(trained, header, source.stat().st_size)
 
 
@@ -173,11 +176,11 @@ def _opened(source: Path) -> BinaryIO:
         raise UserError(f"{source}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _reported(pieces: Iterable[Tensor], header: Header, progress: Progress) -> Iterator[Tensor]:
+def _reported(audio: Iterable[Float32Array], header: Header, progress: Progress) -> Iterator[Float32Array]:
     done = 0
-    for piece in pieces:
-        yield piece.expand(header.channels, -1)
-        done += piece.shape[-1]
+    for piece in audio:
+        yield np.broadcast_to(piece, (header.channels, piece.shape[1]))
+        done += piece.shape[1]
         progress(done / header.rate)
 
 

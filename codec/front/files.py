@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from codec.audio import AudioError
-from codec.audio.read import Float32Array, Resampler, channel_blocks, not_finite, opened
+from codec.audio import AudioError, pieces
+from codec.audio.read import Float32Array, opened
 from codec.audio.write import write
 from codec.errors import UserError
 from codec.front import channel, fronts, level, stream
@@ -91,7 +90,8 @@ def encode(source: Path, target: Path, goal: Goal, progress: Progress) -> Coded:
     encoders = [channel.Encoder(coder, control) for control in _controls(goal, levels, steps, coder)]
     with target.open("wb") as file:
         writer, done = stream.Writer(file, header), 0
-        for piece in _of_length(_read(source, levels.distinct), samples_of(levels.rate, levels.length)):
+        audio = pieces.read(source, RATE, levels.distinct)
+        for piece in pieces.of_length(audio, samples_of(levels.rate, levels.length)):
             _add_turns(writer, [encoder.feed(one) for encoder, one in zip(encoders, piece * gains, strict=True)])
             done += piece.shape[1]
             progress(done / RATE)
@@ -108,9 +108,9 @@ def decode(source: Path, target: Path, kind: str, salvage: bool, progress: Progr
     try:
         with source.open("rb") as file:
             header = stream.read_header(source, file)
-            pieces = _decoded(source, header, stream.read_blocks(source, file, _blocks_of(header), salvage), lost)
-            restored = _resampled(pieces, header)
-            whole = _of_length(restored, header.length, fill=not salvage)
+            decoded = _decoded(source, header, stream.read_blocks(source, file, _blocks_of(header), salvage), lost)
+            restored = pieces.resampled(decoded, RATE, header.rate, len(header.gains))
+            whole = pieces.of_length(restored, header.length, fill=not salvage)
             write(target, kind, _reported(whole, header, progress), header.rate, header.channels)
     except FileNotFoundError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror}); check the path") from error
@@ -217,7 +217,7 @@ def _measure(path: Path) -> _Levels:
         if file.channels > stream.MOST_CHANNELS:
             raise AudioError(f"{path}: has {file.channels} channels; a stream holds at most {stream.MOST_CHANNELS}")
         energy = np.zeros(file.channels)
-        for piece in _finite_blocks(path, file):
+        for piece in pieces.finite_blocks(path, file):
             length += len(piece)
             equal = equal and bool((piece == piece[:, :1]).all())
             energy += np.square(piece, dtype=np.float64).sum(0)
@@ -228,49 +228,9 @@ def _measure(path: Path) -> _Levels:
     return _Levels(rate, channels, 1 if equal else channels, length, tuple(rms[: 1 if equal else None].tolist()))
 
 
-def _read(path: Path, channels: int) -> Iterator[Float32Array]:
-    """The first channels of a file at RATE, in pieces [channels, any]."""
-    with opened(path) as file:
-        resampler = Resampler(file.samplerate, RATE, channels)
-        for block in _finite_blocks(path, file):
-            yield _across(resampler.feed, block[:, :channels])
-    yield np.atleast_2d(resampler.rest().T)
-
-
-def _resampled(pieces: Iterable[Float32Array], header: stream.Header) -> Iterator[Float32Array]:
-    resampler = Resampler(RATE, header.rate, len(header.gains))
-    for piece in pieces:
-        yield _across(resampler.feed, piece.T)
-    yield np.atleast_2d(resampler.rest().T)
-
-
-def _across(feed: Callable[[Float32Array], Float32Array], block: Float32Array) -> Float32Array:
-    """A block [T, channels] through a resampler -> [channels, any]."""
-    ready = feed(np.ascontiguousarray(block if block.shape[1] > 1 else block[:, 0]))
-    return np.atleast_2d(ready.T)
-
-
-def _finite_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Float32Array]:
-    for block in channel_blocks(path, file):
-        if not np.isfinite(block).all():
-            raise not_finite(path)
-        yield block
-
-
-def _of_length(pieces: Iterable[Float32Array], length: int, fill: bool = True) -> Iterator[Float32Array]:
-    """Pieces [channels, any] of `length` samples together: cut, or with `fill` with zeros at their end."""
-    missing, channels = length, 1
-    for piece in pieces:
-        channels = len(piece)
-        yield piece[:, :missing]
-        missing -= min(piece.shape[1], missing)
-    if fill:
-        yield np.zeros((channels, missing), np.float32)
-
-
-def _reported(pieces: Iterable[Float32Array], header: stream.Header, progress: Progress) -> Iterator[Float32Array]:
+def _reported(audio: Iterable[Float32Array], header: stream.Header, progress: Progress) -> Iterator[Float32Array]:
     done = 0
-    for piece in pieces:
+    for piece in audio:
         yield np.broadcast_to(piece, (header.channels, piece.shape[1]))
         done += piece.shape[1]
         progress(done / header.rate)

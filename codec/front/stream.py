@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from codec import leb128
 from codec.errors import UserError
 
 MAGIC = b"\x8bCJ"  # the same as that of the streams of trained models, which are versions 1 and 2
@@ -24,7 +25,6 @@ FILL_PARTS = 16  # of an amount of noise
 _FIXED = struct.Struct("<3sB4sBBBB")
 _CRC = struct.Struct("<I")
 _CHECK_BYTES = 3  # of a block's check sum
-_MOST_DIGITS = 9  # of a LEB128 number
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Writer:
 
     def add(self, data: bytes) -> None:
         """The next block: those of all coded channels take turns."""
-        self._write(_number(len(data)) + _check(data, self._blocks) + data)
+        self._write(leb128.to_bytes(len(data)) + _check(data, self._blocks) + data)
         self._blocks += 1
 
     def _write(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ def read_header(path: Path, file: BinaryIO) -> Header:
     if len(start) < _FIXED.size:
         raise wrong
     _, _, tables, front, fill, channels, coded = _FIXED.unpack(start)
-    numbers = [_read_number(file) for _ in range(3)]
+    numbers = [leb128.read(file) for _ in range(3)]
     gains = file.read(coded)
     check = file.read(_CRC.size)
     if None in numbers or len(gains) < coded or len(check) < _CRC.size:
@@ -104,7 +104,7 @@ def read_blocks(path: Path, file: BinaryIO, blocks: int, salvage: bool) -> Itera
     blocks end where the file ends.
     """
     for index in range(blocks):
-        size = _read_number(file)
+        size = leb128.read(file)
         if size is None or size > MOST_BLOCK:
             if salvage:
                 return
@@ -122,7 +122,7 @@ def read_blocks(path: Path, file: BinaryIO, blocks: int, salvage: bool) -> Itera
 
 def _header_bytes(header: Header) -> bytes:
     fixed = _FIXED.pack(MAGIC, VERSION, header.tables, header.front, header.fill, header.channels, len(header.gains))
-    data = fixed + b"".join(map(_number, (header.rate, header.length, header.tenths)))
+    data = fixed + b"".join(map(leb128.to_bytes, (header.rate, header.length, header.tenths)))
     data += struct.pack(f"<{len(header.gains)}b", *header.gains)
     return data + _CRC.pack(zlib.crc32(data))
 
@@ -130,25 +130,3 @@ def _header_bytes(header: Header) -> bytes:
 def _check(data: bytes, index: int) -> bytes:
     """A check sum of a block and its position, so that a lost or moved one is found."""
     return _CRC.pack(zlib.crc32(data, zlib.crc32(index.to_bytes(8, "little"))))[:_CHECK_BYTES]
-
-
-def _number(value: int) -> bytes:
-    """LEB128: seven bits a byte, the lowest first, the highest bit set while more follow."""
-    parts = []
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
-
-
-def _read_number(file: BinaryIO) -> int | None:
-    """A number; None where the file ends in it, or where it has no end."""
-    value = 0
-    for digit in range(_MOST_DIGITS):
-        byte = file.read(1)
-        if not byte:
-            return None
-        value |= (byte[0] & 0x7F) << 7 * digit
-        if byte[0] < 0x80:
-            return value
-    return None

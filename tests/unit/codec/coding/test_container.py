@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +188,14 @@ def test_the_most_stages_that_a_model_may_have_fit_into_a_stream(tmp_path: Path)
         writer.finish()
     with (tmp_path / "most.cjc").open("rb") as file:
         assert read_header(tmp_path, file).stages == MOST_STAGES
+
+
+@pytest.mark.parametrize(
+    "numbers", [b"\x80" * 4_000_000, b"\x80\x7d\x00", b"\x00\x50"], ids=["no end", "length 0", "rate 0"]
+)
+def test_forged_numbers_with_a_right_check_sum_are_one_line(tmp_path: Path, numbers: bytes) -> None:
+    whole = stream(tmp_path / "a", *some(), 10)
+    forged = whole[:15] + numbers + whole[18:-4]
+    (tmp_path / "a").write_bytes(forged + struct.pack("<I", zlib.crc32(forged)))
+    with (tmp_path / "a").open("rb") as file, pytest.raises(UserError, match="none that codec encode has written"):
+        read_header(tmp_path / "a", file)
