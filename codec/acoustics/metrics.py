@@ -86,8 +86,17 @@ def mel_distance(x: Tensor, y: Tensor, sample_rate: int, above: float = 0.0) -> 
     mel: 80 HTK bands from 0 to half the rate of the magnitude spectrogram (Hann window of 1024
     samples, hop 256, zero-padded at the ends), at least 1e-5.
     """
-    difference = _log_mel(x, sample_rate) - _log_mel(y, sample_rate)
-    return difference[..., _bands_below(above, sample_rate) :, :].abs().mean((-2, -1))
+    return mean_of_bands(mel_difference(x, y, sample_rate), sample_rate, above)
+
+
+def mel_difference(x: Tensor, y: Tensor, sample_rate: int) -> Tensor:
+    """|log10 mel(x) - log10 mel(y)|, [..., bands, frames], as `mel_distance` defines mel."""
+    return (_log_mel(x, sample_rate) - _log_mel(y, sample_rate)).abs()
+
+
+def mean_of_bands(difference: Tensor, sample_rate: int, above: float = 0.0) -> Tensor:
+    """Mean of a `mel_difference` over frames and the bands centred at `above` Hz or higher, [...]."""
+    return difference[..., _bands_below(above, sample_rate) :, :].mean((-2, -1))
 
 
 def _bands_below(frequency: float, sample_rate: int) -> int:

@@ -1,7 +1,7 @@
 """How good the model is on fixed held-out crops: the numbers that a run is judged by."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from codec.acoustics import metrics
 from codec.files import replacing
-from codec.model.codec import Codec
+from codec.model.codec import Codec, Decoded
 from codec.model.quantizer import codes_used, perplexity
 from codec.training.losses import reported_loss
 
@@ -35,13 +35,10 @@ def validate(model: Codec, held_out: HeldOut, batch_size: int, beat: Callable[[]
     per_clip: list[dict[str, float]] = []
     commitment = torch.zeros(model.config.num_quantizers, dtype=torch.float64)
     counts = torch.zeros(model.config.num_quantizers, model.config.codebook_size, dtype=torch.float64)
-    for first in range(0, len(held_out.audio), batch_size):
-        audio, lengths = (part[first : first + batch_size] for part in (held_out.audio, held_out.lengths))
-        decoded = model(audio, lengths)
+    for decoded, lengths, pairs in _decoded(model, held_out, batch_size):
         commitment += decoded.commitment.double().cpu() * float(_frames(model, lengths))
         counts += decoded.statistics.counts.double().cpu()
-        for x, y, length in zip(audio[:, 0], decoded.audio[:, 0], lengths.tolist(), strict=True):
-            per_clip.append(_clip_metrics(x[:length], y[:length], model.config.sample_rate))
+        per_clip += [_clip_metrics(x, y, model.config.sample_rate) for x, y in pairs]
         beat()
 
     row: dict[str, Any] = {name: _mean([clip[name] for clip in per_clip]) for name in per_clip[0]}
@@ -59,13 +56,8 @@ def validate(model: Codec, held_out: HeldOut, batch_size: int, beat: Callable[[]
 @torch.no_grad()
 def mean_snr_db(model: Codec, crops: HeldOut, batch_size: int) -> float:
     """Mean SNR in dB of crops."""
-    values: list[float] = []
-    for first in range(0, len(crops.audio), batch_size):
-        audio, lengths = (part[first : first + batch_size] for part in (crops.audio, crops.lengths))
-        decoded = model(audio, lengths).audio
-        for x, y, length in zip(audio[:, 0], decoded[:, 0], lengths.tolist(), strict=True):
-            values.append(metrics.snr_db(x[:length], y[:length]).item())
-    return _mean(values)
+    batches = _decoded(model, crops, batch_size)
+    return _mean([metrics.snr_db(x, y).item() for _, _, pairs in batches for x, y in pairs])
 
 
 @torch.no_grad()
@@ -81,12 +73,24 @@ def write_samples(model: Codec, held_out: HeldOut, folder: Path) -> None:
                 soundfile.write(partial, samples, model.config.sample_rate, subtype="PCM_16", format="WAV")
 
 
+def _decoded(
+    model: Codec, crops: HeldOut, batch_size: int
+) -> Iterator[tuple[Decoded, Tensor, list[tuple[Tensor, Tensor]]]]:
+    """For each batch what the model makes of it, the crops' lengths, and (x, y) of each crop without its padding."""
+    for first in range(0, len(crops.audio), batch_size):
+        audio, lengths = (part[first : first + batch_size] for part in (crops.audio, crops.lengths))
+        decoded = model(audio, lengths)
+        whole = zip(audio[:, 0], decoded.audio[:, 0], lengths.tolist(), strict=True)
+        yield decoded, lengths, [(x[:length], y[:length]) for x, y, length in whole]
+
+
 def _frames(model: Codec, lengths: Tensor) -> Tensor:
     """Latent frames of crops with so many samples, all together."""
     return (-(-lengths // model.config.hop)).sum()
 
 
 def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:
+    difference = metrics.mel_difference(x, y, sample_rate)
     values = {
         "l1": metrics.l1(x, y),
         "l1_ratio": metrics.l1_ratio(x, y),
@@ -97,11 +101,11 @@ def _clip_metrics(x: Tensor, y: Tensor, sample_rate: int) -> dict[str, float]:
         "dc_offset": metrics.dc_offset(x, y),
         "dc_original": metrics.dc_offset(x, x),
         "lag": metrics.lag(x, y).double(),
-        "mel_distance": metrics.mel_distance(x, y, sample_rate),
+        "mel_distance": metrics.mean_of_bands(difference, sample_rate),
         "clipped": metrics.clipped(y),
     }
     if sample_rate > 2 * metrics.HIGH_BAND_HZ:
-        values["high_band"] = metrics.mel_distance(x, y, sample_rate, above=metrics.HIGH_BAND_HZ)
+        values["high_band"] = metrics.mean_of_bands(difference, sample_rate, metrics.HIGH_BAND_HZ)
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
 
