@@ -11,7 +11,7 @@ from job.record.documents import Beat, Claim, Intent, Outcome, Progress, StopReq
 from job.record.judged_cache import Judged, Memory, judge_rows
 from job.record.run import Run
 from job.record.store_id import own_pods
-from job.run.account import check_account, is_own
+from job.run.account import account_of, check_account, is_own
 from job.spec.model import JobSpec
 from job.verdict.rows import Row
 
@@ -77,6 +77,22 @@ class Seen:
         return self.beat_age + max(self.beat.time - self.progress.time, 0.0)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What the provider has just listed of a run, for a look that needs not ask again."""
+
+    pods: list[Pod]
+    provider: object = None
+
+    def account(self) -> str | None:
+        """See `infra.pods.TellsAccount`."""
+        return account_of(self.provider)
+
+    def find(self, run_id: str | None) -> list[Pod]:
+        """The same again."""
+        return self.pods
+
+
 def facts_of(attempt: Attempt, stamped: bool = False) -> AttemptFacts:
     """What the record says of an attempt; if ``stamped``, with the time of its end by the store's own clock.
 
@@ -85,13 +101,12 @@ def facts_of(attempt: Attempt, stamped: bool = False) -> AttemptFacts:
     Raises StoreError, and CannotTellError where a document cannot be read.
     """
     outcome = attempt.outcome()
-    asked = outcome is not None and (stamped or outcome.time > time.time())
-    written = _modified(attempt, "outcome.json") if asked else None
-    if stamped and outcome is not None and written is not None:
-        outcome = outcome.model_copy(update={"time": written})
-    elif outcome is not None and outcome.time > time.time():
+    if outcome is not None and (stamped or outcome.time > time.time()):
+        written = _modified(attempt, "outcome.json")
         # A pod may say what it likes, and nothing that has been written will have happened later.
-        outcome = outcome.model_copy(update={"time": time.time() if written is None else min(outcome.time, written)})
+        latest = time.time() if written is None else written
+        ended = latest if stamped and written is not None else min(outcome.time, latest)
+        outcome = outcome.model_copy(update={"time": ended})
     return AttemptFacts(attempt.number, attempt.intent(), attempt.claim(), outcome)
 
 

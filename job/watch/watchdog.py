@@ -20,9 +20,8 @@ from job.record.find import list_runs
 from job.record.no_answer import NO_ANSWER, REFUSED
 from job.record.run import Run
 from job.record.store_id import check_place, own_pods
-from job.run.account import account_of
 from job.run.resume import go_on, replace_stuck
-from job.run.seen import Finds, Seen, facts_of, on_clock, see
+from job.run.seen import Finds, Listed, Seen, facts_of, on_clock, see
 from job.run.staleness import LOOKS
 from job.run.state import RunState
 from job.run.termination import AGENT_GRACE_SECONDS, Say, close_if_lost, end, end_pods, still_beats
@@ -96,7 +95,7 @@ def _look_on(
     act: bool,
     say: Say,
     kinds: Collection[Kind] | None,
-    listed: "Listed",
+    listed: Listed,
     refused: StoreError | None,
 ) -> Report:
     """What the whole record says of a run within its limits. Raises where there is no answer.
@@ -141,7 +140,7 @@ def look_after_all(
     def judged(run_id: str) -> list[Report]:
         run, found = Run(store, run_id), []
         try:
-            name = ended.get(run_id) or _provider_of(run, dict(listings))
+            name = ended.get(run_id) or _provider_of(run, listings)
             listing = listings.setdefault(name, Listing(name))
             provider = listing.provider()
             if (trouble := listing.trouble()) and told.setdefault(name, run_id) == run_id:
@@ -170,11 +169,11 @@ def look_after_all(
 
 
 def _provider_of(run: Run, listings: Mapping[str, Listing]) -> str:
-    """Whom to ask; of a run whose spec is lost or of a newer version, the first that lists a pod of it."""
+    """Name of the provider to ask; of a run whose spec is lost or newer, the first that lists a pod of it."""
     try:
         return run.spec().provider
     except (CannotTellError, UsageError):
-        for name, listing in list(listings.items()):
+        for name, listing in list(listings.items()):  # others add to them meanwhile
             if listing.trouble() is None and listing.find(run.run_id):
                 return name
         raise
@@ -215,22 +214,6 @@ def end_when_late(state: RunState, provider: Provider, now: float, say: Say) -> 
         say(str(error))  # the next round tries again
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What the provider has just listed of a run, for a look that needs not ask again."""
-
-    pods: list[Pod]
-    provider: object = None
-
-    def account(self) -> str | None:
-        """See `infra.pods.TellsAccount`."""
-        return account_of(self.provider)
-
-    def find(self, run_id: str | None) -> list[Pod]:
-        """The same again."""
-        return self.pods
-
-
 def _over_limits(run: Run, pods: list[Pod], now: float, kinds: Collection[Kind] | None) -> Finding | None:
     """Deadline or budget that is over, before anything is read that a pod may have written, but its outcome."""
     if not pods:
@@ -257,10 +240,18 @@ def _end_over(run: Run, provider: Provider, pods: list[Pod], now: float, finding
         with suppress(*NO_ANSWER, UsageError):
             verdict = see(run, Listed(pods)).judged.verdict
     except NO_ANSWER as error:
-        said = f"{finding.reason}; the stop is not confirmed: {error}"
-        return Report(run.run_id, "not confirmed", said, verdict, finding)
+        return _unconfirmed(run, finding, verdict, error)
+    return _confirmed(run, finding, verdict, confirmed)
+
+
+def _confirmed(run: Run, finding: Finding, verdict: Verdict | None, confirmed: bool) -> Report:
     result: Result = "stopped" if confirmed else "not confirmed"
     return Report(run.run_id, result, finding.reason, verdict, finding, ended=confirmed)
+
+
+def _unconfirmed(run: Run, finding: Finding, verdict: Verdict | None, error: Exception) -> Report:
+    said = f"{finding.reason}; the stop is not confirmed: {error}"
+    return Report(run.run_id, "not confirmed", said, verdict, finding)
 
 
 def _end_attempt_or_pods(run: Run, provider: Provider, finding: Finding, say: Say) -> bool:
@@ -308,17 +299,14 @@ def _end(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -
         confirmed = _act(run, provider, seen, finding, say)
         replaced = finding.kind in (STUCK, NODE_LOST) and confirmed and run.attempts()[-1].number > finding.attempt
     except NO_ANSWER as error:
-        if finding.kind == NODE_LOST:  # its pod is gone already; the next look tries again
-            return Report(
-                run.run_id, "cannot tell", f"{finding.reason}; not resumed: {error}", seen.judged.verdict, finding
-            )
-        said = f"{finding.reason}; the stop is not confirmed: {error}"
-        return Report(run.run_id, "not confirmed", said, seen.judged.verdict, finding)
+        if finding.kind != NODE_LOST:
+            return _unconfirmed(run, finding, seen.judged.verdict, error)
+        said = f"{finding.reason}; not resumed: {error}"  # its pod is gone already; the next look tries again
+        return Report(run.run_id, "cannot tell", said, seen.judged.verdict, finding)
     if replaced:
         said = f"{finding.reason}: {'another machine was taken' if finding.kind == STUCK else 'resumed'}"
         return Report(run.run_id, "undecided", said, seen.judged.verdict, finding)
-    result: Result = "stopped" if confirmed else "not confirmed"
-    return Report(run.run_id, result, finding.reason, seen.judged.verdict, finding, ended=confirmed)
+    return _confirmed(run, finding, seen.judged.verdict, confirmed)
 
 
 def _act(run: Run, provider: Provider, seen: Seen, finding: Finding, say: Say) -> bool:
