@@ -266,7 +266,7 @@ class ProviderKind:
     pod_secret: Callable[[str], str] | None = None
     """What an environment holds for one of the provider's own secrets, by its name; None where it keeps none."""
     shows_environment: str = ""
-    """To whom it shows a pod's environment besides; empty where to nobody."""
+    """Who else can read a pod's environment; empty for nobody."""
     registry_login: str = ""
     """Where it stores credentials of private registries."""
     clusters_log_in: bool = True

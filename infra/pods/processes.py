@@ -26,7 +26,7 @@ def machine_id() -> str:
 
 
 def boot_id() -> str:
-    """The same until this machine starts anew."""
+    """The same until this machine is started again."""
     return _first_line(Path("/proc/sys/kernel/random/boot_id")) or f"boot-{psutil.boot_time():.0f}"
 
 

@@ -26,9 +26,9 @@ class NoSuchThing(ProviderError):
     """RunPod knows nothing of that id or path, or not for this account."""
 
 
-# status -> (error, what it means, how to mend it)
+# status -> (error, what it means, how to fix it)
 ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
-    400: (InvalidRequest, "RunPod refuses the request", "mend what it names"),
+    400: (InvalidRequest, "RunPod refuses the request", "fix what it names"),
     401: (Unauthorised, "RunPod does not know the key", "set RUNPOD_API_KEY to one from the console's settings"),
     402: (NoBalance, "the account's balance does not cover it", "top it up in the console, under Billing"),
     403: (Unauthorised, "the key has no access", "give it the permission in the console's settings"),
@@ -36,7 +36,7 @@ ERRORS: dict[int, tuple[type[ProviderError], str, str]] = {
     409: (InvalidRequest, "it is not possible in its present state", "look at it in the console"),
     410: (ProviderError, "RunPod has retired this version of its API", "update codecjob"),
     413: (InvalidRequest, "the request is too large", "pass less in the environment"),
-    422: (InvalidRequest, "RunPod finds a fault in the request", "mend what it names"),
+    422: (InvalidRequest, "RunPod finds a fault in the request", "fix what it names"),
     429: (RateLimited, "RunPod asks for fewer calls", "try again in a minute"),
 }
 
@@ -129,12 +129,12 @@ class Answer:
 def error_of(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> ProviderError:
     """The error for an answer to anything but a launch. `attempt` is what failed, such as "cannot list pods"."""
     failed = answer.status >= 500 or answer.status == 408
-    kind, words, mend = FAILED if failed else ERRORS.get(answer.status, UNKNOWN)
+    kind, words, remedy = FAILED if failed else ERRORS.get(answer.status, UNKNOWN)
     if answer.is_locked:
-        kind, words, mend = _UNLOCK
+        kind, words, remedy = _UNLOCK
     if not answer.is_runpods and not failed and answer.status != 429:
-        kind, words, mend = _EDGE
-    return kind(_line(answer, attempt, words, mend, secrets))
+        kind, words, remedy = _EDGE
+    return kind(_line(answer, attempt, words, remedy, secrets))
 
 
 def launch_error(answer: Answer, attempt: str, secrets: Iterable[str] = ()) -> ProviderError:
@@ -153,15 +153,18 @@ def _of_an_offer(answer: Answer, attempt: str, secrets: Iterable[str]) -> Provid
     if answer.status == 400 and CAPACITY.search(answer.detail()):
         return NoCapacity(_line(answer, attempt, "there is none free", "take another offer, or try later", secrets))
     if answer.status == 400:
-        words, mend = "RunPod refuses it", "mend what it names, or take another offer"
-        return OfferRefused(_line(answer, attempt, words, mend, secrets))
+        words, remedy = "RunPod refuses it", "fix what it names, or take another offer"
+        return OfferRefused(_line(answer, attempt, words, remedy, secrets))
     if answer.status == 403:
-        words, mend = "the account or the key has no access to it", "take another offer, or widen the key's permissions"
-        return NoCapacity(_line(answer, attempt, words, mend, secrets))
-    words, mend = "something that it names does not exist", "check image, volume and registry"
-    return InvalidRequest(_line(answer, attempt, words, mend, secrets))
+        words, remedy = (
+            "the account or the key has no access to it",
+            "take another offer, or widen the key's permissions",
+        )
+        return NoCapacity(_line(answer, attempt, words, remedy, secrets))
+    words, remedy = "something that it names does not exist", "check image, volume and registry"
+    return InvalidRequest(_line(answer, attempt, words, remedy, secrets))
 
 
-def _line(answer: Answer, attempt: str, words: str, mend: str, secrets: Iterable[str]) -> str:
+def _line(answer: Answer, attempt: str, words: str, remedy: str, secrets: Iterable[str]) -> str:
     said = answer.detail(secrets)
-    return f"{attempt}: {words} ({answer.status}{': ' + said if said else ''}); {mend}"
+    return f"{attempt}: {words} ({answer.status}{': ' + said if said else ''}); {remedy}"

@@ -59,8 +59,8 @@ def start_attempt(
 ) -> Pod:
     """Start an attempt of a run whose record exists, on one of the machines of ``choice``; its pods get ``access``.
 
-    ``say`` is told of each machine before it is asked for. Raises as `start` does, and UsageError where this machine's
-    clock is wrong.
+    ``say`` gets a line for each machine before it is asked for. Raises as `start` does, and UsageError where this
+    machine's clock is wrong.
     """
     store_id.settle(run.store)
     ahead = check_clock(run.store)

@@ -202,7 +202,7 @@ class JobSpec(_Part):
     keep: KeepSpec = Field(KeepSpec(), description="which checkpoints stay in the store")
     notify: NotifySpec = Field(
         NotifySpec(),
-        description="who is told of a verdict, an abort, the end",
+        description="who is notified of a verdict, an abort, the end",
     )
     wandb: WandbSpec = Field(WandbSpec(), description="the run in Weights & Biases")
     train: TrainSpec = Field(
